@@ -1,0 +1,131 @@
+"""Every arm against the baseline, paired by seed: the rows of comparison.csv.
+
+One seed fixes the initial weights and the order of images of every arm, so arms are compared by their
+differences within a seed, d_i = metric(arm, seed i) - metric(baseline, seed i). A difference in time (`*_s`)
+pairs by block instead, because only runs of one machine, session and block are alike (see `timing`).
+
+The interval of the mean difference decides, never the overlap of the two arms' own intervals: those hold the
+spread between seeds as well, which pairing takes away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from kbnd.analysis.selection import UNFINISHED, arm_order, check_comparable, measured
+from kbnd.analysis.stats import LEVEL, mean_interval, paired_difference, standard_deviation
+from kbnd.analysis.timing import time_pairs
+
+METRICS = ("test_accuracy", "test_loss", "fit_s", "epoch_s")
+
+COMPARISON_COLUMNS = (
+    *("arm", "metric", "n", "mean", "ci_low", "ci_high", "published"),
+    *("baseline", "diff", "diff_ci_low", "diff_ci_high", "p", "p_adjusted", "verdict"),
+    *("sd", "n_pairs", "n_diverged", "n_unfinished", "n_concurrent"),
+)
+
+
+def compare(
+    runs: pd.DataFrame,
+    *,
+    baseline: str,
+    metrics: Sequence[str] = METRICS,
+    published: Mapping[tuple[str, str], float] | None = None,
+    arms: Sequence[str] | None = None,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Return one row for each arm and metric.
+
+    Args:
+        runs: columns of runs.csv, of one study, backend and device.
+        baseline: name of the arm that the others are compared with.
+        metrics: columns of `runs`; those that end in `_s` are times and pair by block.
+        published: the report's own numbers by (arm, metric), in the unit of the metric.
+        arms: order of the rows; None puts the baseline first and sorts the others by name.
+        level: confidence of the intervals.
+
+    Returns:
+        The columns `COMPARISON_COLUMNS`. `n` counts the done runs behind `mean`, `n_pairs` those behind
+        `diff`; `n_diverged` and `n_unfinished` (failed, oom, pruned, interrupted, running) entered neither.
+        The times of `n_concurrent` runs that shared the machine are in `mean` and not in `diff`. Limits are
+        nan below two values. `p`, `p_adjusted` and `verdict` are empty until claims are judged.
+
+    Raises:
+        UsageError: unknown baseline or metric, no runs, or runs of different experiments.
+    """
+    check_comparable(runs)
+    names = arm_order(runs, baseline=baseline, arms=arms)
+    known = published or {}
+    rows = []
+    for metric in metrics:
+        done, pairs = measured(runs, metric), pairs_of(runs, metric, baseline=baseline)
+        for arm in names:
+            mine = pairs[pairs["arm"] == arm]
+            rows.append(
+                {
+                    "arm": arm,
+                    "metric": metric,
+                    **_own(done.loc[done["arm"] == arm, metric], level=level),
+                    "published": known.get((arm, metric), np.nan),
+                    "baseline": baseline,
+                    **_against_baseline(mine, level=level),
+                    **_lost(runs, arm),
+                }
+            )
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+
+
+def pairs_of(runs: pd.DataFrame, metric: str, *, baseline: str) -> pd.DataFrame:
+    """Return every arm's values beside the baseline's of the same seed, or of the same block for a time.
+
+    The baseline has no row: its difference from itself is no result.
+
+    Returns:
+        Columns arm, value and reference (the baseline's value), and seed or the block's columns.
+    """
+    if is_time(metric):
+        return time_pairs(runs, baseline=baseline, metric=metric)
+    done = measured(runs, metric)[["arm", "seed", metric]].rename(columns={metric: "value"})
+    is_reference = done["arm"] == baseline
+    reference = done.loc[is_reference, ["seed", "value"]].rename(columns={"value": "reference"})
+    return done[~is_reference].merge(reference, on="seed")
+
+
+def is_time(metric: str) -> bool:
+    """Whether a metric is a duration, which pairs by block and not by seed."""
+    return metric.endswith("_s")
+
+
+def _own(values: pd.Series, *, level: float) -> dict[str, float]:
+    mean = mean_interval(values, level=level)
+    return {
+        "n": mean.n,
+        "mean": mean.estimate,
+        "ci_low": mean.low,
+        "ci_high": mean.high,
+        "sd": standard_deviation(values),
+    }
+
+
+def _against_baseline(pairs: pd.DataFrame, *, level: float) -> dict[str, float]:
+    difference = paired_difference(pairs["value"], pairs["reference"], level=level)
+    return {
+        "diff": difference.estimate,
+        "diff_ci_low": difference.low,
+        "diff_ci_high": difference.high,
+        "n_pairs": difference.n,
+    }
+
+
+def _lost(runs: pd.DataFrame, arm: str) -> dict[str, int]:
+    mine = runs[(runs["arm"] == arm) & (runs["replicate"] == 0)]
+    status = mine["status"]
+    is_shared = mine["is_concurrent"].eq(True) if "is_concurrent" in mine else status.isna()
+    return {
+        "n_diverged": int((status == "diverged").sum()),
+        "n_unfinished": int(status.isin(UNFINISHED).sum()),
+        "n_concurrent": int((is_shared & (status == "done")).sum()),
+    }

@@ -1,0 +1,89 @@
+"""Which runs may enter a comparison: the rules that keep unlike things apart, in one place.
+
+| rule                                                                | why                                |
+|---------------------------------------------------------------------|------------------------------------|
+| status `done` and a finite value                                    | diverged runs are counted, no more |
+| replicate 0, except for times                                       | a replicate repeats the same seed  |
+| one study, backend, device and dataset                              | masks and kernels differ           |
+| one recipe for each arm, one run for each arm, seed, replicate      | an arm is one experiment           |
+| times: one machine, session, block; nothing else running meanwhile  | machines drift                     |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from kbnd.errors import UsageError, unknown
+
+UNFINISHED = ("failed", "oom", "pruned", "interrupted", "running")
+
+_ONE_OF_EACH = {"study": "studies", "backend": "backends", "device": "devices", "fingerprint": "datasets"}
+_NEEDED = ("arm", "seed", "replicate", "status")
+
+
+def check_comparable(runs: pd.DataFrame) -> None:
+    """Refuse runs that belong to different experiments.
+
+    Raises:
+        UsageError: there are no runs, a column is missing, or finished runs mix studies, backends, devices,
+            datasets, or recipes within an arm, or hold one arm, seed and replicate twice.
+    """
+    require_columns(runs, _NEEDED)
+    if runs.empty:
+        raise UsageError("there are no runs to compare: train some first, or name another study")
+    done = runs[runs["status"] == "done"]
+    for column, plural in _ONE_OF_EACH.items():
+        values = sorted(done[column].dropna().astype(str).unique()) if column in done else []
+        if len(values) > 1:
+            raise UsageError(f"the runs mix {plural} {' and '.join(values)}, which are never compared: choose one")
+    if "recipe_id" in done:
+        mixed = done.groupby("arm")["recipe_id"].nunique()
+        for arm in mixed.index[mixed > 1]:
+            raise UsageError(f"arm {arm!r} mixes {mixed[arm]} recipes, which are different experiments: choose one")
+    twice = done[done.duplicated(["arm", "seed", "replicate"])]
+    if not twice.empty:
+        arm, seed, replicate = twice.iloc[0][["arm", "seed", "replicate"]]
+        raise UsageError(f"arm {arm!r} holds seed {seed}, replicate {replicate} twice: compare runs of one setting")
+
+
+def arm_order(runs: pd.DataFrame, *, baseline: str, arms: Sequence[str] | None = None) -> list[str]:
+    """Return every arm once: in the order asked for, or the baseline first and the others by name.
+
+    Arms that were asked for and have no run stay in the list, so that a missing arm is seen to be missing.
+
+    Raises:
+        UsageError: the baseline is no arm of these runs.
+    """
+    present = set(runs["arm"])
+    if baseline not in present and baseline not in (arms or ()):
+        raise unknown("baseline arm", baseline, sorted(present))
+    if arms is None:
+        arms = [baseline, *sorted(present - {baseline})]
+    return list(dict.fromkeys(arms))
+
+
+def measured(runs: pd.DataFrame, metric: str, *, replicate: int | None = 0) -> pd.DataFrame:
+    """Return the done runs that have a finite value of a metric, ordered by arm and seed.
+
+    Args:
+        runs: columns of runs.csv.
+        metric: name of a column.
+        replicate: the only replicate to keep; None keeps all.
+    """
+    require_columns(runs, (*_NEEDED, metric))
+    values = pd.to_numeric(runs[metric], errors="coerce")
+    keep = (runs["status"] == "done") & np.isfinite(values)
+    if replicate is not None:
+        keep &= runs["replicate"] == replicate
+    chosen = runs[keep].assign(**{metric: values[keep].astype(float)})
+    return chosen.sort_values(["arm", "seed", "replicate"], kind="stable")
+
+
+def require_columns(frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Refuse a frame that lacks one of the columns."""
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise unknown("column", missing[0], [str(column) for column in frame])

@@ -1,0 +1,229 @@
+"""The per-user cache: datasets decoded once, memory-mapped after that, readable with no TensorFlow installed.
+
+    <cache>/data/<key>/manifest.json               what is current: fingerprint, SHA-256 of each file
+    <cache>/data/<key>/<fingerprint>/*.npy         four arrays
+    <cache>/data/<key>/lock                        held by whoever writes
+
+`<cache>` is `KBND_CACHE` or the user's cache folder. Files are written under a temporary name, synchronised and
+renamed; the manifest comes last, so that a process killed half-way leaves the previous state and some litter,
+which the next writer sweeps. A file is hashed once in each process before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from errno import EACCES, EDQUOT, EFBIG, ENOSPC, ENOTDIR, EPERM, EROFS
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from kbnd.data.splits import Arrays, Split, fingerprint_of
+from kbnd.errors import DataMissingError, NoSpaceError, UsageError
+
+FORMAT = 1
+FILES = ("train_images", "train_labels", "test_images", "test_labels")
+NO_SPACE = (ENOSPC, EDQUOT, EFBIG)
+NOT_WRITABLE = (EACCES, EPERM, EROFS, ENOTDIR)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a cached dataset is.
+
+    Attributes:
+        name: of the dataset.
+        fingerprint: SHA-256 of its arrays.
+        classes: number of classes.
+        source: what it was decoded from, for people.
+        state: token of the source's content; a folder whose token changed is decoded again.
+        sha256: of each file.
+        format: version of this layout.
+    """
+
+    name: str
+    fingerprint: str
+    classes: int
+    source: str
+    state: str
+    sha256: dict[str, str]
+    format: int = FORMAT
+
+
+def cache_dir() -> Path:
+    """Return the folder of cached datasets, which need not exist."""
+    from platformdirs import user_cache_path
+
+    own = os.environ.get("KBND_CACHE")
+    return (Path(own).expanduser() if own else user_cache_path("kbnd", appauthor=False)) / "data"
+
+
+def cached_keys() -> list[str]:
+    """Return the keys of all cached datasets."""
+    return sorted(path.parent.name for path in cache_dir().glob("*/manifest.json"))
+
+
+@contextmanager
+def lock(key: str) -> Iterator[None]:
+    """Hold the right to write one dataset; it ends with the process, however that ends."""
+    folder = cache_dir() / key
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        guard = FileLock(folder / "lock")
+        guard.acquire()
+    try:
+        yield
+    finally:
+        guard.release()
+
+
+def manifest_of(key: str) -> Manifest | None:
+    """Return what is cached under a key, None for nothing.
+
+    Raises:
+        DataMissingError: the manifest is damaged.
+    """
+    path = cache_dir() / key / "manifest.json"
+    try:
+        manifest = Manifest(**json.loads(path.read_text()))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError):
+        raise damaged(path, key) from None
+    if manifest.format != FORMAT or not re.fullmatch(r"[0-9a-f]{64}", manifest.fingerprint):
+        raise damaged(path, manifest.name)
+    return manifest
+
+
+def read(key: str, *, thorough: bool = False) -> Arrays:
+    """Return a cached dataset as read-only memory maps, its files checked against their SHA-256.
+
+    Args:
+        key: of the dataset.
+        thorough: hash again what this process has hashed before, and the fingerprint too.
+
+    Raises:
+        DataMissingError: nothing is cached, or a file is damaged.
+    """
+    manifest = manifest_of(key)
+    if manifest is None:
+        raise DataMissingError(f"nothing is cached as {key!r} in {cache_dir()}")
+    if thorough:
+        _sha256_of.cache_clear()
+    found = []
+    for file in FILES:
+        path = cache_dir() / key / manifest.fingerprint / f"{file}.npy"
+        try:
+            stat = path.stat()
+            if _sha256_of(path, stat.st_mtime_ns, stat.st_size) != manifest.sha256.get(file):
+                raise ValueError("SHA-256 differs")
+            found.append(np.load(path, mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError, EOFError):
+            raise damaged(path, manifest.name) from None
+    train, test = Split(found[0], found[1]), Split(found[2], found[3])
+    if thorough and fingerprint_of(train, test) != manifest.fingerprint:
+        raise damaged(path.parent, manifest.name)
+    return Arrays(train, test, manifest.classes, manifest.fingerprint)
+
+
+def write(key: str, arrays: Arrays, *, name: str, source: str, state: str = "") -> None:
+    """Store a dataset; the caller holds its `lock`.
+
+    Raises:
+        NoSpaceError: the disk is full; what was cached before stays.
+        UsageError: the folder cannot be written.
+    """
+    folder = cache_dir() / key
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
+        try:
+            sha256 = {file: _write_array(staging / f"{file}.npy", part) for file, part in _parts(arrays).items()}
+            manifest = Manifest(name, arrays.fingerprint, arrays.classes, source, state, sha256)
+            _write_synchronised(staging / "manifest.json", json.dumps(asdict(manifest), indent=1).encode())
+            home = folder / arrays.fingerprint
+            home.mkdir(exist_ok=True)
+            for file in FILES:
+                os.replace(staging / f"{file}.npy", home / f"{file}.npy")
+            _synchronise_folder(home)
+            os.replace(staging / "manifest.json", folder / "manifest.json")
+            _synchronise_folder(folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        _sweep(folder, keep=arrays.fingerprint)
+
+
+def damaged(path: Path, name: str) -> DataMissingError:
+    """Return the error for a cached file that is not what was written."""
+    return DataMissingError(f"cached file {path} is damaged: run kbnd data prepare {name} --force")
+
+
+@contextmanager
+def disk_errors(folder: Path, *, variable: str = "KBND_CACHE") -> Iterator[None]:
+    """Turn a full or write-protected disk into one sentence about a folder and the variable that moves it.
+
+    Raises:
+        NoSpaceError: no space, no quota or a file size limit.
+        UsageError: the folder cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise NoSpaceError(f"no space left to store data in {folder}: free some or set {variable}") from error
+        if error.errno in NOT_WRITABLE or isinstance(error, FileExistsError):
+            raise UsageError(f"cannot write data to {folder}: set {variable} to a folder of yours") from error
+        raise
+
+
+@lru_cache(maxsize=256)
+def _sha256_of(path: Path, mtime_ns: int, n_bytes: int) -> str:  # noqa: ARG001  (time and size key the memory)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parts(arrays: Arrays) -> dict[str, np.ndarray]:
+    parts = (arrays.train.images, arrays.train.labels, arrays.test.images, arrays.test.labels)
+    return dict(zip(FILES, parts, strict=True))
+
+
+def _write_array(path: Path, array: np.ndarray) -> str:
+    # np.save uses C's fwrite, whose failure on a full disk carries no errno; plain writes do
+    with path.open("wb") as file:
+        header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(np.ascontiguousarray(array).data)
+        file.flush()
+        os.fsync(file.fileno())
+    stat = path.stat()
+    return _sha256_of(path, stat.st_mtime_ns, stat.st_size)
+
+
+def _write_synchronised(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _synchronise_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sweep(folder: Path, *, keep: str) -> None:
+    for litter in folder.iterdir():
+        if litter.is_dir() and litter.name != keep:
+            shutil.rmtree(litter, ignore_errors=True)

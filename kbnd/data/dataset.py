@@ -1,0 +1,93 @@
+"""`load`: a DataSpec becomes train, validation and test images, ready for a network.
+
+    name --> arrays in stratified order --> slices (n_train, n_validation) --> image_size
+
+Pixels stay uint8; training scales them to [0, 1]. Slices of a cached dataset at its own size are memory maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kbnd.data import sources
+from kbnd.data.catalogue import label_for, note_for, resolve
+from kbnd.data.sizes import fit_images
+from kbnd.data.splits import Arrays, Split, default_n_validation, split_sizes
+from kbnd.spec import DataSpec
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The images of one DataSpec.
+
+    Attributes:
+        name: as in the spec, such as ``"cifar10"``.
+        label: how to print it, such as ``"CIFAR-10 (JPEG)"``.
+        classes: number of classes.
+        image_shape: (height, width, channels) of every image here.
+        fingerprint: SHA-256 of the whole dataset at its own size, before splits and fitting.
+        train: training images.
+        validation: images set aside for selection, possibly none.
+        test: images for the final evaluation.
+        spec: the resolved spec.
+        note: what must be said beside its results; empty for most.
+    """
+
+    name: str
+    label: str
+    classes: int
+    image_shape: tuple[int, int, int]
+    fingerprint: str
+    train: Split
+    validation: Split
+    test: Split
+    spec: DataSpec
+    note: str = ""
+
+
+def load(spec: DataSpec, *, download: bool = True) -> Dataset:
+    """Return the images of a spec, from the cache where they are there.
+
+    Args:
+        spec: resolved or not.
+        download: fetch what is neither cached nor prepared.
+
+    Raises:
+        UsageError: unknown name, or sizes that cannot be.
+        DataMissingError: nothing is at hand, or the cached copy is damaged.
+        NoSpaceError: the disk of the cache is full.
+    """
+    spec = resolve(spec)
+    arrays = sources.obtain(spec, download=download)
+    train, validation = _carve(arrays, spec)
+    train, validation, test = (_fitted(split, spec) for split in (train, validation, arrays.test))
+    height, width, channels = train.images.shape[1:]
+    return Dataset(
+        name=spec.name,
+        label=label_for(spec.name, arrays.fingerprint),
+        classes=arrays.classes,
+        image_shape=(height, width, channels),
+        fingerprint=arrays.fingerprint,
+        train=train,
+        validation=validation,
+        test=test,
+        spec=spec,
+        note=note_for(spec.name, arrays.fingerprint),
+    )
+
+
+def fingerprint(spec: DataSpec, *, download: bool = True) -> str:
+    """Return the SHA-256 of a spec's dataset; after the first time it reads a small file only."""
+    return sources.fingerprint_of(resolve(spec), download=download)
+
+
+def _carve(arrays: Arrays, spec: DataSpec) -> tuple[Split, Split]:
+    n_images = len(arrays.train)
+    wanted = default_n_validation(n_images) if spec.n_validation is None else spec.n_validation
+    n_train, n_validation = split_sizes(spec.name, n_images, n_train=spec.n_train, n_validation=wanted)
+    return arrays.train[:n_train], arrays.train[n_images - n_validation :]
+
+
+def _fitted(split: Split, spec: DataSpec) -> Split:
+    size = spec.image_size or split.images.shape[1:3]
+    return Split(fit_images(split.images, size, how=spec.fit), split.labels)

@@ -1,0 +1,130 @@
+"""The child process that decodes one dataset of tensorflow-datasets: the only importer of TensorFlow in kbnd.data.
+
+    python -m kbnd.data.decoding '{"data": {...}, "download": true, "force": false}'
+
+It ends with the exit code of the error that stopped it and writes that error's sentence to standard output;
+progress goes to standard error. It holds the cache's lock itself, so that it may outlive a killed parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from typing import Any
+
+import numpy as np
+
+from kbnd.data import cache, tfds
+from kbnd.data.catalogue import DATASETS
+from kbnd.data.sizes import stack
+from kbnd.data.sources import is_cached, key_for
+from kbnd.data.splits import Arrays, Split, arrange
+from kbnd.errors import InterruptedRunError, KbndError, UsageError
+from kbnd.spec import DataSpec
+
+TEST_PARTS = ("test", "validation")
+"""Which part is the test part, best first; a sixth of `train` where a dataset has neither."""
+
+PROBE_S = 10
+"""tensorflow-datasets retries a dead network for minutes; one request of this length asks first."""
+
+
+def main(arguments: list[str]) -> int:
+    """Decode what the request names; return the exit code."""
+    request = json.loads(arguments[0])
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            decode(DataSpec(**request["data"]), download=request["download"], force=request["force"])
+    except KbndError as error:
+        print(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return InterruptedRunError.exit_code
+    return 0
+
+
+def decode(spec: DataSpec, *, download: bool, force: bool) -> None:
+    """Put one dataset into the cache, unless another process has done so while this one waited."""
+    with cache.lock(tfds.cache_key(spec.name)):
+        if not force and is_cached(spec):
+            return
+        builder = _builder(spec.name)
+        features = _features(builder, spec.name)  # before gigabytes are downloaded for nothing
+        _prepare(builder, spec.name, download=download)
+        arrays, is_uniform = _arrays(builder, spec, *features)
+        cache.write(key_for(spec, is_uniform=is_uniform), arrays, name=spec.name, source=str(builder.data_dir))
+
+
+def _builder(name: str) -> Any:
+    import tensorflow_datasets
+
+    return tensorflow_datasets.builder(name, data_dir=str(tfds.data_dir()))
+
+
+def _prepare(builder: Any, name: str, *, download: bool) -> None:
+    """Have a dataset prepared on disk, downloading it if it must be."""
+    import requests
+    import tensorflow_datasets
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+    from tensorflow_datasets.core.download.util import DownloadError
+
+    if builder.is_prepared():
+        return
+    if not download:
+        raise tfds.missing(name, "downloading was declined")
+    if getattr(builder, "MANUAL_DOWNLOAD_INSTRUCTIONS", None):
+        raise tfds.missing(name, "has to be downloaded by hand (see its page in the catalogue of tensorflow-datasets)")
+    config = tensorflow_datasets.download.DownloadConfig(try_download_gcs=False)
+    try:
+        for url in list(getattr(builder, "url_infos", {}))[:1]:
+            requests.head(url, timeout=PROBE_S, allow_redirects=True)
+        with cache.disk_errors(tfds.data_dir(), variable="TFDS_DATA_DIR"):
+            builder.download_and_prepare(download_config=config)
+    except (requests.RequestException, DownloadError, NonMatchingChecksumError) as error:
+        raise tfds.missing(name, f"could not be downloaded ({type(error).__name__})") from error
+
+
+def _arrays(builder: Any, spec: DataSpec, image_key: str, label_key: str, classes: int) -> tuple[Arrays, bool]:
+    """Return the dataset and whether its images had one size on disk."""
+    if "train" not in builder.info.splits:
+        raise UsageError(f"dataset {spec.name!r} has no part 'train', received {', '.join(builder.info.splits)}")
+    test = next((part for part in TEST_PARTS if part in builder.info.splits), None)
+    parts = [_read(builder, part, image_key, label_key) for part in ("train", test) if part]
+    images, is_uniform = stack([part[0] for part in parts], name=spec.name, size=spec.image_size, how=spec.fit)
+    labels = [np.array(part[1], np.int64) for part in parts]
+    if any(part.size and part.min() < 0 for part in labels):
+        raise UsageError(f"dataset {spec.name!r} has images without a label and cannot be used for classification")
+    splits = [Split(*pair) for pair in zip(images, labels, strict=True)]
+    return arrange(splits[0], splits[1] if test else None, classes=classes), is_uniform
+
+
+def _features(builder: Any, name: str) -> tuple[str, str, int]:
+    """Return the names of the image and the label, and the number of classes."""
+    from tensorflow_datasets.core.features import ClassLabel, Image
+
+    keys = builder.info.supervised_keys
+    features = builder.info.features
+    is_pair = isinstance(keys, tuple) and len(keys) == 2
+    if not (is_pair and isinstance(features[keys[0]], Image) and isinstance(features[keys[1]], ClassLabel)):
+        raise UsageError(
+            f"dataset {name!r} is no image classification dataset: it needs images, "
+            f"each with one class; choose from {', '.join(DATASETS)} or another of that kind"
+        )
+    if features[keys[0]].dtype != np.uint8:
+        raise UsageError(f"dataset {name!r} has images of {features[keys[0]].dtype}, allowed is uint8")
+    return keys[0], keys[1], features[keys[1]].num_classes
+
+
+def _read(builder: Any, part: str, image_key: str, label_key: str) -> tuple[list[np.ndarray], list[int]]:
+    import tensorflow_datasets
+
+    images, labels = [], []
+    for example in tensorflow_datasets.as_numpy(builder.as_dataset(split=part, shuffle_files=False)):
+        images.append(example[image_key])
+        labels.append(int(example[label_key]))
+    return images, labels
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+"""Datasets of tensorflow-datasets, seen from a process that never imports TensorFlow.
+
+Decoding happens in a child process (`kbnd.data.decoding`), because TensorFlow would otherwise stay in the memory
+of a JAX or PyTorch training, start its threads there and take hold of the GPU. `TFDS_DATA_DIR` is respected.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+from kbnd.data import cache
+from kbnd.errors import DataMissingError, InterruptedRunError, KbndError, NoSpaceError, UsageError
+from kbnd.spec import DataSpec
+
+NAME = re.compile(r"([a-z][a-z0-9_]*)(?:/([A-Za-z0-9][A-Za-z0-9_.-]*))?(?::(\d+\.\d+\.\d+))?")
+"""`name`, `name/config` or `name:version`; no namespace, because those run code from the network."""
+
+KINDS = {kind.exit_code: kind for kind in (UsageError, DataMissingError, NoSpaceError, InterruptedRunError)}
+
+
+def data_dir() -> Path:
+    """Return the folder where tensorflow-datasets keeps prepared datasets."""
+    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def is_known(name: str) -> bool:
+    """Whether a name is cached, prepared, or listed by the installed tensorflow-datasets."""
+    match = NAME.fullmatch(name)
+    if match is None:
+        return False
+    return cache_key(name) in cache.cached_keys() or is_prepared(name) or match[1] in _listed()
+
+
+def is_prepared(name: str) -> bool:
+    """Whether `data_dir` holds some prepared version of a dataset."""
+    match = NAME.fullmatch(name)
+    if match is None:
+        return False
+    base, config, version = match.groups()
+    folder = data_dir() / base / (config or "")
+    depths = [f"{version or '*'}/dataset_info.json"] + ([] if config else [f"*/{version or '*'}/dataset_info.json"])
+    return any(
+        not any(part.startswith("incomplete") for part in found.relative_to(folder).parts)
+        for depth in depths
+        for found in folder.glob(depth)
+    )
+
+
+def cache_key(name: str) -> str:
+    """Return the folder name of a dataset in the cache."""
+    return name.replace("/", "+").replace(":", "=")
+
+
+def missing(name: str, reason: str) -> DataMissingError:
+    """Return the error for a dataset that is nowhere at hand."""
+    return DataMissingError(
+        f"dataset {name!r} is neither cached in {cache.cache_dir()} nor prepared in {data_dir()} and {reason}: "
+        f"set TFDS_DATA_DIR to a folder that holds it, or use --dataset digits, which needs no download"
+    )
+
+
+def decode_in_child(spec: DataSpec, *, download: bool, force: bool) -> None:
+    """Decode a dataset into the cache, in a process of its own.
+
+    Args:
+        spec: name, and size and fit for images that differ in size.
+        download: fetch it where it is not prepared.
+        force: decode although it is cached.
+
+    Raises:
+        DataMissingError: it is not prepared and could not be downloaded.
+        UsageError: it is no image classification dataset.
+        NoSpaceError: the disk is full.
+    """
+    request = {"data": spec.model_dump(mode="json"), "download": download, "force": force}
+    command = [sys.executable, "-m", "kbnd.data.decoding", json.dumps(request)]
+    child = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=_environment(), check=False)
+    if child.returncode:
+        raise _error_of(child, spec.name)
+
+
+def _environment() -> dict[str, str]:
+    here = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def _error_of(child: subprocess.CompletedProcess[str], name: str) -> KbndError:
+    sentence = child.stdout.strip()
+    if child.returncode in KINDS and sentence:
+        return KINDS[child.returncode](sentence)
+    return DataMissingError(
+        f"decoding dataset {name!r} stopped with exit status {child.returncode}: its messages are above"
+    )
+
+
+def _listed() -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tensorflow-datasets and what it imports warn in many ways
+        import tensorflow_datasets
+
+        return tensorflow_datasets.list_builders(with_community_datasets=False)

@@ -1,0 +1,108 @@
+"""What `kbnd doctor` looks at: versions, backends and devices, data found, the ledger's state.
+
+Every installed backend is started in a process of its own, because Keras can hold only one, and so that a backend
+that cannot even be imported is reported instead of ending the examination.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from kbnd import data
+from kbnd.errors import KbndError
+from kbnd.ledger import Ledger
+from kbnd.report.render import Table
+from kbnd.training import backend
+
+PACKAGES = ("kbnd", "keras", "tensorflow", "tensorflow-datasets", "keras-tuner", "jax", "torch", "numpy", "pandas", "scipy")
+PROBE_TIMEOUT_S = 120
+
+
+def examine(ledger: Path) -> dict[str, Any]:
+    """Return everything as JSON values.
+
+    Args:
+        ledger: file whose state is reported; it is never made.
+    """
+    return {
+        "python": sys.version.split()[0],
+        "packages": {name: _version(name) for name in PACKAGES},
+        "backends": [_examine_backend(name, found) for name, found in backend.installed().items()],
+        "data": data_rows(),
+        "ledger": _examine_ledger(ledger),
+    }
+
+
+def data_rows() -> list[dict[str, Any]]:
+    """Return the datasets and whether they are at hand, as JSON values."""
+    return [asdict(found) for found in data.available()]
+
+
+def data_table() -> Table:
+    """Return the datasets and whether they are at hand."""
+    found = data_rows()
+    rows = [(row["name"], row["label"], row["state"], row["where"], (row["fingerprint"] or "")[:12]) for row in found]
+    notes = sorted({row["note"] for row in found if row["note"]})
+    states = "bundled: comes with kbnd; cached: decoded; prepared: tensorflow-datasets has it; missing: is downloaded."
+    return Table("Datasets", ("Name", "Printed as", "State", "Where", "SHA-256"), tuple(rows), (states, *notes), "lllll")
+
+
+def tables(found: dict[str, Any]) -> list[Table]:
+    """Return an examination as tables."""
+    versions = tuple((name, number or "not installed") for name, number in found["packages"].items())
+    backends = tuple((b["backend"], b["version"] or "-", b["state"], ", ".join(b["devices"])) for b in found["backends"])
+    ledger = found["ledger"]
+    about = tuple((key.replace("_", " "), str(value)) for key, value in ledger.items())
+    return [
+        Table("Versions", ("Package", "Version"), (("python", found["python"]), *versions), align="ll"),
+        Table("Backends", ("Backend", "Version", "State", "Devices"), backends, align="llll"),
+        data_table(),
+        Table("Ledger", ("", ""), about, align="ll"),
+    ]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _examine_backend(name: str, found: str | None) -> dict[str, Any]:
+    about: dict[str, Any] = {"backend": name, "version": found, "devices": []}
+    if found is None:
+        extra = backend.BACKENDS[name]
+        return {**about, "state": f"not installed: pip install 'kbnd[{extra}]'" if extra else "not installed"}
+    code = (
+        "import json\nfrom kbnd.training import backend\n"
+        f"backend.load({name!r})\nprint(json.dumps(backend.devices()))"
+    )
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {**about, "state": f"did not start within {PROBE_TIMEOUT_S} s"}
+    if probe.returncode != 0:
+        reason = (probe.stderr.strip().splitlines() or ["no message"])[-1]
+        return {**about, "state": f"broken: {reason}"}
+    return {**about, "state": "works", "devices": json.loads(probe.stdout.strip().splitlines()[-1])}
+
+
+def _examine_ledger(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"file": str(path), "state": "none yet"}
+    try:
+        with Ledger.open(path, create=False, read_only=True) as ledger:
+            runs = ledger.runs().drop_duplicates("run_id")
+            live, studies = len(ledger.live_claims()), ledger.studies()
+    except KbndError as error:
+        return {"file": str(path), "state": str(error)}
+    counts = {status: int(n) for status, n in runs["status"].value_counts().items()}
+    return {"file": str(path), "state": "readable", "experiments": studies, "runs": counts, "being trained": live}

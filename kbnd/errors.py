@@ -1,0 +1,71 @@
+"""The errors of kbnd: one sentence each, saying what was wrong, what was received and what is allowed.
+
+A command line ends with the ``exit_code`` of the error that stopped it; 0 is done, 1 unexpected, 3 means that
+a study finished but some of its runs failed or diverged (`SOME_RUNS_FAILED`, which is a result, not an error).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+SOME_RUNS_FAILED = 3
+
+
+class KbndError(Exception):
+    """What kbnd raises on purpose; its text is one sentence for a person."""
+
+    exit_code = 1
+
+
+class UsageError(KbndError, ValueError):
+    """Input that cannot be meant: unknown names, values out of range, files of the wrong kind."""
+
+    exit_code = 2
+
+
+class LedgerClaimedError(KbndError):
+    """The runs asked for are being trained by another live process, and waiting was declined."""
+
+    exit_code = 4
+
+
+class ResumeMismatchError(KbndError):
+    """What is stored cannot be continued with what was asked now."""
+
+    exit_code = 5
+
+
+class DataMissingError(KbndError):
+    """A dataset is neither cached nor reachable, or its cached copy is damaged."""
+
+    exit_code = 6
+
+
+class NoSpaceError(KbndError):
+    """The disk that holds a ledger, a cache or an output folder is full."""
+
+    exit_code = 7
+
+
+class InterruptedRunError(KbndError):
+    """Ctrl-C or a termination signal: everything finished is stored, the same command continues."""
+
+    exit_code = 130
+
+
+def unknown(kind: str, received: object, allowed: Iterable[str]) -> UsageError:
+    """Return the error for a name outside a closed list.
+
+    Args:
+        kind: what the name should have been, such as ``"model"``.
+        received: the name as it was given.
+        allowed: every name that would have been right.
+
+    Returns:
+        A `UsageError` that names the allowed values and, where one is close, a guess.
+    """
+    names = list(allowed)
+    close = get_close_matches(str(received), names, n=1)
+    guess = f" (did you mean {close[0]!r}?)" if close else ""
+    return UsageError(f"unknown {kind} {received!r}{guess}: choose from {', '.join(names)}")

@@ -1,0 +1,138 @@
+"""What a stored or imported run must satisfy: types, ranges, and ids that are the digests of its own spec.
+
+One list of rules serves both readers: `verify` lists what is wrong with a ledger, an import refuses the first thing
+that is wrong with a stranger's. A run id that is not the digest of its spec would make a later request for that spec
+take somebody else's result for its own.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, get_args
+
+from kbnd.errors import UsageError
+from kbnd.ledger.rows import RUNNING, read_labels, read_runs
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind
+from kbnd.records import EpochRecord, RunRecord, Status
+from kbnd.spec import NAME_PATTERN, PROTOCOL, Identity, RunSpec
+
+STATUSES: tuple[str, ...] = get_args(Status)
+
+_LONGEST_TEXT = 100_000
+_PYTHON: dict[Kind, type] = {"text": str, "count": int, "number": float, "flag": bool, "json": dict, "bits": bytes}
+_AT_LEAST_ONE = ("seed", "epoch")
+_ANY_SIGN = ("compile_s",)  # an estimate by subtraction, which noise can push below zero
+_HEX = re.compile(r"[0-9a-f]{16}")
+
+
+def problems_of(record: RunRecord) -> Iterator[str]:
+    """Yield one clause for each thing that cannot be true of a run."""
+    wrong = [*_values(RUN_FIELDS, record)]
+    for epoch in record.epochs:
+        wrong.extend(f"epoch {epoch.epoch!r}: {clause}" for clause in _values(EPOCH_FIELDS, epoch))
+    yield from wrong
+    if not wrong:
+        yield from _consistency(record)
+        yield from _identity(record)
+
+
+def problems_in(db: sqlite3.Connection) -> Iterator[str]:
+    """Yield one sentence for each thing that is wrong in a ledger."""
+    broken = [message for (message,) in db.execute("PRAGMA integrity_check") if message != "ok"]
+    yield from (f"SQLite: {message}" for message in broken)
+    if broken:
+        return  # rows of a broken file cannot be read reliably
+    for table, _, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():
+        yield f"a row of {table} belongs to no row of {parent}"
+    for record in read_runs(db):
+        if record.status != RUNNING:
+            yield from (f"run {record.run_id}: {clause}" for clause in problems_of(record))
+    for study, digest, _, labels in read_labels(db):
+        yield from (f"study {study}: {clause}" for clause in problems_of_labels(study, digest, labels))
+
+
+def problems_of_labels(study: Any, digest: Any, labels: Any) -> Iterator[str]:
+    """Yield one clause for each label of a study that is none."""
+    if not is_name(study):
+        yield f"the study name {study!r} does not match {NAME_PATTERN}"
+    if not is_id(digest):
+        yield f"the digest {digest!r} is not 16 hexadecimal digits"
+    for label in labels:
+        match label:
+            case [arm, int(seed), int(replicate), run_id] if is_name(arm) and is_id(run_id):
+                if type(seed) is int and type(replicate) is int and 1 <= seed < 2**63 and 0 <= replicate < 2**63:
+                    continue
+        yield f"{label!r} is not an (arm, seed, replicate, run_id)"
+
+
+def is_name(value: Any) -> bool:
+    """Whether the value is a name that kbnd accepts for studies and arms."""
+    return isinstance(value, str) and re.fullmatch(NAME_PATTERN.strip("^$"), value) is not None
+
+
+def is_id(value: Any) -> bool:
+    """Whether the value looks like a digest."""
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None
+
+
+def _values(fields: dict[str, Field], record: RunRecord | EpochRecord) -> Iterator[str]:
+    for name, field in fields.items():
+        value = getattr(record, name)
+        if value is None:
+            if not field.is_optional:
+                yield f"{name} is missing"
+        elif type(value) is not _PYTHON[field.kind]:
+            yield f"{name} should be {_PYTHON[field.kind].__name__}, received {value!r:.80}"
+        elif (clause := _range(name, field.kind, value)) is not None:
+            yield f"{name} {clause}, received {value!r:.80}"
+
+
+def _range(name: str, kind: Kind, value: Any) -> str | None:
+    """Return what the value should be, or None where it is that."""
+    if kind == "count" and not (name in _AT_LEAST_ONE) <= value < 2**63:
+        return f"should be at least {int(name in _AT_LEAST_ONE)}"
+    if kind == "number" and name.endswith("_accuracy") and not 0.0 <= value <= 1.0:
+        return "should lie in [0, 1]"
+    if kind == "number" and value < 0.0 and not name.endswith("_loss") and name not in _ANY_SIGN:
+        return "should not be negative"
+    if kind == "text" and name in ("run_id", "recipe_id") and not is_id(value):
+        return "should be 16 hexadecimal digits"
+    if kind == "text" and not (len(value) <= _LONGEST_TEXT and all(c.isprintable() or c in "\n\t" for c in value)):
+        return "should be printable text"
+    return None
+
+
+def _consistency(record: RunRecord) -> Iterator[str]:
+    if record.status not in STATUSES:
+        yield f"status should be one of {', '.join(STATUSES)}, received {record.status!r}"
+    try:
+        datetime.fromisoformat(record.started_at)
+    except ValueError:
+        yield f"started_at should be a date and time in ISO 8601, received {record.started_at!r:.80}"
+    numbers = [epoch.epoch for epoch in record.epochs]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"epochs should be numbered from 1 without gaps, received {numbers!r:.80}"
+    if record.n_epochs != len(numbers):
+        yield f"n_epochs is {record.n_epochs} but {len(numbers)} epochs are stored"
+    if record.test_correct is not None and len(record.test_correct) != -(-(record.n_test or 0) // 8):
+        yield f"test_correct holds {len(record.test_correct)} bytes for {record.n_test} test images"
+
+
+def _identity(record: RunRecord) -> Iterator[str]:
+    try:
+        spec = RunSpec(**record.spec)
+    except (UsageError, TypeError) as error:
+        yield f"its spec is none of this kbnd: {error}"
+        return
+    described = {"seed": spec.seed, "replicate": spec.replicate, "model": spec.model.name, "dataset": spec.data.name}
+    for name, value in described.items():
+        if getattr(record, name) != value:
+            yield f"{name} is {getattr(record, name)!r} but its spec says {value!r}"
+    if record.recipe_id != spec.recipe_id:
+        yield f"its recipe_id is not the digest of its spec, {spec.recipe_id}"
+    setting = Identity(record.backend, record.backend_version, record.keras_version, record.device, record.fingerprint)
+    if record.protocol == PROTOCOL and record.run_id != spec.run_id(setting):
+        yield f"its run_id is not the digest of its spec and setting, {spec.run_id(setting)}"

@@ -1,0 +1,172 @@
+"""Who is training what: a claim belongs to one process and ends with it.
+
+A claim is stale, and may be taken over, when
+
+- its process is gone: same host, same boot, and no process with that number *and start time* (numbers are reused);
+- its machine was restarted: same host, another boot;
+- it has not been heard of for 60 s (another host, another container, or a process that is suspended).
+
+While it holds claims, a process renews them every 15 s from a thread with a connection of its own. One that was
+suspended past the limit finds at its next write that it has lost the claim, and stores nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from kbnd.ledger.database import connect
+
+STALE_S = 60.0
+HEARTBEAT_S = 15.0
+
+ClaimResult = Literal["claimed", "hit", "taken"]
+
+COLUMNS = "run_id, token, host, boot_id, pid_namespace, pid, process_started, claimed_at, heartbeat_at"
+
+
+class Process(NamedTuple):
+    """A process, told apart from every other one that ever ran; "" where the system does not say."""
+
+    host: str
+    boot_id: str
+    pid_namespace: str
+    pid: int
+    process_started: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One run that a process is training.
+
+    Attributes:
+        run_id: the run.
+        token: the `Ledger` object that claimed it.
+        process: where it runs.
+        claimed_at: seconds since 1970.
+        heartbeat_at: when it was last heard of, seconds since 1970.
+    """
+
+    run_id: str
+    token: str
+    process: Process
+    claimed_at: float
+    heartbeat_at: float
+
+    def is_stale(self, here: Process, *, now: float | None = None) -> bool:
+        """Whether the process is gone, as far as can be told from `here` at a time (None is now)."""
+        there = self.process
+        if here.boot_id and there.host == here.host:
+            if there.boot_id != here.boot_id:
+                return True
+            if there.pid_namespace == here.pid_namespace and not is_alive(there.pid, there.process_started):
+                return True
+        return (time.time() if now is None else now) - self.heartbeat_at > STALE_S
+
+    def __str__(self) -> str:
+        return f"process {self.process.pid} on {self.process.host}"
+
+
+def this_process() -> Process:
+    """Return the identity of the calling process."""
+    pid = os.getpid()
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        namespace = ""
+    try:
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot_id = ""
+    return Process(socket.gethostname(), boot_id, namespace, pid, _start_of(pid) or "")
+
+
+def is_alive(pid: int, started: str) -> bool:
+    """Whether the process `pid` that started at `started` (clock ticks since boot) still runs; a zombie does not."""
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    found = _start_of(pid)
+    # None: /proc hides other people's processes on some machines, so only its heartbeat can tell.
+    return found is None or found == started
+
+
+def all_claims(db: sqlite3.Connection) -> list[Claim]:
+    """Return every claim in the ledger, live or stale."""
+    rows = db.execute(f"SELECT {COLUMNS} FROM claims ORDER BY claimed_at, run_id").fetchall()
+    return [_claim(row) for row in rows]
+
+
+def claim_of(db: sqlite3.Connection, run_id: str) -> Claim | None:
+    """Return the claim on a run, live or stale."""
+    row = db.execute(f"SELECT {COLUMNS} FROM claims WHERE run_id = ?", (run_id,)).fetchone()
+    return None if row is None else _claim(row)
+
+
+def write_claim(db: sqlite3.Connection, run_id: str, *, token: str, here: Process) -> None:
+    """Store a claim in place of whatever claim the run had."""
+    now = time.time()
+    db.execute(
+        f"INSERT OR REPLACE INTO claims ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (run_id, token, *here, now, now),
+    )
+
+
+class Heart:
+    """The thread that renews the claims of one `Ledger`; it holds no reference to it and dies with the process."""
+
+    def __init__(self, path: Path, token: str, *, interval_s: float = HEARTBEAT_S) -> None:
+        self._path = path
+        self._token = token
+        self._interval_s = interval_s
+        self._stop: threading.Event | None = None
+
+    def start(self) -> None:
+        """Beat until `stop`; nothing happens where it beats already."""
+        if self._stop is None:
+            self._stop = threading.Event()
+            arguments = (self._path, self._token, self._interval_s, self._stop)
+            threading.Thread(target=_beat, args=arguments, name="kbnd-heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop beating, without waiting for a beat that is under way."""
+        if self._stop is not None:
+            self._stop.set()
+            self._stop = None
+
+
+def _beat(path: Path, token: str, interval_s: float, stop: threading.Event) -> None:
+    while not stop.wait(interval_s):
+        try:
+            with closing(connect(path, "rw")) as db:
+                db.execute("UPDATE claims SET heartbeat_at = ? WHERE token = ?", (time.time(), token))
+        except sqlite3.Error:
+            continue  # a beat may be missed (ledger locked, disk full): the next one comes before the claim is stale
+
+
+def _start_of(pid: int) -> str | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
+    fields = stat.rpartition(")")[2].split()
+    state, started = fields[0], fields[19]
+    return "gone" if state in "ZX" else started
+
+
+def _claim(row: tuple) -> Claim:
+    run_id, token, *process, claimed_at, heartbeat_at = row
+    return Claim(run_id, token, Process(*process), claimed_at, heartbeat_at)

@@ -1,0 +1,211 @@
+"""Opening the SQLite file of a ledger: refusing what is not one, and SQLite's errors as one sentence each.
+
+Rollback journal, `synchronous=FULL`, every write in one `BEGIN IMMEDIATE` transaction: a process killed at any
+instant leaves either the state before the transaction or the one after it. A crash in the middle leaves a *hot
+journal* beside the file, which the next process that may write rolls back.
+
+Nothing here reads the file by other means than SQLite: closing a second file handle would drop the locks that this
+process holds on it (SQLite, "How To Corrupt An SQLite Database File", 2.2).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal
+
+from kbnd.errors import KbndError, LedgerClaimedError, NoSpaceError, UsageError
+from kbnd.ledger.schema import APPLICATION_ID, MIGRATIONS, TABLES
+
+BUSY_TIMEOUT_S = 30.0
+
+_HOT = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY)
+_UNDELETABLE = (sqlite3.SQLITE_IOERR_DELETE, sqlite3.SQLITE_IOERR_ACCESS)
+_UNWRITTEN = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)
+
+
+class NotSQLiteError(UsageError):
+    """The file is no SQLite file at all; for an import it may be JSON lines."""
+
+
+def open_database(path: Path, *, create: bool, read_only: bool) -> sqlite3.Connection:
+    """Open a ledger's file and bring it to the current format.
+
+    Args:
+        path: the file.
+        create: make it where it does not exist.
+        read_only: never write; a file and folder without write permission will do.
+
+    Returns:
+        A connection in autocommit mode, proven writable unless `read_only`.
+
+    Raises:
+        UsageError: not a ledger, from a newer kbnd, damaged, missing or not writable.
+        NoSpaceError: the disk is full.
+    """
+    if path.is_dir():
+        raise UsageError(f"a ledger is a file, received the folder {path}")
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder {path.parent} of the ledger {path.name} does not exist")
+    if not path.exists() and (read_only or not create):
+        raise UsageError(f"there is no ledger at {path}")
+    with translated(path):
+        if read_only:
+            return _open_reading(path)
+        return _open_writing(path, "rwc" if create else "rw")
+
+
+def connect(path: Path, mode: Literal["rwc", "rw", "ro"]) -> sqlite3.Connection:
+    """Connect with the settings every connection of kbnd shares; only mode `rwc` creates the file."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        for setting in ("foreign_keys = ON", "synchronous = FULL", "trusted_schema = OFF"):
+            db.execute(f"PRAGMA {setting}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Hold the write lock from the first statement on; everything is stored at the end, or nothing."""
+    with translated(path):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def snapshot(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """See one state of the ledger throughout several reads."""
+    with translated(path):
+        db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the errors of SQLite into kbnd's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explained(path, error) from error
+
+
+def _open_writing(path: Path, mode: Literal["rwc", "rw"]) -> sqlite3.Connection:
+    db = connect(path, mode)
+    try:
+        _refuse_strange(db, path)
+        _migrate(db)
+        # SQLite opens a file it may not write as read-only and says so at the first write: provoke it here.
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute("ROLLBACK")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _open_reading(path: Path) -> sqlite3.Connection:
+    try:
+        return _checked_for_reading(path)
+    except sqlite3.OperationalError as error:
+        if True:
+            raise
+    # A crash left a hot journal: where this process may write, opening for writing rolls it back.
+    with closing(connect(path, "rw")) as db:
+        db.execute("PRAGMA user_version").fetchone()
+    return _checked_for_reading(path)
+
+
+def _checked_for_reading(path: Path) -> sqlite3.Connection:
+    db = connect(path, "ro")
+    try:
+        _refuse_strange(db, path)
+        if _version(db) < len(MIGRATIONS):
+            raise UsageError(f"{path} is no ledger yet, or one of an older kbnd: open it once for writing")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _refuse_strange(db: sqlite3.Connection, path: Path) -> None:
+    version = _version(db)
+    if version > len(MIGRATIONS):
+        raise UsageError(
+            f"the ledger {path} was written by a newer kbnd (ledger format {version}, this kbnd knows up to "
+            f"{len(MIGRATIONS)}): upgrade kbnd"
+        )
+    things = db.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'").fetchall()
+    if things and db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise UsageError(f"{path} is an SQLite file but not a ledger of kbnd")
+    # A trigger or view is SQL that would run when the ledger is used: kbnd writes none and runs none.
+    strange = [f"{kind} {name!r}" for kind, name in things if kind == "trigger" or (kind == "view" and name in TABLES)]
+    if strange:
+        raise UsageError(f"the ledger {path} holds the {strange[0]}, which kbnd did not write")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    if _version(db) == len(MIGRATIONS):
+        return
+    db.execute("PRAGMA journal_mode = DELETE")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Read again under the lock: another process may have migrated meanwhile.
+        for statements in MIGRATIONS[_version(db) :]:
+            for statement in statements:
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _explained(path: Path, error: sqlite3.Error) -> KbndError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    primary = code & 0xFF
+    journal = path.with_name(path.name + "-journal")
+    if primary == sqlite3.SQLITE_NOTADB:
+        return NotSQLiteError(f"{path} is not a ledger (not an SQLite file)")
+    if primary == sqlite3.SQLITE_CORRUPT:
+        return UsageError(f"the ledger {path} is damaged ({error}): restore a copy")
+    if primary == sqlite3.SQLITE_FULL:
+        return NoSpaceError(f"the disk that holds the ledger {path} is full: what was stored before is safe")
+    if code in _UNWRITTEN:
+        return NoSpaceError(
+            f"the ledger {path} cannot grow ({error}): the disk is full, a quota is reached or it is faulty"
+        )
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or code in _UNDELETABLE:
+        if journal.exists():
+            return UsageError(
+                f"the ledger {path} was left by a crash in the middle of a write and is read-only here: make the file, "
+                f"{journal.name} and their folder writable once, so that it can be repaired"
+            )
+        return UsageError(f"the ledger {path} cannot be written: the file or its folder is read-only")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LedgerClaimedError(
+            f"the ledger {path} was locked by another process for more than {BUSY_TIMEOUT_S:.0f} s"
+        )
+    return KbndError(f"the ledger {path} could not be used: {error}")

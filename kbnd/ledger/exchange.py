@@ -1,0 +1,202 @@
+"""Taking runs out of a ledger, and those of another one in: strictly checked, as a whole or not at all.
+
+| a run is here as     | and comes as         | then                                                        |
+|----------------------|----------------------|-------------------------------------------------------------|
+| nothing              | anything             | it is added                                                 |
+| done, diverged       | done, diverged       | the one here stays; results that differ refuse the import   |
+| done, diverged       | anything else        | the one here stays                                          |
+| failed, interrupted, ... | done, diverged   | it is replaced                                              |
+| failed, interrupted, ... | anything else    | the one here stays                                          |
+| being trained        | anything             | the one here stays                                          |
+
+*Results* are what the same spec must give again: losses, accuracies, predictions. Two trainings of one run may differ
+in their times, but the same training (equal session and start) may differ in nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kbnd.errors import NoSpaceError, UsageError
+from kbnd.ledger.checks import problems_of, problems_of_labels
+from kbnd.ledger.claims import all_claims, this_process
+from kbnd.ledger.database import NotSQLiteError, open_database, snapshot
+from kbnd.ledger.jsonl import StudyLabels, read_jsonl
+from kbnd.ledger.rows import RUNNING, read_labels, read_run, read_runs, replace_run, write_labels
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, encode
+from kbnd.records import HITS, EpochRecord, RunRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EXECUTION = ("session", "started_at")
+_RESULTS = ("status", "n_epochs", "n_parameters", "n_test", "test_correct")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What an import did.
+
+    Attributes:
+        n_added: runs that were new here.
+        n_replaced: runs that had failed or been interrupted here and came finished.
+        n_kept: runs that stayed as they were here.
+    """
+
+    n_added: int
+    n_replaced: int
+    n_kept: int
+
+
+@contextmanager
+def things_of(source: Path) -> Iterator[Iterator[RunRecord | StudyLabels]]:
+    """Open what is to be imported, a ledger or JSON lines, told apart by its content.
+
+    Raises:
+        UsageError: it is missing or neither.
+    """
+    if not source.is_file():
+        raise UsageError(f"there is no file {source} to import")
+    try:
+        db = open_database(source, create=False, read_only=True)
+    except NotSQLiteError:
+        yield read_jsonl(source)
+        return
+    with closing(db), snapshot(db, source):
+        yield _things_in(db)
+
+
+def _things_in(db: sqlite3.Connection) -> Iterator[RunRecord | StudyLabels]:
+    yield from (StudyLabels(*labels) for labels in read_labels(db))
+    yield from (record for record in read_runs(db) if record.status != RUNNING)
+
+
+def merge(db: sqlite3.Connection, things: Iterable[RunRecord | StudyLabels], *, here: Path, source: str) -> Merged:
+    """Store runs and labels, inside a transaction of the caller.
+
+    Raises:
+        UsageError: a run or label that cannot be true, or one run with two results.
+    """
+    known = dict(db.execute("SELECT run_id, status FROM runs"))
+    process = this_process()
+    training = {claim.run_id for claim in all_claims(db) if not claim.is_stale(process)}
+    n_added = n_replaced = n_kept = 0
+    for thing in things:
+        if isinstance(thing, StudyLabels):
+            _merge_labels(db, thing, source)
+            continue
+        for problem in problems_of(thing):
+            raise UsageError(f"run {thing.run_id!r:.40} in {source}: {problem}; nothing was imported")
+        status = known.get(thing.run_id)
+        is_result = thing.status in HITS
+        if status in HITS and is_result:
+            _refuse_difference(read_run(db, thing.run_id), thing, here=here, source=source)
+        if status is not None and (status in HITS or not is_result or thing.run_id in training):
+            n_kept += 1
+            continue
+        replace_run(db, thing)
+        known[thing.run_id] = thing.status
+        n_added += status is None
+        n_replaced += status is not None
+    return Merged(n_added, n_replaced, n_kept)
+
+
+def write_tables(folder: Path, format: str, tables: dict[str, pd.DataFrame]) -> list[Path]:
+    """Write each table to `folder/NAME.FORMAT`, made where it is missing; return the files."""
+    if format == "parquet" and find_spec("pyarrow") is None:
+        raise UsageError("format 'parquet' needs pyarrow: pip install 'kbnd[parquet]'")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made a folder for the tables: {error.strerror}") from None
+    written = []
+    for name, table in tables.items():
+        path = folder / f"{name}.{format}"
+        with replacing(path) as temporary:
+            if format == "csv":
+                table.to_csv(temporary, index=False)
+            else:
+                table.to_parquet(temporary, index=False)
+        written.append(path)
+    return written
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> Path:
+    """Write a text file as a whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file to fill, and put it in place of `path` once it is whole.
+
+    Raises:
+        UsageError: the folder is missing or cannot be written.
+        NoSpaceError: the disk is full.
+    """
+    temporary = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise NoSpaceError(f"the disk is full: {path} was not written") from None
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _merge_labels(db: sqlite3.Connection, thing: StudyLabels, source: str) -> None:
+    for problem in problems_of_labels(thing.study, thing.digest, thing.labels):
+        raise UsageError(f"{source}: {problem}; nothing was imported")
+    write_labels(db, thing.study, thing.digest, thing.labels, replace=False)
+    if thing.is_current:
+        db.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (thing.study, thing.digest, time.time()))
+
+
+def _refuse_difference(ours: RunRecord | None, theirs: RunRecord, *, here: Path, source: str) -> None:
+    assert ours is not None
+    is_same_training = all(getattr(ours, name) == getattr(theirs, name) for name in _EXECUTION)
+    for name, mine, other in _pairs(ours, theirs):
+        if mine != other and (is_same_training or _is_result(name.rpartition(" ")[2])):
+            raise UsageError(
+                f"run {theirs.run_id} has two results: {name} is {mine!r:.60} in {here} and {other!r:.60} in {source}; "
+                "nothing was imported"
+            )
+
+
+def _is_result(name: str) -> bool:
+    return name in _RESULTS or name.endswith(("_accuracy", "_loss"))
+
+
+def _pairs(ours: RunRecord, theirs: RunRecord) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (name, value here, value there), as stored: NaN equals NaN."""
+    yield from zip(RUN_FIELDS, encode(RUN_FIELDS, ours), encode(RUN_FIELDS, theirs), strict=True)
+    none = EpochRecord(epoch=0)
+    for i in range(max(len(ours.epochs), len(theirs.epochs))):
+        mine, other = (record.epochs[i] if i < len(record.epochs) else none for record in (ours, theirs))
+        for name, a, b in zip(EPOCH_FIELDS, encode(EPOCH_FIELDS, mine), encode(EPOCH_FIELDS, other), strict=True):
+            yield f"epoch {i + 1} {name}", a, b

@@ -1,0 +1,92 @@
+"""The tables runs.csv and epochs.csv as pandas frames: one row per run, or per run and epoch, of each study.
+
+The first columns are those that every output folder promises, in its order; what follows helps a reader who looks
+closer. Counts that may be missing are nullable integers, so that bytes never turn into floats.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+import pandas as pd
+
+from kbnd.errors import UsageError
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field
+
+RUN_COLUMNS = (
+    *("study", "arm", "seed", "replicate", "status", "backend", "epochs"),
+    *("test_accuracy", "test_loss", "val_accuracy", "val_loss"),
+    *("fit_s", "steady_train_s", "epoch_s", "compile_s", "peak_rss_bytes", "peak_device_bytes", "energy_j"),
+    *("run_id", "recipe_id"),
+    *("session", "block", "position", "machine", "is_concurrent", "model", "dataset", "device"),
+    *("backend_version", "keras_version", "n_parameters", "n_steps", "n_test", "wall_s", "started_at", "error"),
+)
+
+EPOCH_COLUMNS = (
+    *("run_id", "arm", "seed", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
+    *("test_loss", "test_accuracy", "train_s", "val_s", "is_warmup"),
+    *("train_eval_loss", "train_eval_accuracy", "images_per_s", "hook_s"),
+    *("peak_rss_bytes", "peak_device_bytes", "energy_j", "power_w", "study", "replicate"),
+)
+
+_SQL_NAMES = {"study": "l.study", "arm": "l.arm", "epochs": "r.n_epochs", "machine": "r.environment"}
+
+# A study is seen as its current definition unless another one is asked for; runs of no study have no label.
+_LABELS = """(SELECT l.study, l.arm, l.run_id, l.ordinal FROM labels l
+    JOIN studies s ON s.study = l.study AND l.digest = coalesce(:digest, s.digest)
+    WHERE :study IS NULL OR l.study = :study) l"""
+_ORDER = "ORDER BY l.study IS NULL, l.study, l.ordinal, r.started_at, r.run_id"
+
+
+def read_run_frame(db: sqlite3.Connection, study: str | None, digest: str | None) -> pd.DataFrame:
+    """Return the stored runs of a study (or of all, and those of none) in the order of its labels."""
+    columns = ", ".join(_SQL_NAMES.get(name, f"r.{name}") for name in RUN_COLUMNS)
+    rows = db.execute(
+        f"SELECT {columns} FROM runs r {_join(study)} {_LABELS} ON l.run_id = r.run_id {_ORDER}",
+        {"study": study, "digest": digest},
+    ).fetchall()
+    frame = pd.DataFrame.from_records(rows, columns=list(RUN_COLUMNS))
+    frame["machine"] = [_machine(text) for text in frame["machine"]]
+    return _typed(frame, {**RUN_FIELDS, "epochs": Field("count", False, True)})
+
+
+def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | None) -> pd.DataFrame:
+    """Return the epochs of the same runs, in the same order."""
+    own = {"study": "l.study", "arm": "l.arm", "seed": "r.seed", "replicate": "r.replicate"}
+    columns = ", ".join(own.get(name, f"e.{name}") for name in EPOCH_COLUMNS)
+    rows = db.execute(
+        f"SELECT {columns} FROM runs r {_join(study)} {_LABELS} ON l.run_id = r.run_id "
+        f"JOIN epochs e ON e.run_id = r.run_id {_ORDER}, e.epoch",
+        {"study": study, "digest": digest},
+    ).fetchall()
+    frame = pd.DataFrame.from_records(rows, columns=list(EPOCH_COLUMNS))
+    return _typed(frame, {**EPOCH_FIELDS, "seed": RUN_FIELDS["seed"], "replicate": RUN_FIELDS["replicate"]})
+
+
+def _join(study: str | None) -> str:
+    return "LEFT JOIN" if study is None else "JOIN"
+
+
+def _typed(frame: pd.DataFrame, fields: dict[str, Field]) -> pd.DataFrame:
+    for name in frame.columns:
+        field = fields.get(name, Field("text", True, False))
+        try:
+            if field.kind == "number":
+                frame[name] = pd.to_numeric(frame[name]).astype("float64")
+            elif field.kind == "count":
+                frame[name] = pd.to_numeric(frame[name]).astype("Int64" if field.is_optional else "int64")
+            elif field.kind == "flag":
+                frame[name] = frame[name].astype("bool")
+        except (TypeError, ValueError):
+            raise UsageError(f"the column {name} of the ledger holds values that are not numbers: see verify") from None
+    return frame
+
+
+def _machine(text: str) -> Any:
+    try:
+        environment = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return environment.get("machine") if isinstance(environment, dict) else None

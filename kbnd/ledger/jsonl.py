@@ -1,0 +1,162 @@
+"""Runs as JSON lines: everything a ledger knows about finished runs, as text that other programs can read.
+
+| line                                    | holds                                                      |
+|-----------------------------------------|------------------------------------------------------------|
+| `{"ledger": {"format": 1}}`             | always the first                                           |
+| `{"study": {...}}`, one per definition  | name, digest, is_current, labels (arm, seed, replicate, run_id) |
+| `{"run": {...}}`, one per finished run  | the fields of a `RunRecord`, epochs as a list              |
+
+Fields that are None are left out, bytes are base64, an infinite float is "inf" or "-inf". The same ledger always gives
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from kbnd.errors import UsageError
+from kbnd.ledger.rows import RUNNING, Label, read_labels, read_runs
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field
+from kbnd.records import EpochRecord, RunRecord
+
+FORMAT = 1
+
+_LONGEST_LINE = 2**26
+_INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
+
+
+class StudyLabels(NamedTuple):
+    """One definition of a study and the runs its arms are mapped to."""
+
+    study: str
+    digest: str
+    is_current: bool
+    labels: list[Label]
+
+
+def lines_of(db: sqlite3.Connection) -> Iterator[str]:
+    """Yield the lines that describe every label and every finished run of a ledger."""
+    yield _line("ledger", {"format": FORMAT})
+    for study, digest, is_current, labels in read_labels(db):
+        yield _line("study", {"name": study, "digest": digest, "is_current": is_current, "labels": labels})
+    for record in read_runs(db):
+        if record.status != RUNNING:
+            epochs = [_values(EPOCH_FIELDS, epoch) for epoch in record.epochs]
+            yield _line("run", {**_values(RUN_FIELDS, record), "epochs": epochs})
+
+
+def read_jsonl(path: Path) -> Iterator[RunRecord | StudyLabels]:
+    """Yield what a file of JSON lines holds: the right fields, their values still unchecked.
+
+    Raises:
+        UsageError: not such a file, or a line that is none, by its number.
+    """
+    number = 0
+    try:
+        with path.open(encoding="utf-8") as file:
+            while text := file.readline(_LONGEST_LINE):
+                number += 1
+                if number == 1:
+                    _check_first(text)
+                else:
+                    yield _thing(*_parsed(text))
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is neither a ledger nor JSON lines exported from one") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except _LineError as error:
+        raise UsageError(f"{path}, line {number}: {error}") from None
+    if number == 0:
+        raise UsageError(f"{path} is empty")
+
+
+class _LineError(ValueError):
+    """What is wrong with one line."""
+
+
+def _line(kind: str, value: dict[str, Any]) -> str:
+    return json.dumps({kind: value}, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def _values(fields: dict[str, Field], record: RunRecord | EpochRecord) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in fields}
+    return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, float) and value in _INFINITE.values():
+        return str(value)
+    return value
+
+
+def _parsed(text: str) -> tuple[str, dict[str, Any]]:
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except _LineError:
+        raise
+    except (ValueError, RecursionError):
+        raise _LineError("is not one JSON value, or is cut off") from None
+    if not (isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict)):
+        raise _LineError("is not an object with one key, 'study' or 'run', that holds an object")
+    return next(iter(value.items()))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _LineError(f"holds {name}, which is no JSON")
+
+
+def _check_first(text: str) -> None:
+    kind, values = _parsed(text)
+    if kind != "ledger" or values != {"format": FORMAT}:
+        raise _LineError(f'should be {{"ledger": {{"format": {FORMAT}}}}}, received {text!r:.60}')
+
+
+def _thing(kind: str, values: dict[str, Any]) -> RunRecord | StudyLabels:
+    if kind == "run":
+        epochs = values.pop("epochs", [])
+        if not (isinstance(epochs, list) and all(isinstance(epoch, dict) for epoch in epochs)):
+            raise _LineError("epochs is not a list of objects")
+        history = tuple(EpochRecord(**_arguments(EPOCH_FIELDS, epoch)) for epoch in epochs)
+        return RunRecord(**_arguments(RUN_FIELDS, values), epochs=history)
+    if kind == "study":
+        _check_keys(values, allowed=("name", "digest", "is_current", "labels"), required=("name", "digest", "labels"))
+        if not (isinstance(values["labels"], list) and all(isinstance(label, list) for label in values["labels"])):
+            raise _LineError("labels is not a list of lists")
+        labels = [tuple(label) for label in values["labels"]]
+        return StudyLabels(values["name"], values["digest"], values.get("is_current") is True, labels)
+    raise _LineError(f"describes a {kind!r:.40}, not a study or a run")
+
+
+def _arguments(fields: dict[str, Field], values: dict[str, Any]) -> dict[str, Any]:
+    _check_keys(values, allowed=fields, required=[name for name, field in fields.items() if field.is_required])
+    return {name: _converted(name, fields[name], value) for name, value in values.items()}
+
+
+def _check_keys(values: dict[str, Any], *, allowed: Any, required: Any) -> None:
+    extra = next((name for name in values if name not in allowed), None)
+    missing = next((name for name in required if name not in values), None)
+    if extra is not None:
+        raise _LineError(f"unknown field {extra!r:.40}")
+    if missing is not None:
+        raise _LineError(f"the field {missing!r} is missing")
+
+
+def _converted(name: str, field: Field, value: Any) -> Any:
+    if field.kind == "bits" and isinstance(value, str):
+        try:
+            return base64.b64decode(value, validate=True)
+        except (ValueError, binascii.Error):
+            raise _LineError(f"{name} is not base64") from None
+    if field.kind == "number" and isinstance(value, str):
+        return _INFINITE.get(value, value)
+    if field.kind == "number" and type(value) is int and abs(value) < 2**53:
+        return float(value)
+    return value

@@ -1,0 +1,141 @@
+"""Records to rows and back: the statements that store a run, its epochs and its labels."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, decode, encode
+from kbnd.records import EpochRecord, RunRecord
+
+RUNNING = "running"
+"""Status of a run that some process began and has not finished (or was killed in)."""
+
+_OWN = ("host", "boot_id", "token", "finished_at")
+_RUN_COLUMNS = (*RUN_FIELDS, *_OWN)
+_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in _RUN_COLUMNS if name != "run_id")
+_UPSERT_RUN = (
+    f"INSERT INTO runs ({', '.join(_RUN_COLUMNS)}) VALUES ({', '.join('?' * len(_RUN_COLUMNS))}) "
+    f"ON CONFLICT (run_id) DO UPDATE SET {_UPDATES}"
+)
+_INSERT_EPOCH = (
+    f"INSERT OR REPLACE INTO epochs (run_id, {', '.join(EPOCH_FIELDS)}) "
+    f"VALUES (?, {', '.join('?' * len(EPOCH_FIELDS))})"
+)
+_SELECT_RUN = f"SELECT {', '.join(RUN_FIELDS)} FROM runs"
+_SELECT_EPOCH = f"SELECT run_id, {', '.join(EPOCH_FIELDS)} FROM epochs"
+_STATUS = list(RUN_FIELDS).index("status")
+
+Label = tuple[str, int, int, str]
+"""(arm, seed, replicate, run_id)."""
+
+
+class Trainer(NamedTuple):
+    """Where a run was trained: host, boot and the `Ledger` object that stored it."""
+
+    host: str | None
+    boot_id: str | None
+    token: str | None
+
+
+ELSEWHERE = Trainer(None, None, None)
+
+
+def write_run(db: sqlite3.Connection, record: RunRecord, *, status: str, trainer: Trainer) -> None:
+    """Store the row of a run, in place of the one it had."""
+    values = list(encode(RUN_FIELDS, record))
+    values[_STATUS] = status
+    finished_at = None if status == RUNNING or trainer == ELSEWHERE else time.time()
+    db.execute(_UPSERT_RUN, (*values, *trainer, finished_at))
+
+
+def write_epochs(db: sqlite3.Connection, run_id: str, epochs: Iterable[EpochRecord]) -> None:
+    """Store epochs of a run that has a row."""
+    db.executemany(_INSERT_EPOCH, ((run_id, *encode(EPOCH_FIELDS, epoch)) for epoch in epochs))
+
+
+def keep_epochs(db: sqlite3.Connection, run_id: str, n: int) -> None:
+    """Delete the epochs of a run after the n-th."""
+    db.execute("DELETE FROM epochs WHERE run_id = ? AND epoch > ?", (run_id, n))
+
+
+def count_epochs(db: sqlite3.Connection, run_id: str) -> None:
+    """Bring `n_epochs` of a run that is being trained up to date."""
+    query = "UPDATE runs SET n_epochs = (SELECT count(*) FROM epochs e WHERE e.run_id = runs.run_id) WHERE run_id = ?"
+    db.execute(query, (run_id,))
+
+
+def replace_run(db: sqlite3.Connection, record: RunRecord, *, trainer: Trainer = ELSEWHERE) -> None:
+    """Store a finished run with exactly its own epochs."""
+    write_run(db, record, status=record.status, trainer=trainer)
+    keep_epochs(db, record.run_id, 0)
+    write_epochs(db, record.run_id, record.epochs)
+
+
+def read_run(db: sqlite3.Connection, run_id: str) -> RunRecord | None:
+    """Return one run with its epochs."""
+    row = db.execute(f"{_SELECT_RUN} WHERE run_id = ?", (run_id,)).fetchone()
+    if row is None:
+        return None
+    return _record(row, db.execute(f"{_SELECT_EPOCH} WHERE run_id = ? ORDER BY epoch", (run_id,)))
+
+
+def read_runs(db: sqlite3.Connection) -> Iterator[RunRecord]:
+    """Yield every run with its epochs by run_id, `running` ones too, in one pass over each table."""
+    epochs = groupby(db.execute(f"{_SELECT_EPOCH} ORDER BY run_id, epoch"), key=itemgetter(0))
+    key, rows = next(epochs, (None, iter(())))
+    for run in db.execute(f"{_SELECT_RUN} ORDER BY run_id"):
+        if key == run[0]:
+            yield _record(run, rows)
+            key, rows = next(epochs, (None, iter(())))
+        else:
+            yield _record(run, ())
+
+
+def has_others(db: sqlite3.Connection, trainer: Trainer, *, since: str) -> bool:
+    """Whether another `Ledger` object on the same machine trained at or after a time (ISO 8601, else taken as UTC)."""
+    moment = datetime.fromisoformat(since)
+    start = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    query = """SELECT EXISTS (SELECT 1 FROM claims
+            WHERE token <> :token AND host = :host AND boot_id = :boot AND heartbeat_at >= :start)
+        OR EXISTS (SELECT 1 FROM runs
+            WHERE token <> :token AND host = :host AND boot_id = :boot AND finished_at >= :start)"""
+    values = {"token": trainer.token, "host": trainer.host, "boot": trainer.boot_id, "start": start}
+    return bool(db.execute(query, values).fetchone()[0])
+
+
+def write_study(db: sqlite3.Connection, study: str, digest: str) -> None:
+    """Make a definition of a study the current one."""
+    db.execute(
+        "INSERT OR REPLACE INTO studies (study, digest, assigned_at) VALUES (?, ?, ?)", (study, digest, time.time())
+    )
+
+
+def write_labels(db: sqlite3.Connection, study: str, digest: str, labels: Iterable[Label], *, replace: bool) -> None:
+    """Map the arms of one definition of a study to runs; `replace` decides where an arm has another run already."""
+    conflict = "DO UPDATE SET run_id = excluded.run_id, ordinal = excluded.ordinal" if replace else "DO NOTHING"
+    db.executemany(
+        "INSERT INTO labels (study, digest, arm, seed, replicate, run_id, ordinal) VALUES (?, ?, ?, ?, ?, ?, ?) "
+        f"ON CONFLICT (study, digest, arm, seed, replicate) {conflict}",
+        ((study, digest, *label, ordinal) for ordinal, label in enumerate(labels)),
+    )
+
+
+def read_labels(db: sqlite3.Connection) -> Iterator[tuple[str, str, bool, list[Label]]]:
+    """Yield (study, digest, is_current, labels) of every definition of every study."""
+    rows = db.execute(
+        "SELECT l.study, l.digest, s.study IS NOT NULL, l.arm, l.seed, l.replicate, l.run_id FROM labels l "
+        "LEFT JOIN studies s ON s.study = l.study AND s.digest = l.digest ORDER BY l.study, l.digest, l.ordinal"
+    )
+    for (study, digest, is_current), group in groupby(rows, key=itemgetter(0, 1, 2)):
+        yield study, digest, bool(is_current), [row[3:] for row in group]
+
+
+def _record(run: tuple[Any, ...], epochs: Iterable[tuple[Any, ...]]) -> RunRecord:
+    history = tuple(EpochRecord(**decode(EPOCH_FIELDS, epoch[1:])) for epoch in epochs)
+    return RunRecord(**decode(RUN_FIELDS, run), epochs=history)

@@ -1,0 +1,100 @@
+"""LeNet-5 with ReLU and max-pooling, the network of the reports S0 and S2.
+
+| unit   | layer                    | output (28x28x1) | parameters | BN   |
+|--------|--------------------------|------------------|-----------:|-----:|
+| conv1  | 6 filters 5x5, padded    | 28x28x6          |        156 |  +12 |
+|        | max-pool 2x2             | 14x14x6          |            |      |
+| conv2  | 16 filters 5x5           | 10x10x16         |      2,416 |  +32 |
+|        | max-pool 2x2             | 5x5x16           |            |      |
+| conv3  | 120 filters 5x5          | 1x1x120          |     48,120 | +240 |
+| dense1 | 84                       | 84               |     10,164 |      |
+| logits | 10                       | 10               |        850 |      |
+|        | total                    |                  |     61,706 | +284 |
+
+The third convolution stays a convolution (not the dense layer of equal size), so that it can carry BN.
+
+Reference: LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 86 (1998).
+Differs: ReLU, max-pooling and a full conv2, as in the reports; the paper has tanh, trained pooling and a sparse conv2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kbnd.models.placement import Unit, check_input, place, warn_of_logits_dropout
+
+if TYPE_CHECKING:
+    import keras
+
+UNITS = (
+    Unit("conv1", "conv", 6, kernel=5, padding="same", pool=2),
+    Unit("conv2", "conv", 16, kernel=5, pool=2),
+    Unit("conv3", "conv", 120, kernel=5),
+    Unit("dense1", "dense", 84),
+    Unit("logits", "logits"),
+)
+
+UNPADDED_SIDE = 32
+
+
+def lenet5(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    batch_norm: str = "none",
+    dropout: float | Mapping[str, float] = 0.0,
+    batch_norm_sites: Sequence[str] | None = None,
+    dropout_sites: Sequence[str] | None = None,
+    activation: str = "relu",
+    batch_norm_momentum: float = 0.9,
+    batch_norm_epsilon: float = 1e-5,
+    name: str = "lenet5",
+) -> keras.Model:
+    """Return an uncompiled LeNet-5 that outputs logits.
+
+    Images of 32x32 and more meet an unpadded first convolution, as in the paper; smaller ones are padded by 2,
+    which for 28x28 is the same network.
+
+    Args:
+        input_shape: (height, width, channels), at least 28x28.
+        classes: number of logits.
+        batch_norm: `none`, `before_activation`, `after_activation` or `before_weight`.
+        dropout: rate in [0, 1), or a mapping site -> rate.
+        batch_norm_sites: `conv`, `dense`, `logits` or single units; None is every convolution.
+        dropout_sites: likewise; None is the hidden dense layer.
+        activation: one of `kbnd.models.placement.ACTIVATIONS`.
+        batch_norm_momentum: weight of the old moving statistics in their update.
+        batch_norm_epsilon: added to the variance.
+        name: of the model.
+
+    Returns:
+        A `keras.Model` from images scaled to [0, 1], (n, height, width, channels), to logits (n, classes). Its
+        weights are Keras' own unseeded draw; `kbnd.training.initial.initialise` gives seeded ones.
+
+    Raises:
+        UsageError: an image that is too small, or an unknown or misplaced option.
+    """
+    plan = place(
+        "lenet5",
+        UNITS,
+        batch_norm=batch_norm,
+        dropout=dropout,
+        batch_norm_sites=batch_norm_sites,
+        dropout_sites=dropout_sites,
+        activation=activation,
+        batch_norm_momentum=batch_norm_momentum,
+        batch_norm_epsilon=batch_norm_epsilon,
+    )
+    check_input("lenet5", UNITS, input_shape, classes)
+    warn_of_logits_dropout(plan, UNITS, classes)
+    from kbnd.models.blocks import chain  # Keras starts here, so that the table above is readable without it
+
+    return chain(_fitted(input_shape), plan, input_shape=input_shape, classes=classes, name=name)
+
+
+def _fitted(input_shape: tuple[int, int, int]) -> tuple[Unit, ...]:
+    """Return the units with the first convolution padded only where the image is smaller than the paper's."""
+    is_padded = min(input_shape[:2]) < UNPADDED_SIDE
+    return (replace(UNITS[0], padding="same" if is_padded else "valid"), *UNITS[1:])

@@ -1,0 +1,1 @@
+"""From numbers to paper: tables, figures and the output folder. Imports no backend."""

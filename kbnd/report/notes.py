@@ -1,0 +1,125 @@
+"""The sentences below a table: what its numbers do not say by themselves.
+
+Limits of a small sample, runs that were lost, and how far the clock can be trusted are properties of the numbers
+above, so they are computed from the same rows and printed with them, never left to a manual.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kbnd.analysis.stats import N_NONPARAMETRIC
+from kbnd.analysis.timing import N_BLOCKS_ADVISED, control_name
+from kbnd.report.render import PLUS_MINUS
+
+DIFFERENT = "a different experiment"
+
+
+def tag(difference: str) -> str:
+    """Return what a title ends with where the experiment is not the report's own."""
+    return f" ({DIFFERENT})" if difference else ""
+
+
+def difference_notes(difference: str) -> list[str]:
+    """Return the sentence that says what makes the experiment another one than the report's."""
+    if not difference:
+        return []
+    said = difference if difference.lower().startswith(DIFFERENT) else f"{DIFFERENT}: {difference}"
+    return [f"{said[0].upper()}{said[1:].rstrip('.')}."]
+
+
+def published_notes(measured: pd.DataFrame, *, usual: int, has_repeats: bool) -> list[str]:
+    """Return the notes of a report's own table; `usual` is the n of most cells."""
+    if usual == 0:
+        notes = ["No run has finished yet."]
+    elif usual == 1:
+        notes = ["Measured: n = 1 seed; one seed has no interval and decides nothing."]
+    else:
+        notes = [f"Measured: mean {PLUS_MINUS} half a 95 % t-interval, n = {usual} seeds where no other n is given."]
+    if has_repeats:
+        notes.append("same: one arm serves the whole row; it is trained once.")
+    return notes + lost_notes(measured)
+
+
+def comparison_notes(rows: pd.DataFrame, *, baseline: str) -> list[str]:
+    """Return the notes of a table of differences.
+
+    Args:
+        rows: of one metric, from `kbnd.analysis.compare.compare`.
+        baseline: name of the reference arm.
+    """
+    n_pairs = rows.loc[rows["arm"] != baseline, "n_pairs"]
+    n_compared = int((n_pairs > 1).sum())
+    unit = " in percentage points (pp)" if rows["metric"].iloc[0].endswith("_accuracy") else ""
+    notes = []
+    if n_compared:
+        notes.append(f"Diff: arm minus baseline{unit}. Mean {PLUS_MINUS} half its 95 % t-interval; n counts pairs.")
+    if n_compared > 1:
+        notes.append(f"Intervals are not adjusted for {n_compared} comparisons: one in 20 misses its truth.")
+    most = int(n_pairs.max()) if len(n_pairs) else 0
+    if 0 < most < N_NONPARAMETRIC:
+        notes.append(
+            f"n = {most}: the smallest two-sided sign-flip p is {2 / 2**most:.3g}; "
+            f"a nonparametric 'better' needs n = {N_NONPARAMETRIC}."
+        )
+    return notes + lost_notes(rows)
+
+
+def duration_notes(rows: pd.DataFrame) -> list[str]:
+    """Return what must be known of a report's table of seconds."""
+    notes = ["Seconds are this machine's, published ones another's: compare arms by their ratios."]
+    shared = rows[rows["n_concurrent"] > 0]
+    if len(shared):
+        notes.append(f"While others ran on the machine, so only shown: {_counted(shared, 'n_concurrent')}.")
+    return notes
+
+
+def lost_notes(rows: pd.DataFrame) -> list[str]:
+    """Return how many runs diverged or did not finish, by arm; nothing where none was lost."""
+    notes = []
+    for column, words in (
+        ("n_diverged", "Diverged, counted and not averaged"),
+        ("n_unfinished", "Not finished, left out"),
+    ):
+        lost = rows[rows[column] > 0]
+        if len(lost):
+            notes.append(f"{words}: {_counted(lost, column)}.")
+    return notes
+
+
+def time_notes(ratios: pd.DataFrame, *, floor: float) -> list[str]:
+    """Return the notes of a table of time ratios.
+
+    Args:
+        ratios: from `kbnd.analysis.timing.time_ratios`.
+        floor: `kbnd.report.tables.noise_floor` of them; nan without a control.
+    """
+    baseline = str(ratios["baseline"].iloc[0])
+    others = ratios[ratios["arm"] != baseline]
+    control = others[others["arm"] == control_name(baseline)]
+    n_blocks = int(others["n"].max()) if len(others) else 0
+    if n_blocks == 0:
+        reason = (
+            "no run has a second epoch" if ratios["median_s"].isna().all() else "none shares machine, session and block"
+        )
+        return [f"No times can be compared: {reason}, or others ran on the machine meanwhile."]
+    notes = ["Ratio: geometric mean over blocks, t-interval; epochs that held compilation are left out."]
+    if np.isfinite(floor):
+        n = int(control["n"].iloc[0])
+        notes.append(
+            f"Noise floor: {baseline} against itself in {n} blocks cannot resolve ratios within "
+            f"{1 / floor:.3f} to {floor:.3f}."
+        )
+    else:
+        notes.append(f"Noise floor unknown: it needs {baseline} twice (A/A) in two blocks or more.")
+    if n_blocks < N_BLOCKS_ADVISED:
+        notes.append(
+            f"{n_blocks} block{'s' * (n_blocks > 1)}: {N_BLOCKS_ADVISED} are advised for effects of a few percent."
+        )
+    return notes
+
+
+def _counted(rows: pd.DataFrame, column: str) -> str:
+    """The arms with their counts: `bn 1, dropout0.8 4`."""
+    return ", ".join(f"{row['arm']} {row[column]}" for row in rows.to_dict("records"))

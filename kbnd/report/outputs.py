@@ -1,0 +1,156 @@
+"""The output folder of a study: the files of every study and search, each written whole or not at all.
+
+| file             | one row per     |
+|------------------|-----------------|
+| `runs.csv`       | run             |
+| `epochs.csv`     | run and epoch   |
+| `comparison.csv` | arm and metric  |
+| `times.csv`      | arm             |
+| `tables.md`      |                 |
+| `tables.tex`     |                 |
+| `figures/*`      |                 |
+
+A file is written under a temporary name beside its place, flushed to the disk and renamed: a reader sees the old
+file or the new one, and a full disk leaves the old one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from kbnd.errors import NoSpaceError, UsageError
+from kbnd.report.render import LATEX_PREAMBLE, Table, to_latex, to_markdown
+
+RUN_COLUMNS = (
+    *("study", "arm", "seed", "replicate", "status", "backend", "epochs"),
+    *("test_accuracy", "test_loss", "val_accuracy", "val_loss"),
+    *("fit_s", "steady_train_s", "epoch_s", "compile_s"),
+    *("peak_rss_bytes", "peak_device_bytes", "energy_j", "run_id", "recipe_id"),
+)
+EPOCH_COLUMNS = (
+    *("run_id", "arm", "seed", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
+    *("test_loss", "test_accuracy", "train_s", "val_s", "is_warmup"),
+)
+
+FIGURES, FORMATS = ("curves", "accuracy", "time", "cost"), ("svg", "png")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_outputs(
+    out_dir: Path,
+    *,
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    comparison: pd.DataFrame,
+    ratios: pd.DataFrame | None = None,
+    tables: Iterable[Table] = (),
+    figures: Mapping[str, Mapping[str, bytes]] | None = None,
+) -> list[Path]:
+    """Write every file of a study and return their paths.
+
+    Args:
+        out_dir: the folder; made where it is missing. Files of these names are replaced, and a picture or
+            times.csv of an earlier call that has nothing to show any more is removed; others are left alone.
+        runs: columns of runs.csv first, whatever else there is after them.
+        epochs: likewise for epochs.csv.
+        comparison: what `kbnd.analysis.compare.compare` returns.
+        ratios: what `kbnd.analysis.timing.time_ratios` returns.
+        tables: for tables.md and tables.tex.
+        figures: what `kbnd.report.figures.draw` returns: contents by name and format.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+        NoSpaceError: its disk is full.
+    """
+    check_writable(out_dir)
+    tables = list(tables)
+    contents: dict[str, bytes] = {
+        "runs.csv": _csv(runs, RUN_COLUMNS),
+        "epochs.csv": _csv(epochs, EPOCH_COLUMNS),
+        "comparison.csv": _csv(comparison),
+        "tables.md": "\n".join(map(to_markdown, tables)).encode(),
+        "tables.tex": (LATEX_PREAMBLE + "\n" + "\n".join(map(to_latex, tables))).encode(),
+    }
+    if ratios is not None:
+        contents["times.csv"] = _csv(ratios)
+    for name, formats in (figures or {}).items():
+        contents |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
+    _drop_stale(out_dir, kept=contents)
+    return [write_whole(out_dir / name, content) for name, content in contents.items()]
+
+
+def check_writable(out_dir: Path) -> None:
+    """Make the folder and prove that a file can be written there, before anything is trained.
+
+    Raises:
+        UsageError: it cannot be made or written to.
+        NoSpaceError: its disk is full.
+    """
+    with _plain_errors(out_dir):
+        out_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out_dir) as probe:
+            probe.write(b"kbnd")
+            probe.flush()
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Replace a file in one step: temporary file, fsync, rename.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+        NoSpaceError: its disk is full.
+    """
+    with _plain_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    return path
+
+
+@contextmanager
+def _plain_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError(f"the disk of the output folder {folder} is full") from error
+        raise UsageError(f"the output folder {folder} cannot be written to: {error.strerror or error}") from error
+
+
+def _drop_stale(out_dir: Path, *, kept: Iterable[str]) -> None:
+    """Remove what an earlier call wrote and this one has nothing to put into."""
+    pictures = {f"figures/{name}.{suffix}" for name in FIGURES for suffix in FORMATS}
+    with _plain_errors(out_dir):
+        for name in (pictures | {"times.csv"}) - set(kept):
+            (out_dir / name).unlink(missing_ok=True)
+
+
+def _csv(frame: pd.DataFrame, first: Iterable[str] = ()) -> bytes:
+    """The frame with the promised columns first, in their order and present even where they are empty."""
+    promised = list(first)
+    others = [column for column in frame if column not in promised]
+    return frame.reindex(columns=[*promised, *others]).to_csv(index=False, lineterminator="\n").encode()
+
+
+def _umask() -> int:
+    """The process' umask, which `mkstemp` ignores; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,157 @@
+"""What `kbnd compare` and `kbnd train` print: the arms of one experiment in a ledger, or a single run."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kbnd.analysis.compare import compare
+from kbnd.analysis.timing import time_ratios
+from kbnd.errors import UsageError, unknown
+from kbnd.ledger import Ledger
+from kbnd.records import RunRecord
+from kbnd.report.render import Table
+from kbnd.report.tables import report_tables
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The comparison of one experiment.
+
+    Attributes:
+        study: its name in the ledger.
+        comparison: rows of comparison.csv.
+        ratios: times as ratios to the baseline.
+        tables: both, ready to print.
+    """
+
+    study: str
+    comparison: pd.DataFrame
+    ratios: pd.DataFrame
+    tables: list[Table]
+
+
+def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None = None) -> Overview:
+    """Compare the arms of an experiment that a ledger holds.
+
+    Args:
+        path: the ledger.
+        study: the experiment; may be None where the ledger holds one only.
+        baseline: the reference arm; None is the arm called `baseline`, else the first.
+
+    Raises:
+        UsageError: no such experiment or arm, several to choose from, or no finished run.
+    """
+    with Ledger.open(path, create=False, read_only=True) as ledger:
+        study = _chosen(study, ledger.studies(), path)
+        runs = ledger.runs(study=study)
+    arms = list(dict.fromkeys(runs["arm"]))
+    if not arms:
+        raise UsageError(f"the experiment {study!r} in {path} has no runs yet")
+    baseline = baseline or ("baseline" if "baseline" in arms else arms[0])
+    if baseline not in arms:
+        raise unknown("arm", baseline, arms)
+    comparison = compare(runs, baseline=baseline, arms=arms)
+    ratios = time_ratios(runs, baseline=baseline, arms=arms)
+    return Overview(study, comparison, ratios, report_tables(comparison, ratios, metrics=("test_accuracy",)))
+
+
+def as_json(overview: Overview) -> dict[str, Any]:
+    """Return a comparison as JSON values."""
+    found = {"comparison": as_rows(overview.comparison), "times": as_rows(overview.ratios)}
+    return {"study": overview.study, **found}
+
+
+def stored_runs(path: Path, *, study: str | None = None) -> pd.DataFrame:
+    """Return the runs of a ledger, or of one experiment in it, as in runs.csv."""
+    with Ledger.open(path, create=False, read_only=True) as ledger:
+        return ledger.runs(study=study)
+
+
+def stored_run(path: Path, run_id: str) -> RunRecord:
+    """Return one run by its id or the first characters of it.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    with Ledger.open(path, create=False, read_only=True) as ledger:
+        record = ledger.get(run_id)
+        if record is None:
+            ids = [found for found in dict.fromkeys(ledger.runs()["run_id"]) if found.startswith(run_id)]
+            if len(ids) != 1:
+                raise UsageError(f"{path} holds {len(ids) or 'no'} runs whose id starts with {run_id!r}")
+            record = ledger.get(ids[0])
+    assert record is not None
+    return record
+
+
+def runs_table(runs: pd.DataFrame, path: Path) -> Table:
+    """Return runs as a table, one row each."""
+    columns = ("Run", "Experiment", "Arm", "Seed", "Status", "Backend", "Epochs", "Test acc., %", "Training, s")
+    rows = [
+        (
+            run.run_id,
+            run.study if isinstance(run.study, str) else "-",
+            run.arm if isinstance(run.arm, str) else run.model,
+            f"{run.seed}" + (f" (replicate {run.replicate})" if run.replicate else ""),
+            run.status,
+            run.backend,
+            str(run.epochs),
+            _number(run.test_accuracy, 2, scale=100),
+            _number(run.fit_s, 1),
+        )
+        for run in runs.itertuples()
+    ]
+    return Table(f"{len(rows)} runs in {path}", columns, tuple(rows), align="lllllrrrr"[: len(columns)])
+
+
+def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows as JSON values; what is not a number is null."""
+    return json.loads(frame.to_json(orient="records", double_precision=15))
+
+
+def run_as_json(record: RunRecord) -> dict[str, Any]:
+    """Return a run's record as JSON values; the per-image bits are hexadecimal."""
+    values = asdict(record)
+    bits = record.test_correct
+    return {**values, "test_correct": None if bits is None else bits.hex()}
+
+
+def run_table(record: RunRecord) -> Table:
+    """Return one run as a table: a row for each epoch, the result in the notes."""
+    columns = ("Epoch", "Train loss", "Train acc., %", "Val. loss", "Val. acc., %", "Training, s")
+    rows = []
+    for epoch in record.epochs:
+        warmup = " (with compilation)" if epoch.is_warmup else ""
+        losses = [_number(epoch.train_loss, 4), _number(epoch.train_accuracy, 2, scale=100)]
+        held_out = [_number(epoch.val_loss, 4), _number(epoch.val_accuracy, 2, scale=100)]
+        rows.append((str(epoch.epoch), *losses, *held_out, _number(epoch.train_s, 2) + warmup))
+    notes = [
+        f"Status {record.status}" + (f": {record.error}" if record.error else "."),
+        f"Test accuracy after the last epoch: {_number(record.test_accuracy, 2, scale=100)} % (n = 1 seed, "
+        f"{record.n_test} images), test loss {_number(record.test_loss, 4)} nats.",
+        "Train columns are means over the epoch with dropout on; validation is in eval mode.",
+        f"Run {record.run_id}, {record.backend} {record.backend_version} on {record.device}.",
+    ]
+    return Table(f"{record.model} on {record.dataset}, seed {record.seed}", columns, tuple(rows), tuple(notes))
+
+
+def _number(value: float | None, digits: int, *, scale: float = 1.0) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{scale * value:.{digits}f}"
+
+
+def _chosen(study: str | None, found: list[str], path: Path) -> str:
+    if study is not None:
+        if study not in found:
+            raise unknown("experiment", study, found or ["(none: the ledger holds no experiment)"])
+        return study
+    if not found:
+        raise UsageError(f"the ledger {path} holds no experiment: run a study first")
+    if len(found) > 1:
+        raise UsageError(f"the ledger {path} holds several experiments: choose one with --study: {', '.join(found)}")
+    return found[0]

@@ -1,0 +1,130 @@
+"""Progress of a study on stderr: a live bar on a terminal, plain lines elsewhere.
+
+The time left is (time so far / epochs trained) x epochs left, so that building and evaluating are in it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+if TYPE_CHECKING:
+    from kbnd.records import EpochRecord, RunRecord
+    from kbnd.study.runner import Planned
+
+QUIET_S = 30.0
+"""Without a terminal, an epoch is printed only when nothing was printed for so long."""
+
+
+class StudyProgress:
+    """Shows arm, seed, epoch and the time left while a study runs."""
+
+    def __init__(self, *, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._started = self._last_line = time.monotonic()
+        self._n_runs = self._n_done = 0
+        self._epochs_left = self._epochs_trained = 0
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def on_plan(self, runs: list[Planned], *, n_hits: int) -> None:
+        """Print how much there is to do."""
+        self._n_runs = len(runs)
+        mean_epochs = sum(r.spec.train.epochs for r in runs) / max(1, len(runs))
+        self._n_done = n_hits
+        self._epochs_left = round(mean_epochs * (len(runs) - n_hits))
+        arms, seeds = len({r.arm for r in runs}), len({r.spec.seed for r in runs})
+        held = f", {n_hits} of them in the ledger already" if n_hits else ""
+        self._line(
+            f"{len(runs)} runs: {arms} arms x {seeds} seeds and the A/A control{held}"
+            if len(runs) > arms * seeds
+            else f"{len(runs)} runs: {arms} arms x {seeds} seeds{held}"
+        )
+        if self._console.is_terminal and n_hits < len(runs):
+            text = TextColumn("{task.description}")
+            self._bar = Progress(
+                text,
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[left]}"),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("starting", total=max(1, self._epochs_left), left="")
+            self._bar.start()
+
+    def on_start(self, run: Planned, record: RunRecord) -> None:
+        """Show the run that starts; epochs that a checkpoint already holds are not counted again."""
+        self._epochs_left -= len(record.epochs)
+        resumed = f" (continued after epoch {len(record.epochs)})" if record.epochs else ""
+        self._show(run, f"epoch {len(record.epochs)}/{run.spec.train.epochs}{resumed}")
+
+    def on_epoch(self, run: Planned, epoch: EpochRecord) -> None:
+        """Advance by one epoch."""
+        self._epochs_trained += 1
+        self._epochs_left = max(0, self._epochs_left - 1)
+        self._show(run, f"epoch {epoch.epoch}/{run.spec.train.epochs}", advance=1)
+        if self._bar is None and time.monotonic() - self._last_line > QUIET_S:
+            self._line(f"  {self._name(run)}, epoch {epoch.epoch}/{run.spec.train.epochs}{self._left()}")
+
+    def on_end(self, run: Planned, record: RunRecord) -> None:
+        """Print the finished run."""
+        self._n_done += record.status != "interrupted"
+        accuracy = "" if record.test_accuracy is None else f", test accuracy {record.test_accuracy:.4f}"
+        took = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
+        reason = f" ({(record.error or '').splitlines()[0][:120]})" if record.error else ""
+        self._line(
+            f"[{self._n_done}/{self._n_runs}] {self._name(run)}: {record.status}{reason}{accuracy}{took}{self._left()}"
+        )
+
+    def on_wait(self, runs: list[Planned]) -> None:
+        """Say once in a while that another process is at work."""
+        if time.monotonic() - self._last_line > QUIET_S or self._bar is not None:
+            message = f"waiting for {len(runs)} runs that another process is training"
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, description=message, left="")
+            else:
+                self._line(message)
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _show(self, run: Planned, what: str, *, advance: int = 0) -> None:
+        if self._bar is not None and self._task is not None:
+            place = f"[{min(self._n_done + 1, self._n_runs)}/{self._n_runs}]"
+            self._bar.update(
+                self._task,
+                advance=advance,
+                description=f"{place} {self._name(run)}, {what}",
+                left=self._left(),
+            )
+
+    def _left(self) -> str:
+        if not self._epochs_trained or not self._epochs_left:
+            return ""
+        left_s = (time.monotonic() - self._started) / self._epochs_trained * self._epochs_left
+        return f", about {duration(left_s)} left"
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+        self._last_line = time.monotonic()
+
+    @staticmethod
+    def _name(run: Planned) -> str:
+        again = f", replicate {run.spec.replicate}" if run.spec.replicate else ""
+        return f"{run.arm}, seed {run.spec.seed}{again}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: `48 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

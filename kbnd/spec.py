@@ -1,0 +1,196 @@
+"""What a run is: frozen, validated descriptions with one canonical JSON text and digests made from it.
+
+A *recipe* is a run without its seed and replicate. Fields at their default are left out of the canonical text,
+so that an option added later does not change the identity of runs that never used it.
+
+| digest      | of                                                                                       |
+|-------------|------------------------------------------------------------------------------------------|
+| `recipe_id` | canonical spec without seed and replicate                                                |
+| `run_id`    | canonical spec, backend and Keras (major.minor), device kind, data fingerprint, PROTOCOL |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kbnd.errors import UsageError
+
+PROTOCOL = "1"
+"""Version of what a run *means*: raised when the same spec would give other numbers."""
+
+NAME_PATTERN = r"^[A-Za-z0-9._+-]{1,64}$"
+
+Placement = Literal["none", "before_activation", "after_activation", "before_weight"]
+Backend = Literal["tensorflow", "jax", "torch"]
+Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class Spec(BaseModel):
+    """Base of the frozen specs: unknown fields are refused, errors are one sentence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    def __init__(self, **fields: Any) -> None:
+        """Validate the fields.
+
+        Raises:
+            UsageError: one sentence naming the field, what is allowed and what was received.
+        """
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise UsageError(sentence(error)) from None
+
+
+class ModelSpec(Spec):
+    """Which network, and where its Batch Normalization and Dropout layers are.
+
+    Attributes:
+        name: registered builder, such as ``lenet5``.
+        batch_norm: placement within each unit that carries BN.
+        batch_norm_sites: kinds (`conv`, `dense`) or single units (`conv1`) with BN; None is the network's default.
+        dropout: rate in [0, 1) at every dropout site, or a mapping site -> rate.
+        dropout_sites: kinds or units with dropout; None is the network's default.
+        batch_norm_momentum: weight of the old moving statistics in their update.
+        batch_norm_epsilon: added to the variance.
+        options: further keyword arguments of the builder.
+    """
+
+    name: Name
+    batch_norm: Placement = "none"
+    batch_norm_sites: tuple[Name, ...] | None = None
+    dropout: Rate | dict[Name, Rate] = 0.0
+    dropout_sites: tuple[Name, ...] | None = None
+    batch_norm_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    batch_norm_epsilon: Annotated[float, Field(gt=0.0)] = 1e-5
+    options: dict[Name, str | int | float | bool | list[int] | list[float] | list[str] | None] = {}
+
+
+class DataSpec(Spec):
+    """Which images, and how they are brought to the size the network sees.
+
+    Attributes:
+        name: `digits`, a tensorflow-datasets name, or `folder:PATH`.
+        n_train: training images used (a stratified subset); None is all that the split leaves.
+        n_validation: images carved from the training part, stratified; None is the dataset's default.
+        image_size: (height, width) the network sees; None is the dataset's default.
+        fit: `pad` enlarges by a whole factor (nearest) and pads with zeros; `bilinear` resamples.
+    """
+
+    name: Annotated[str, Field(min_length=1)] = "digits"
+    n_train: Annotated[int, Field(ge=1)] | None = None
+    n_validation: Annotated[int, Field(ge=0)] | None = None
+    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    fit: Literal["pad", "bilinear"] = "pad"
+
+
+class TrainSpec(Spec):
+    """How the network is trained and when it is evaluated.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images per step; the last, smaller batch is kept.
+        optimizer: `sgd` or `adam`.
+        learning_rate: constant step size.
+        momentum: of SGD, in [0, 1).
+        initial_weights: scheme of `kbnd.training.initial.SCHEMES`.
+        validation_curve: evaluate the validation images after every epoch.
+        test_curve: evaluate the test images after every epoch, for reports that did so; never to select.
+        n_train_eval: training images evaluated in eval mode after every epoch (0 is none).
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 5
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0.0)] = 0.05
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    initial_weights: Name = "torch_default"
+    validation_curve: bool = True
+    test_curve: bool = False
+    n_train_eval: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _momentum_belongs_to_sgd(self) -> TrainSpec:
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f"momentum belongs to optimizer 'sgd', received momentum {self.momentum} with {self.optimizer!r}")
+        return self
+
+
+class RunSpec(Spec):
+    """One training: a recipe, a seed (from 1) and a replicate (0 unless the run is repeated for its time)."""
+
+    model: ModelSpec
+    data: DataSpec
+    train: TrainSpec
+    seed: Annotated[int, Field(ge=1)] = 1
+    replicate: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["float32"] = "float32"
+
+    @field_validator("seed", "replicate", mode="before")
+    @classmethod
+    def _whole_number(cls, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"should be a whole number, received {value!r}")
+        return value
+
+    @property
+    def recipe_id(self) -> str:
+        """Digest of the canonical spec without seed and replicate."""
+        return digest({k: v for k, v in self.canonical().items() if k not in ("seed", "replicate")})
+
+    def run_id(self, identity: Identity) -> str:
+        """Digest of the whole canonical spec in the setting it is trained in."""
+        return digest({"spec": self.canonical(), "seed": self.seed, **asdict(identity), "protocol": PROTOCOL})
+
+    def canonical(self) -> dict[str, Any]:
+        """The spec as JSON values without the fields that are at their default."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The setting of a run as far as it can change its numbers.
+
+    Attributes:
+        backend: `tensorflow`, `jax` or `torch`.
+        backend_version: its major.minor.
+        keras_version: Keras' major.minor.
+        device: `cpu` or `gpu`.
+        fingerprint: SHA-256 of the dataset's arrays.
+    """
+
+    backend: str
+    backend_version: str
+    keras_version: str
+    device: str
+    fingerprint: str
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of the canonical JSON text."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+def sentence(error: ValidationError) -> str:
+    """Return one sentence for the first thing that pydantic refused."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "constrained-", "dict[", "float")))
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return f"unknown field {place!r}"
+    if first["type"] == "missing":
+        return f"{place} is missing"
+    if first["type"] == "value_error":
+        return f"{place} {message}".strip() if message.startswith("should") else message
+    return f"{place} {message.removeprefix('Input ').removeprefix('String ')}, received {first['input']!r}"

@@ -1,0 +1,28 @@
+"""The run wing: from a spec to a trained, timed and evaluated run.
+
+`backend` chooses and synchronises, `initial` draws weights, `feed` orders batches, `profiler` is the clock (`clock`
+its arithmetic, `meters` its instruments), `checkpoint` saves, `run` puts them together. Importing this package
+imports no backend: the public names are looked up when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kbnd.training.profiler import EpochProfiler
+
+PUBLIC = {"EpochProfiler": "kbnd.training.profiler"}
+
+__all__ = ["EpochProfiler"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *PUBLIC])

@@ -1,0 +1,253 @@
+"""The Keras backend: choosing it before Keras is imported, loading it quietly, waiting for it, naming it.
+
+Keras fixes its backend at its first import, so every entry to the run wing begins with `choose` or `load`.
+
+| order of precedence         | why                                              |
+|-----------------------------|--------------------------------------------------|
+| the Keras already imported  | cannot be changed any more; another is an error  |
+| the argument                | asked for here and now                           |
+| `KERAS_BACKEND`             | Keras' own variable                              |
+| `keras.json`                | the user's lasting choice                        |
+| `tensorflow`                | always installed with kbnd                       |
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from kbnd import errors
+from kbnd.errors import UsageError
+from kbnd.spec import Identity
+from kbnd.training.machine import environment as environment
+from kbnd.training.machine import version
+
+BACKENDS: dict[str, str | None] = {"tensorflow": None, "jax": "jax", "torch": "torch"}
+"""Backend -> the extra that installs it; None comes with kbnd itself."""
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+"""Set where the user has not: C++ log lines below an error are hidden (JAX's XLA reads the same variable)."""
+
+
+def choose(backend: str | None = None) -> str:
+    """Fix the backend that Keras will be imported with, importing nothing.
+
+    Args:
+        backend: `tensorflow`, `jax` or `torch`; None takes what is already settled (see the table above).
+
+    Returns:
+        The backend's name.
+
+    Raises:
+        UsageError: unknown, not installed (names the extra), or Keras is already imported with another.
+    """
+    asked, origin = (backend, "asked for") if backend is not None else _settled()
+    if asked not in BACKENDS:
+        raise errors.unknown(f"backend ({origin})" if backend is None else "backend", asked, BACKENDS)
+    current = _imported()
+    if current is not None and current != asked:
+        raise UsageError(
+            f"backend {asked!r} was asked for, but Keras is already imported with {current!r}: choose it before the "
+            f"first import of Keras, for instance by KERAS_BACKEND={asked}"
+        )
+    if current is None and not _is_installed(asked):
+        source = f"kbnd[{BACKENDS[asked]}]" if BACKENDS[asked] else asked
+        present = ", ".join(name for name in BACKENDS if _is_installed(name)) or "none"
+        raise UsageError(f"backend {asked!r} is not installed: pip install '{source}' (installed here: {present})")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    os.environ["KERAS_BACKEND"] = asked
+    return asked
+
+
+def load(backend: str | None = None) -> str:
+    """Choose the backend and import Keras with it, without the lines that C++ writes to stderr meanwhile.
+
+    TensorFlow logs before it reads any setting, and once more when it first looks for a GPU; both happen in here.
+    Held lines are shown where the import fails, and never held where `TF_CPP_MIN_LOG_LEVEL` is 0 or 1.
+
+    Args:
+        backend: as in `choose`.
+
+    Returns:
+        The backend's name.
+    """
+    chosen = choose(backend)
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1") or _imported() is not None:
+        device_kind()
+    else:
+        with _held_stderr():
+            device_kind()
+    return chosen
+
+
+def installed() -> dict[str, str | None]:
+    """Return each backend's installed version, None where it is not installed; imports nothing."""
+    return {name: version(name) if _is_installed(name) else None for name in BACKENDS}
+
+
+def device_kind() -> Literal["cpu", "gpu"]:
+    """Return where the current backend computes; every accelerator counts as a GPU."""
+    import keras
+
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
+    if backend == "jax":
+        import jax
+
+        return "cpu" if jax.default_backend() == "cpu" else "gpu"
+    if backend == "torch":
+        # Asked of a tensor, because Keras has its own rule (KERAS_TORCH_DEVICE, then what is available).
+        return "cpu" if keras.ops.zeros(()).device.type == "cpu" else "gpu"
+    return "cpu"
+
+
+def devices() -> list[str]:
+    """Return the names of the devices that the current backend sees."""
+    import keras
+
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return [device.name.removeprefix("/physical_device:") for device in tf.config.get_visible_devices()]
+    if backend == "jax":
+        import jax
+
+        return [str(device) for device in jax.devices()]
+    if backend == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] or [device_kind()]
+    return []
+
+
+def versions() -> tuple[str, str]:
+    """Return major.minor of the current backend and of Keras."""
+    return _minor(version(choose())), _minor(version("keras"))
+
+
+def identity(fingerprint: str) -> Identity:
+    """Return the setting of a run on the current backend with a dataset of this fingerprint."""
+    backend_version, keras_version = versions()
+    return Identity(
+        backend=choose(),
+        backend_version=backend_version,
+        keras_version=keras_version,
+        device=device_kind(),
+        fingerprint=fingerprint,
+    )
+
+
+def synchronize(model: Any = None) -> None:
+    """Wait until the device has done all that was asked of it.
+
+    Costs microseconds where nothing is queued. To be called between steps, as from epoch- and test-level hooks: there
+    Keras has handed the arrays of JAX's last step back to the model's variables, so that waiting for those waits for
+    the step. (Inside an epoch they are taken away, and Keras' own `_jax_state` is None at several hooks.)
+
+    Args:
+        model: what was trained or evaluated; None waits for all that lives in the process.
+    """
+    import keras
+
+    wait = _WAITS.get(keras.config.backend())
+    if wait is not None:
+        wait(model)
+
+
+def _wait_for_tensorflow(model: Any) -> None:  # noqa: ARG001 (one signature for all)
+    import tensorflow as tf
+
+    # On a CPU a step has run when its call returns.
+    if tf.config.list_logical_devices("GPU"):
+        tf.test.experimental.sync_devices()
+
+
+def _wait_for_jax(model: Any) -> None:
+    import jax
+
+    if model is None:
+        jax.block_until_ready(jax.live_arrays())
+        return
+    variables = [*model.variables, *getattr(getattr(model, "optimizer", None), "variables", ())]
+    # `value` would compute an initial value for a variable whose array is away, and costs four times as much.
+    arrays = (getattr(variable, "_value", None) for variable in variables)
+    jax.block_until_ready([a for a in arrays if isinstance(a, jax.Array) and not a.is_deleted()])
+
+
+def _wait_for_torch(model: Any) -> None:  # noqa: ARG001 (one signature for all)
+    import torch
+
+    # On a CPU a step has run when its call returns.
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    elif torch.backends.mps.is_available():
+        torch.mps.synchronize()
+
+
+_WAITS: dict[str, Callable[[Any], None]] = {
+    "tensorflow": _wait_for_tensorflow,
+    "jax": _wait_for_jax,
+    "torch": _wait_for_torch,
+}
+
+
+def _settled() -> tuple[str, str]:
+    """The backend that nobody needs to ask for, and where it is settled."""
+    current = _imported()
+    if current is not None:
+        return current, "of the Keras already imported"
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"], "from KERAS_BACKEND"
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        return json.loads((home / "keras.json").read_text())["backend"], "from keras.json"
+    except (OSError, ValueError, KeyError, TypeError):  # Keras, too, takes an unreadable one for none
+        return "tensorflow", "by default"
+
+
+def _imported() -> str | None:
+    """The backend of the Keras that is imported, None where none is."""
+    keras = sys.modules.get("keras")
+    return keras.config.backend() if keras is not None and hasattr(keras, "config") else None
+
+
+def _is_installed(module: str) -> bool:
+    return module in sys.modules or importlib.util.find_spec(module) is not None
+
+
+def _minor(text: str | None) -> str:
+    return ".".join((text or "0.0").split(".")[:2])
+
+
+@contextmanager
+def _held_stderr() -> Iterator[None]:
+    """Hold what is written to file descriptor 2; give it back only where the block fails."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a daemon may have closed it
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(stderr, 2)
+            held.seek(0)
+            sys.stderr.write(held.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,211 @@
+"""Instruments of the profiler beside its clock: memory of the process and of the device, energy of the GPU.
+
+| quantity             | read from                                    | reset                         |
+|----------------------|----------------------------------------------|-------------------------------|
+| resident memory      | `VmHWM` of `/proc/self/status`, or `rusage`   | Linux: `/proc/self/clear_refs` |
+| device, TensorFlow   | `tf.config.experimental.get_memory_info`      | `reset_memory_stats`          |
+| device, JAX          | `Device.memory_stats()` (None on a CPU)       | none                          |
+| device, PyTorch      | `torch.cuda.max_memory_allocated`             | `reset_peak_memory_stats`     |
+| energy, NVIDIA       | `nvmlDeviceGetTotalEnergyConsumption`, mJ     | a counter: differences count  |
+
+A peak without a reset belongs to the whole process, so it says nothing of a second run in it: None, never a guess.
+The resets are the process's own: whoever else reads these peaks sees them start anew with each fit.
+
+Reference: NVML API, "Total energy consumption ... since the driver was last reloaded", Volta and newer.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+_FITS = itertools.count(1)
+
+
+class Meter(Protocol):
+    """A counter of consumed energy; holds plain data, because keras-tuner deep-copies callbacks."""
+
+    shortest_s: float
+    """Windows shorter than this are not reported: the counter's own step would be too large a part of them."""
+
+    def energy_j(self) -> float | None:
+        """Return joules since some fixed moment, None where they cannot be read."""
+
+
+class NvmlMeter:
+    """Energy counter of one NVIDIA GPU, everything that runs on it included.
+
+    The counter moves every 20 to 100 ms, so a window of half a second is right to about a fifth, one of ten seconds to
+    a hundredth.
+
+    Args:
+        device: NVML's index, or the UUID (`GPU-...`), of the GPU.
+    """
+
+    shortest_s = 0.5
+
+    def __init__(self, device: int | str = 0) -> None:
+        self.device = device
+
+    def energy_j(self) -> float | None:
+        """Return joules since the driver was loaded; None without NVML, such a GPU, or its counter."""
+        nvml = _nvml()
+        if nvml is None:
+            return None
+        try:
+            return nvml.nvmlDeviceGetTotalEnergyConsumption(_handle(nvml, self.device)) / 1000
+        except nvml.NVMLError:
+            return None
+
+
+class RecordedMeter:
+    """Replays a recorded counter against a clock, so that no hardware is needed.
+
+    Like the real counter it stands still between samples. Before the first reading time is 0 s; after the last sample
+    nothing is known.
+
+    Args:
+        path: JSON with `t_s` (seconds, rising) and `energy_mj` (millijoules), two lists of one length.
+        clock: seconds now.
+    """
+
+    shortest_s = 0.5
+
+    def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        log = json.loads(Path(path).read_text())
+        self.t_s: list[float] = log["t_s"]
+        self.energy_mj: list[float] = log["energy_mj"]
+        self._clock = clock
+        self._start_s: float | None = None
+
+    def energy_j(self) -> float | None:
+        """Return the joules recorded at this time of the log."""
+        now = self._clock()
+        if self._start_s is None:
+            self._start_s = now
+        t = now - self._start_s
+        if t > self.t_s[-1]:
+            return None
+        return self.energy_mj[bisect.bisect_right(self.t_s, t) - 1] / 1000
+
+
+def nvml_meter() -> NvmlMeter | None:
+    """Return the meter of the GPU that computes here, None where there is none with an energy counter.
+
+    That is the first of `CUDA_VISIBLE_DEVICES`, which NVML itself does not heed. Where GPUs of several kinds share a
+    machine, set `CUDA_DEVICE_ORDER=PCI_BUS_ID`, the order in which NVML counts.
+    """
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if first in ("", "-1"):
+        return None
+    meter = NvmlMeter(int(first) if first.isdigit() else first)
+    return meter if meter.energy_j() is not None else None
+
+
+def gpu() -> dict[str, str] | None:
+    """Return name and driver of the first GPU that NVML lists, None where it lists none."""
+    nvml = _nvml()
+    if nvml is None:
+        return None
+    try:
+        name, driver = nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(0)), nvml.nvmlSystemGetDriverVersion()
+    except nvml.NVMLError:
+        return None
+    return {"name": name, "driver": driver}
+
+
+def next_fit() -> int:
+    """Count a fit and return its number in this process, from 1."""
+    return next(_FITS)
+
+
+def reset_peak_rss() -> bool:
+    """Make the peak of resident memory start at what is resident now; False where the system cannot."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_rss_bytes() -> int | None:
+    """Return the highest resident memory of this process since its start or the last reset."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return _peak_rss_elsewhere()
+    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(lines[0].split()[1]) * 1024 if lines else _peak_rss_elsewhere()
+
+
+def reset_peak_device(backend: str) -> bool:
+    """Make the peak of device memory start at what is allocated now; False where the backend cannot."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_logical_devices("GPU"):
+            tf.config.experimental.reset_memory_stats("GPU:0")
+            return True
+    if backend == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+            return True
+    return False
+
+
+def peak_device_bytes(backend: str) -> int | None:
+    """Return the highest memory allocated on the first accelerator since start or reset, None on a CPU."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        has_gpu = bool(tf.config.list_logical_devices("GPU"))
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] if has_gpu else None
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    if backend == "jax":
+        import jax
+
+        return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+    return None
+
+
+def _peak_rss_elsewhere() -> int | None:
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@functools.cache
+def _nvml() -> Any:
+    """The initialised `pynvml` module of nvidia-ml-py, None without package, library or driver."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml
+
+
+def _handle(nvml: Any, device: int | str) -> Any:
+    # Looked up at each reading (microseconds): a handle is a pointer, which cannot be copied with a callback.
+    by_uuid = isinstance(device, str)
+    return nvml.nvmlDeviceGetHandleByUUID(device) if by_uuid else nvml.nvmlDeviceGetHandleByIndex(device)

@@ -1,0 +1,97 @@
+"""Times: compared within a block, with the A/A control as the noise floor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_runs import EPOCH_S, make_runs
+
+from kbnd.analysis.timing import control_name, time_pairs, time_ratios
+
+CONTROL = control_name("baseline")
+
+
+def row(ratios: pd.DataFrame, arm: str) -> pd.Series:
+    found = ratios[ratios["arm"] == arm]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_a_drifting_clock_cancels_within_blocks() -> None:
+    runs = make_runs(seeds=15, drift=1.0, noise=0.01)
+    times = runs.loc[runs["arm"] == "bn", "epoch_s"]
+    assert times.max() > 2 * times.min()
+    found = row(time_ratios(runs, baseline="baseline"), "bn")
+    assert found["n"] == 15
+    assert found["ratio"] == pytest.approx(EPOCH_S["bn"] / EPOCH_S["baseline"], rel=0.02)
+    assert found["ci_high"] - found["ci_low"] < 0.03
+
+
+def test_every_ratio_is_found_where_it_is_true_and_the_control_at_one() -> None:
+    """300 blocks; twice an interval away from the truth happens once in 10,000."""
+    ratios = time_ratios(make_runs(seeds=300), baseline="baseline")
+    for arm, truth in {**EPOCH_S, "baseline (A/A)": EPOCH_S["baseline"]}.items():
+        if arm != "baseline":
+            found = row(ratios, arm)
+            half = (found["ci_high"] - found["ci_low"]) / 2
+            assert half < 0.005
+            assert found["ratio"] == pytest.approx(truth / EPOCH_S["baseline"], abs=2 * half)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("machine", "m2"), ("session", "s2"), ("block", 99), ("block", None), ("is_concurrent", True)],
+)
+def test_runs_that_do_not_share_a_clock_are_not_paired(column: str, value: object) -> None:
+    runs = make_runs(seeds=3)
+    runs = runs.astype({"block": object})
+    runs.loc[(runs["arm"] == "bn") & (runs["seed"] == 1), column] = value
+    assert row(time_ratios(runs, baseline="baseline"), "bn")["n"] == 2
+
+
+def test_the_control_is_the_baselines_second_run_of_the_same_block() -> None:
+    runs = make_runs(seeds=3)
+    pairs = time_pairs(runs, baseline="baseline")
+    control = pairs[pairs["arm"] == CONTROL].set_index("block")
+    expected = runs[runs["arm"] == "baseline"].pivot(index="block", columns="replicate", values="epoch_s")
+    assert control["value"].to_dict() == pytest.approx(expected[1].to_dict())
+    assert control["reference"].to_dict() == pytest.approx(expected[0].to_dict())
+
+
+def test_a_later_pass_pairs_with_the_baseline_of_its_own_block() -> None:
+    """`--retime` adds replicates 2 (every arm) and 3 (the control) in blocks of their own."""
+    runs = make_runs(seeds=3)
+    again = runs.assign(replicate=runs["replicate"] + 2, block=runs["block"] + 3, epoch_s=runs["epoch_s"] * 2)
+    ratios = time_ratios(pd.concat([runs, again]), baseline="baseline")
+    assert row(ratios, "bn")["n"] == 6
+    assert row(ratios, CONTROL)["n"] == 6
+    once = time_ratios(runs, baseline="baseline")
+    assert row(ratios, "bn")["ratio"] == pytest.approx(row(once, "bn")["ratio"])
+
+
+def test_without_a_control_its_row_is_there_and_empty() -> None:
+    found = row(time_ratios(make_runs(control=False), baseline="baseline"), CONTROL)
+    assert found["n"] == 0
+    assert np.isnan(found["ratio"])
+
+
+def test_a_single_epoch_is_all_warm_up_and_gives_no_time() -> None:
+    ratios = time_ratios(make_runs(n_epochs=1), baseline="baseline")
+    assert (ratios["n"] == 0).all()
+    assert ratios["median_s"].isna().all()
+
+
+def test_one_block_gives_a_ratio_without_interval() -> None:
+    found = row(time_ratios(make_runs(seeds=1), baseline="baseline"), "bn")
+    assert found["n"] == 1
+    assert np.isfinite(found["ratio"])
+    assert np.isnan(found["ci_low"])
+
+
+def test_times_that_cannot_be_compared_are_still_shown() -> None:
+    runs = make_runs(seeds=3)
+    runs["is_concurrent"] = True
+    found = row(time_ratios(runs, baseline="baseline"), "bn")
+    assert found["n"] == 0
+    assert found["median_s"] > 0

@@ -1,0 +1,94 @@
+"""TensorFlow, JAX and PyTorch compute the same network: same weights in, same logits and same step out.
+
+Each backend needs a process of its own, so this file starts one for every installed backend and compares what they
+wrote. It says the same under each of them, so it holds tests only where the first installed one is chosen.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+INSTALLED = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
+
+# pytest collects nothing from a module whose __test__ is false
+__test__ = len(INSTALLED) > 1 and os.environ.get("KERAS_BACKEND", INSTALLED[0]) == INSTALLED[0]
+
+pytestmark = pytest.mark.backend
+
+ARMS = {
+    "baseline": {},
+    "before_activation": {"batch_norm": "before_activation"},
+    "after_activation": {"batch_norm": "after_activation"},
+    "before_weight": {"batch_norm": "before_weight", "batch_norm_sites": ["conv", "dense"]},
+}
+TRAINED = ("baseline", "before_activation")  # a step takes seconds to compile on JAX
+
+SCRIPT = f"""
+import keras
+import numpy as np
+from kbnd.models import lenet5
+from kbnd.training.initial import initialise
+
+rng = np.random.default_rng(0)
+images, labels = rng.random((16, 28, 28, 1)).astype("float32"), np.arange(16) % 10
+seen = {{}}
+for arm, options in {ARMS!r}.items():
+    model = lenet5((28, 28, 1), 10, **options)
+    initialise(model, seed=1)
+    for name in (weight.path for weight in model.weights if "moving_" in weight.path):
+        layer, statistic = name.split("/")
+        variable = getattr(model.get_layer(layer), statistic)
+        variable.assign(rng.uniform(0.5, 1.5, variable.shape).astype("float32"))
+    seen[f"logits of {{arm}}"] = model.predict_on_batch(images)
+    if arm in {TRAINED!r}:
+        model.compile(keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(images, labels, batch_size=16, epochs=1, shuffle=False, verbose=0)
+        for weight in model.weights:
+            seen[f"{{weight.path}} of {{arm}}"] = keras.ops.convert_to_numpy(weight.value)
+np.savez("seen.npz", **seen)
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    return {backend: _run(backend, tmp_path_factory.mktemp(backend)) for backend in INSTALLED}
+
+
+@pytest.mark.parametrize("backend", INSTALLED[1:])
+@pytest.mark.parametrize("arm", ARMS)
+def test_logits_agree_on_identical_weights(seen, backend, arm):
+    ours, theirs = seen[INSTALLED[0]][f"logits of {arm}"], seen[backend][f"logits of {arm}"]
+    # relative to the largest logit: one that happens to be near 0 has no digits of its own
+    assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(ours).max()
+
+
+@pytest.mark.parametrize("backend", INSTALLED[1:])
+@pytest.mark.parametrize("arm", TRAINED)
+def test_weights_agree_after_one_step(seen, backend, arm):
+    names = [name for name in seen[INSTALLED[0]] if name.endswith(f" of {arm}") and "/" in name]
+    assert len(names) == (10 if arm == "baseline" else 22)
+    for name in names:
+        np.testing.assert_allclose(seen[backend][name], seen[INSTALLED[0]][name], rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("arm", TRAINED)
+def test_the_step_moved_the_weights_by_more_than_the_tolerance(seen, arm):
+    from kbnd.seeds import generator
+
+    start = generator(1, "weights", "logits/kernel").uniform(-1, 1, (84, 10)) / np.sqrt(84)
+    assert np.abs(seen[INSTALLED[0]][f"logits/kernel of {arm}"] - start).max() > 1e-3
+
+
+def _run(backend, folder):
+    # float32 on the CPU: on a GPU, convolutions may round to fewer bits
+    environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    with np.load(folder / "seen.npz") as arrays:
+        return dict(arrays)

@@ -1,0 +1,86 @@
+"""Real MNIST and CIFAR-10 from a prepared folder of tensorflow-datasets, named by KBND_TEST_DATA.
+
+Decoding runs in a child process, so that these tests import no backend either.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kbnd.data import available, load, verify
+from kbnd.data.catalogue import ORIGINALS
+from kbnd.errors import DataMissingError, UsageError
+from kbnd.spec import DataSpec
+
+pytestmark = pytest.mark.real_data
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    prepared = os.environ.get("KBND_TEST_DATA")
+    if not prepared:
+        pytest.skip("KBND_TEST_DATA is not set: name a folder of prepared tensorflow-datasets")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", prepared)
+        patch.setenv("KBND_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield Path(prepared)
+
+
+def need(folders, name):
+    if not any((folders / name).glob("*/dataset_info.json")):
+        pytest.skip(f"KBND_TEST_DATA={folders} holds no {name}")
+
+
+def test_mnist_is_the_original_split_50000_10000_10000(folders):
+    need(folders, "mnist")
+    data = load(DataSpec(name="mnist"), download=False)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [50_000, 10_000, 10_000]
+    assert (data.label, data.note, data.image_shape) == ("MNIST", "", (28, 28, 1))
+    assert data.fingerprint == ORIGINALS["mnist"]
+    # class counts of the published test set
+    published = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert np.bincount(data.test.labels).tolist() == published
+    whole = np.bincount(data.train.labels) + np.bincount(data.validation.labels)
+    # stratified to one image: a sixth of each class is set aside
+    assert np.abs(np.bincount(data.validation.labels) - whole / 6).max() <= 1
+    assert verify("mnist")[0].state == "cached"
+
+
+def test_cached_mnist_loads_in_under_a_second_without_tensorflow(folders):
+    need(folders, "mnist")
+    load(DataSpec(name="mnist"), download=False)
+    code = (
+        "import sys, time; from kbnd.data import load; from kbnd.spec import DataSpec\n"
+        "start = time.perf_counter(); load(DataSpec(name='mnist')); print(time.perf_counter() - start)\n"
+        "print({'tensorflow', 'tensorflow_datasets', 'keras', 'sklearn'} & set(sys.modules))"
+    )
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    load_s, imported = child.stdout.splitlines()
+    assert imported == "set()"
+    assert float(load_s) < 1.0  # measured 0.03 s; the rest is room for a busy machine
+
+
+def test_cifar10_is_split_45000_5000_10000_or_left_whole(folders):
+    need(folders, "cifar10")
+    data = load(DataSpec(name="cifar10"), download=False)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [45_000, 5_000, 10_000]
+    assert np.bincount(data.validation.labels).tolist() == [500] * 10
+    assert len(load(DataSpec(name="cifar10", n_validation=0)).train) == 50_000
+    assert data.label.startswith("CIFAR-10")
+    assert next(entry for entry in available() if entry.name == "cifar10").label == data.label
+
+
+def test_a_dataset_that_is_not_prepared_is_missing_when_downloading_is_declined(folders):
+    with pytest.raises(DataMissingError, match=r"'kmnist' is neither cached .* nor prepared"):
+        load(DataSpec(name="kmnist"), download=False)
+
+
+def test_text_is_refused_before_it_is_downloaded(folders):
+    with pytest.raises(UsageError, match="'glue' is no image classification dataset"):
+        load(DataSpec(name="glue"))

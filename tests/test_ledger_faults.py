@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from ledger_records import record
+
+from kbnd.errors import LedgerClaimedError, UsageError
+from kbnd.ledger import Ledger, database
+
+WORKER = Path(__file__).with_name("ledger_worker.py")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that other users can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+        os.chmod(name, 0o700)
+
+
+@pytest.fixture
+def path(folder: Path) -> Path:
+    """A ledger with one run."""
+    with Ledger.open(folder / "kbnd.sqlite") as ledger:
+        ledger.finish(record())
+    return folder / "kbnd.sqlite"
+
+
+def worker(verb: str, *arguments: object) -> str:
+    command = [sys.executable, str(WORKER), verb, *map(str, arguments)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False).stdout.strip()
+
+
+def as_nobody(path: Path, file_mode: str, folder_mode: str, state: str = "whole") -> list[str]:
+    """What a user without rights is told when reading, when writing and when making a new ledger."""
+    return worker("open_as_nobody", path, file_mode, folder_mode, state).splitlines()
+
+
+def journal_of(path: Path) -> Path:
+    return path.with_name(path.name + "-journal")
+
+
+def test_what_is_no_ledger_is_refused_and_left_alone(folder: Path) -> None:
+    other = folder / "other.sqlite"
+    with closing(sqlite3.connect(other)) as db:
+        db.execute("CREATE TABLE recipes (cake)")
+    text = folder / "notes.txt"
+    text.write_text("study, arm, seed\n" * 100)
+    for file, complaint in (
+        (text, "not an SQLite file"),
+        (other, "not a ledger of kbnd"),
+        (folder, "received the folder"),
+    ):
+        before = file.read_bytes() if file.is_file() else b""
+        for read_only in (False, True):
+            with pytest.raises(UsageError, match=complaint):
+                Ledger.open(file, read_only=read_only)
+        assert not file.is_file() or file.read_bytes() == before
+
+
+def test_a_missing_file_or_folder_is_refused(folder: Path) -> None:
+    for arguments in ({"create": False}, {"read_only": True}):
+        with pytest.raises(UsageError, match="there is no ledger at"):
+            Ledger.open(folder / "new.sqlite", **arguments)
+    with pytest.raises(UsageError, match="does not exist"):
+        Ledger.open(folder / "nowhere" / "new.sqlite")
+    assert list(folder.iterdir()) == []
+
+
+def test_an_empty_file_becomes_a_ledger_but_cannot_be_read_as_one(folder: Path) -> None:
+    (folder / "empty").touch()
+    with pytest.raises(UsageError, match="no ledger yet"):
+        Ledger.open(folder / "empty", read_only=True)
+    with Ledger.open(folder / "empty") as ledger:
+        assert ledger.records() == []
+
+
+def test_a_ledger_of_a_newer_kbnd_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 7")
+    for read_only in (False, True):
+        with pytest.raises(UsageError, match=r"newer kbnd \(ledger format 7, this kbnd knows up to 1\): upgrade"):
+            Ledger.open(path, read_only=read_only)
+
+
+def test_a_ledger_with_sql_of_its_own_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TRIGGER sly AFTER INSERT ON runs BEGIN DELETE FROM runs; END")
+    with pytest.raises(UsageError, match="trigger 'sly', which kbnd did not write"):
+        Ledger.open(path, read_only=True)
+
+
+def test_a_damaged_ledger_is_one_sentence(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"x" * (len(content) - 4096)
+    path.write_bytes(content)
+    with Ledger.open(path, read_only=True) as ledger, pytest.raises(UsageError, match="is damaged"):
+        ledger.records()
+
+
+@pytest.mark.parametrize(("file_mode", "folder_mode"), [("444", "777"), ("444", "555"), ("666", "555")])
+def test_a_read_only_ledger_can_be_read_and_refuses_to_be_written(path: Path, file_mode: str, folder_mode: str) -> None:
+    reading, writing, creating = as_nobody(path, file_mode, folder_mode)
+    assert reading == "opened, 1 runs"
+    assert writing == f"2 the ledger {path} cannot be written: the file or its folder is read-only"
+    assert creating.startswith("opened" if folder_mode == "777" else "2 the ledger")
+
+
+@pytest.mark.parametrize(("file_mode", "folder_mode"), [("444", "777"), ("444", "555"), ("666", "555")])
+def test_a_crash_journal_that_cannot_be_rolled_back_is_named(path: Path, file_mode: str, folder_mode: str) -> None:
+    reading, writing, _ = as_nobody(path, file_mode, folder_mode, "torn")
+    assert reading == writing
+    assert reading.startswith(f"2 the ledger {path} was left by a crash in the middle of a write and is read-only here")
+    assert journal_of(path).exists()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_torn_write_is_undone_at_the_next_opening(path: Path, read_only: bool) -> None:
+    worker("tear", path)
+    assert journal_of(path).stat().st_size > 0
+    with Ledger.open(path, read_only=read_only) as ledger:
+        assert ledger.records() == [record()]
+        assert ledger.verify() == []
+        assert ledger.studies() == []
+    assert not journal_of(path).exists()
+
+
+def test_nothing_acknowledged_is_lost_to_kills_at_any_instant(path: Path) -> None:
+    assert worker("kills", path.with_name("killed.sqlite"), 10, 0) == "survived"
+
+
+def test_a_full_disk_stops_writing_and_loses_nothing(path: Path) -> None:
+    refusal = worker("fill", path)
+    assert refusal.startswith("7 ")
+    assert str(path) in refusal
+    with Ledger.open(path) as ledger:
+        stored = ledger.records()
+        assert ledger.verify() == []
+        assert all(len(run.epochs) == run.n_epochs for run in stored)
+        ledger.finish(record(seed=10_001))
+
+
+def test_sqlites_own_report_of_a_full_disk_is_no_space(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger._db.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(Exception, match="is full: what was stored before is safe") as caught:
+            ledger.merge(record(seed=seed, n_epochs=50) for seed in range(2, 50))
+        assert caught.value.exit_code == 7
+        assert ledger.records() == [record()]
+
+
+def test_a_new_ledger_on_a_full_disk_is_refused(folder: Path) -> None:
+    assert worker("create_without_space", folder / "new.sqlite").startswith("7 ")
+
+
+def test_a_ledger_locked_too_long_is_an_error_of_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.05)
+    with Ledger.open(path) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LedgerClaimedError, match="locked by another process"):
+            ledger.finish(record(seed=2))
+        other.execute("ROLLBACK")
+        ledger.finish(record(seed=2))

@@ -1,0 +1,118 @@
+"""Pictures: drawn from any study however poor, the same bytes each time, no global state touched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_runs import ARMS, make_epochs, make_runs, with_status
+
+from kbnd.analysis.compare import compare
+from kbnd.analysis.timing import time_ratios
+from kbnd.report.curves import SMALLEST_ERROR, curves_figure
+from kbnd.report.figures import Frames, accuracy_figure, cost_figure, draw, time_figure
+from kbnd.report.style import GREY, colours, short_label
+
+FEW = ("baseline", "bn", "dropout0.5")
+
+
+def frames(runs: pd.DataFrame, arms: tuple[str, ...] = FEW) -> Frames:
+    comparison = compare(runs, baseline="baseline", arms=arms, published={("bn", "test_accuracy"): 0.9883})
+    return Frames(runs, make_epochs(runs), comparison, time_ratios(runs, baseline="baseline", arms=arms))
+
+
+def drawn(found: Frames, **options: str) -> dict[str, dict[str, bytes]]:
+    return draw(found.runs, found.epochs, found.comparison, found.ratios, **options)
+
+
+def test_a_full_study_gives_four_pictures_twice_the_same() -> None:
+    found = frames(make_runs(seeds=4, arms=FEW))
+    before = dict(mpl.rcParams)
+    one, other = drawn(found), drawn(found)
+    assert set(one) == {"curves", "accuracy", "time", "cost"}
+    assert one == other
+    assert dict(mpl.rcParams) == before
+    for formats in one.values():
+        assert formats["png"].startswith(b"\x89PNG")
+        assert ElementTree.fromstring(formats["svg"]).tag.endswith("svg")
+
+
+def test_one_seed_and_one_epoch_leave_out_what_they_cannot_show() -> None:
+    found = frames(make_runs(seeds=1, n_epochs=1, arms=FEW))
+    assert time_figure(found.ratios) is None
+    assert cost_figure(found, "test_accuracy") is None
+    assert accuracy_figure(found, "test_accuracy") is not None
+
+
+def test_nothing_finished_gives_no_picture() -> None:
+    runs = make_runs(seeds=1, arms=FEW).assign(status="interrupted")
+    assert drawn(frames(runs)) == {}
+
+
+def test_an_arm_that_diverged_has_an_empty_panel_and_row_that_say_so() -> None:
+    runs = make_runs(seeds=2, arms=FEW)
+    for seed in (1, 2):
+        runs = with_status(runs, "dropout0.5", seed, "diverged")
+    found = frames(runs)
+    figure = curves_figure(runs, found.epochs, arms=FEW, baseline="baseline")
+    assert figure is not None
+    titles = [axes.get_title() + axes.get_title(loc="left") for axes in figure.axes]
+    assert "dropout0.5  n=0, 2 diverged" in titles
+    accuracy = accuracy_figure(found, "test_accuracy")
+    assert accuracy is not None
+    labels = [label.get_text() for label in accuracy.axes[0].get_yticklabels()]
+    assert labels == ["baseline  n=2", "bn  n=2", "dropout0.5  n=0, 2 diverged"]
+
+
+def test_curves_end_at_the_mean_accuracy_of_each_arm() -> None:
+    runs = make_runs(seeds=5, arms=FEW)
+    figure = curves_figure(runs, make_epochs(runs), arms=FEW, baseline="baseline")
+    assert figure is not None
+    first = runs[runs["replicate"] == 0]
+    for axes, arm in zip(figure.axes, FEW[1:], strict=False):
+        expected = 100 * first.loc[first["arm"] == arm, "test_accuracy"].mean()
+        assert np.asarray(axes.lines[-1].get_ydata())[-1] == pytest.approx(expected)
+
+
+def test_time_picture_shows_the_control_and_cost_needs_two_timed_arms() -> None:
+    found = frames(make_runs(seeds=3, arms=FEW))
+    figure = time_figure(found.ratios)
+    assert figure is not None
+    assert "baseline (A/A)  n=3" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    lonely = found.ratios.assign(n=[1, 0, 0, 0])
+    assert time_figure(lonely) is None
+    assert cost_figure(Frames(found.runs, found.epochs, found.comparison, lonely), "test_accuracy") is None
+
+
+def test_perfect_accuracy_has_a_place_on_the_logarithmic_axis() -> None:
+    epochs = make_epochs(make_runs(seeds=2, arms=FEW)).assign(val_accuracy=1.0)
+    figure = curves_figure(make_runs(seeds=2, arms=FEW), epochs, arms=FEW, baseline="baseline")
+    assert figure is not None
+    low, high = figure.axes[0].get_ylim()
+    assert low < 100 - SMALLEST_ERROR <= high < 100.1
+
+
+def test_another_experiment_is_labelled_on_every_picture() -> None:
+    found = frames(make_runs(seeds=1, n_epochs=1, arms=FEW))
+    plain, labelled = drawn(found), drawn(found, difference="dataset digits instead of mnist")
+    assert all(len(labelled[name]["svg"]) > len(plain[name]["svg"]) for name in plain)
+
+
+def test_drawing_never_imports_pyplot() -> None:
+    code = "import kbnd.report.figures, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ten_arms_share_four_colours_by_family() -> None:
+    found = colours(ARMS, "baseline")
+    assert len(set(found.values())) == 4
+    assert found["baseline"] == GREY
+    assert found["dropout0.1"] == found["dropout0.8"] != found["bn+dropout0.1"]
+    assert short_label("bn+dropout0.5") == ("bn+dropout", "0.5")
+    assert short_label("resnet110") == ("resnet", "110")
+    assert short_label("bn") == ("bn", "")

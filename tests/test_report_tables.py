@@ -1,0 +1,191 @@
+"""What a study's tables say, also where there is little to say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic_runs import ARMS, TABLES, make_runs, with_status
+
+from kbnd.analysis.compare import compare
+from kbnd.analysis.timing import time_ratios
+from kbnd.errors import UsageError
+from kbnd.report.numbers import interval, plus_minus, quantity, signed
+from kbnd.report.render import DASH, MINUS, PLUS_MINUS, Table, to_text
+from kbnd.report.tables import comparison_table, noise_floor, published_table, report_tables, time_table
+
+TIMES, ACCURACIES = TABLES
+
+
+def tables(runs: pd.DataFrame, **options: str) -> list[Table]:
+    comparison = compare(runs, baseline="baseline", arms=ARMS)
+    return report_tables(comparison, time_ratios(runs, baseline="baseline", arms=ARMS), published=TABLES, **options)
+
+
+def row(table: Table, name: str) -> tuple[str, ...]:
+    return next(row for row in table.rows if row[0] == name)
+
+
+def test_a_student_sees_both_report_tables_then_differences_then_times() -> None:
+    titles = [table.title for table in tables(make_runs())]
+    assert titles[0].startswith("Table 1: training time, s")
+    assert titles[1].startswith("Table 2: test accuracy, %")
+    assert titles[2].startswith("Test accuracy: arms against baseline")
+    assert titles[3].startswith("Training time of an epoch: ratio to baseline")
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 10])
+def test_every_table_fits_a_hundred_columns(seeds: int) -> None:
+    for table in tables(make_runs(seeds=seeds)):
+        assert max(map(len, to_text(table).splitlines())) <= 100
+
+
+def test_the_published_number_stands_below_the_measured_one() -> None:
+    table = tables(make_runs())[1]
+    names = [row[0] for row in table.rows]
+    assert names == [part for name in ("Baseline", "BN", "Dropout", "BN + Dropout") for part in (name, "  published")]
+    dropout = names.index("Dropout")
+    assert all(PLUS_MINUS in cell for cell in table.rows[dropout][1:])
+    assert table.rows[dropout + 1] == ("  published", "98.64", "98.76", "98.63", "96.14")
+
+
+def test_one_arm_in_four_columns_is_shown_once() -> None:
+    for table in tables(make_runs())[:2]:
+        assert row(table, "Baseline")[2:] == ("same",) * 3
+        assert row(table, "Dropout").count("same") == 0
+        assert any(note.startswith("same:") for note in table.notes)
+
+
+def test_equal_published_numbers_of_different_arms_are_not_merged() -> None:
+    table = published_table(
+        TIMES.__class__("t", "test_accuracy", ("a", "b"), (TIMES.rows[0].__class__("r", ARMS[2:4], (0.9, 0.9)),)),
+        compare(make_runs(), baseline="baseline"),
+    )
+    assert row(table, "  published") == ("  published", "90.00", "90.00")
+
+
+def test_a_row_with_fewer_runs_prints_its_own_n() -> None:
+    runs = with_status(make_runs(seeds=3), "dropout0.2", 1, "failed")
+    table = tables(runs)[1]
+    names = [row[0] for row in table.rows]
+    assert names.count("  n") == 1
+    assert row(table, "  n") == ("  n", "3", "2", "3", "3")
+    assert any("Not finished, left out: dropout0.2 1" in note for note in table.notes)
+
+
+def test_a_diverged_arm_is_named_and_counted_in_every_table_of_accuracy() -> None:
+    runs = make_runs(seeds=2)
+    for seed in (1, 2):
+        runs = with_status(runs, "dropout0.8", seed, "diverged")
+    _, published, differences, times = tables(runs)
+    assert row(published, "Dropout")[-1] == "diverged"
+    assert row(differences, "dropout0.8")[1:] == (DASH, DASH, DASH, "0", "2 diverged")
+    assert row(times, "dropout0.8")[2:] == (DASH, DASH, "0", "no blocks")
+    assert any("dropout0.8 2" in note for note in differences.notes)
+
+
+def test_an_arm_that_partly_diverged_says_so_beside_its_difference() -> None:
+    differences = tables(with_status(make_runs(seeds=3), "bn", 1, "diverged"))[2]
+    assert row(differences, "bn")[-1].endswith(", 1 diverged")
+
+
+def test_one_seed_has_no_interval_and_the_tables_say_so() -> None:
+    _, published, differences, times = tables(make_runs(seeds=1))
+    assert PLUS_MINUS not in row(published, "BN")[1]
+    assert any("n = 1 seed" in note and "no interval" in note for note in published.notes)
+    assert row(differences, "bn")[3:] == (DASH, "1", "one pair, no interval")
+    assert row(times, "bn")[3:] == (DASH, "1", "one block, no interval")
+
+
+def test_an_arm_that_was_not_run_is_seen_to_be_missing() -> None:
+    runs = make_runs(seeds=2)
+    _, published, differences, _ = tables(runs[runs["arm"] != "bn"])
+    assert row(published, "BN")[1] == "none done"
+    assert row(differences, "bn")[-2:] == ("0", "no pairs")
+
+
+@pytest.mark.parametrize(("seeds", "smallest_p"), [(2, "0.5"), (5, "0.0625"), (6, None)])
+def test_fewer_than_six_pairs_cannot_give_a_nonparametric_better(seeds: int, smallest_p: str | None) -> None:
+    notes = [note for note in tables(make_runs(seeds=seeds))[2].notes if "nonparametric" in note]
+    assert len(notes) == (smallest_p is not None)
+    assert all(f"p is {smallest_p};" in note for note in notes)
+
+
+def test_words_follow_the_interval_of_the_difference() -> None:
+    comparison = compare(make_runs(), baseline="baseline", metrics=("test_accuracy",))
+    for limits, words in (((0.1, 0.2), "higher"), ((-0.2, -0.1), "lower"), ((-0.1, 0.2), "no clear difference")):
+        comparison.loc[comparison["arm"] == "bn", ["diff_ci_low", "diff_ci_high"]] = limits
+        assert row(comparison_table(comparison), "bn")[-1] == words
+
+
+def ratios_with(bn: tuple[float, float, float], control: tuple[float, float, float]) -> pd.DataFrame:
+    ratios = time_ratios(make_runs(seeds=3, arms=("baseline", "bn")), baseline="baseline")
+    for arm, values in (("bn", bn), ("baseline (A/A)", control)):
+        ratios.loc[ratios["arm"] == arm, ["ratio", "ci_low", "ci_high"]] = values
+    return ratios
+
+
+@pytest.mark.parametrize(
+    ("bn", "words"),
+    [
+        ((1.10, 1.06, 1.14), "slower"),
+        ((0.90, 0.86, 0.94), "faster"),
+        ((1.03, 1.01, 1.05), "within the noise floor"),
+        # The control missed 1 on the slow side only; its floor holds on both sides.
+        ((0.97, 0.96, 0.98), "within the noise floor"),
+        ((1.10, 0.99, 1.22), "no clear difference"),
+    ],
+)
+def test_a_ratio_counts_only_beyond_its_interval_and_the_noise_floor(bn: tuple, words: str) -> None:
+    ratios = ratios_with(bn, (1.02, 0.99, 1.05))
+    assert noise_floor(ratios) == pytest.approx(1.05)
+    table = time_table(ratios)
+    assert row(table, "bn")[-1] == words
+    assert any("0.952 to 1.050" in note for note in table.notes)
+
+
+def test_without_a_control_the_noise_floor_is_called_unknown() -> None:
+    table = tables(make_runs(control=False))[3]
+    assert any("Noise floor unknown" in note for note in table.notes)
+
+
+def test_without_a_second_epoch_the_time_table_says_why_it_is_empty() -> None:
+    table = tables(make_runs(n_epochs=1))[3]
+    assert table.rows == ()
+    assert "no run has a second epoch" in table.notes[-1]
+
+
+def test_times_measured_beside_other_runs_are_marked_where_they_are_shown() -> None:
+    runs = make_runs(seeds=2)
+    runs.loc[runs["arm"] == "bn", "is_concurrent"] = True
+    times = tables(runs)[0]
+    assert any("only shown: bn 2" in note for note in times.notes)
+
+
+def test_another_experiment_is_labelled_in_every_title_and_note() -> None:
+    for table in tables(make_runs(), difference="dataset digits instead of mnist"):
+        assert table.title.endswith("(a different experiment)")
+        assert table.notes[0] == "A different experiment: dataset digits instead of mnist."
+
+
+def test_a_metric_that_was_not_compared_is_refused() -> None:
+    with pytest.raises(UsageError, match="no metric 'val_loss': choose from test_accuracy"):
+        comparison_table(compare(make_runs(), baseline="baseline"), "val_loss")
+
+
+def test_numbers_carry_signs_scales_and_decimals_of_their_metric() -> None:
+    accuracy, time = quantity("test_accuracy"), quantity("fit_s", [0.213, np.nan])
+    assert signed(accuracy, -0.0123) == f"{MINUS}1.23"
+    assert signed(accuracy, 0.00001) == "0.00"
+    assert interval(accuracy, -0.001, 0.002) == f"[{MINUS}0.10, +0.20]"
+    assert plus_minus(accuracy, 0.984, 0.98, 0.988) == f"98.40 {PLUS_MINUS} 0.40"
+    assert plus_minus(time, 0.213, np.nan, np.nan) == "0.213"
+    assert quantity("epoch_s", [84.17]).number(84.1743) == "84.2"
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_any_value_prints_as_a_number_or_a_dash(value: float) -> None:
+    text = signed(quantity("test_loss"), value)
+    assert text == DASH or float(text.replace(MINUS, "-")) == pytest.approx(value, abs=6e-5, rel=1e-9)

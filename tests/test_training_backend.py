@@ -1,0 +1,192 @@
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from kbnd.errors import UsageError
+from kbnd.training import backend
+
+MODULES_OF_BACKENDS = {"keras", "tensorflow", "jax", "torch"}
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A process that has imported no Keras, with all backends installed and no settings of its user."""
+    for name in ("keras", *backend.BACKENDS):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(name=name))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    # Set before it is deleted, so that what the test leaves in the environment is undone.
+    for name in ("KERAS_BACKEND", *backend.QUIET):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def import_keras(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(config=SimpleNamespace(backend=lambda: name)))
+
+
+def test_tensorflow_is_the_default(fresh):
+    assert backend.choose() == "tensorflow"
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_keras_json_is_heeded(fresh):
+    (fresh / "keras.json").write_text(json.dumps({"backend": "torch"}))
+    assert backend.choose() == "torch"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_an_unreadable_keras_json_is_none(fresh, text):
+    (fresh / "keras.json").write_text(text)
+    assert backend.choose() == "tensorflow"
+
+
+def test_the_variable_comes_before_keras_json(fresh, monkeypatch):
+    (fresh / "keras.json").write_text(json.dumps({"backend": "torch"}))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert backend.choose() == "jax"
+
+
+def test_what_is_asked_for_comes_before_the_variable(fresh, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert backend.choose("torch") == "torch"
+    assert os.environ["KERAS_BACKEND"] == "torch"
+
+
+def test_an_imported_keras_settles_it(fresh, monkeypatch):
+    import_keras(monkeypatch, "jax")
+    assert backend.choose() == backend.choose("jax") == "jax"
+
+
+def test_another_backend_than_the_imported_one_is_refused(fresh, monkeypatch):
+    import_keras(monkeypatch, "jax")
+    with pytest.raises(UsageError, match=r"'torch' was asked for, but Keras is already imported with 'jax'"):
+        backend.choose("torch")
+
+
+def test_a_keras_on_a_foreign_backend_is_refused(fresh, monkeypatch):
+    import_keras(monkeypatch, "openvino")
+    with pytest.raises(UsageError, match=r"openvino.*choose from tensorflow, jax, torch"):
+        backend.choose()
+
+
+def test_a_misspelt_backend_gets_a_guess(fresh):
+    with pytest.raises(UsageError, match=r"unknown backend 'pytorch' \(did you mean 'torch'\?\): choose from"):
+        backend.choose("pytorch")
+
+
+def test_a_bad_variable_is_named(fresh, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    with pytest.raises(UsageError, match=r"KERAS_BACKEND.*'theano'"):
+        backend.choose()
+
+
+def test_a_missing_backend_names_its_extra(fresh, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jax" else SimpleNamespace())
+    with pytest.raises(UsageError, match=r"'jax' is not installed: pip install 'kbnd\[jax\]'.*tensorflow, torch"):
+        backend.choose("jax")
+    assert "KERAS_BACKEND" not in os.environ
+
+
+def test_output_is_quiet_unless_the_user_wants_it(fresh, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    backend.choose()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+def test_choosing_imports_no_backend():
+    script = (
+        "import sys; from kbnd.training import backend; import kbnd.training\n"
+        "backend.choose(); backend.installed(); backend.environment()\n"
+        f"print(sorted({MODULES_OF_BACKENDS} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_installed_names_every_backend():
+    assert list(backend.installed()) == list(backend.BACKENDS)
+
+
+def test_the_environment_is_json_without_paths():
+    found = backend.environment()
+    assert json.loads(json.dumps(found)) == found
+    assert "/" not in found["machine"]
+    assert os.path.expanduser("~/") not in json.dumps(found)
+    assert found["packages"]["kbnd"]
+    assert found["n_cores"] >= found["n_cores_usable"] >= 1
+
+
+def test_the_machine_stays_the_same_machine():
+    assert backend.environment()["machine"] == backend.environment()["machine"]
+
+
+def test_held_stderr_is_dropped_when_all_goes_well(capfd):
+    with backend._held_stderr():
+        os.write(2, b"chatter")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_held_stderr_is_shown_when_it_explains_a_failure(capfd):
+    def failing_import():
+        with backend._held_stderr():
+            os.write(2, b"libcuda is broken")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        failing_import()
+    assert "libcuda is broken" in capfd.readouterr().err
+
+
+@pytest.mark.backend
+def test_the_identity_names_the_backend_that_runs():
+    import keras
+
+    chosen = backend.load()
+    identity = backend.identity("f" * 64)
+    assert chosen == identity.backend == keras.config.backend()
+    assert keras.__version__.startswith(identity.keras_version + ".")
+    assert backend.installed()[chosen].startswith(identity.backend_version + ".")
+    assert identity.device == backend.device_kind()
+    assert backend.devices()
+
+
+@pytest.mark.backend
+def test_an_idle_device_costs_nothing_to_wait_for():
+    import time
+
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    backend.synchronize(model)
+    started = time.perf_counter()
+    for _ in range(100):
+        backend.synchronize(model)
+    assert (time.perf_counter() - started) / 100 < 1e-3  # a tenth of a millisecond is usual, a busy machine forgiven
+    backend.synchronize()
+
+
+@pytest.mark.backend
+def test_after_waiting_no_array_of_jax_is_in_flight():
+    import keras
+
+    if keras.config.backend() != "jax":
+        pytest.skip("only JAX returns from a step before it has run")
+    import jax.numpy as jnp
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, use_bias=False)])
+    slow = jnp.ones((1200, 1200))
+    for _ in range(10):
+        slow = slow @ slow / 1200
+    model.trainable_variables[0].assign(slow[:4, :4])
+    backend.synchronize(model)
+    assert slow[:4, :4].is_ready()
+    assert all(variable._value.is_ready() for variable in model.variables)
