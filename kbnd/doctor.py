@@ -20,7 +20,18 @@ from kbnd.ledger import Ledger
 from kbnd.report.render import Table
 from kbnd.training import backend
 
-PACKAGES = ("kbnd", "keras", "tensorflow", "tensorflow-datasets", "keras-tuner", "jax", "torch", "numpy", "pandas", "scipy")
+PACKAGES = (
+    "kbnd",
+    "keras",
+    "tensorflow",
+    "tensorflow-datasets",
+    "keras-tuner",
+    "jax",
+    "torch",
+    "numpy",
+    "pandas",
+    "scipy",
+)
 PROBE_TIMEOUT_S = 120
 
 
@@ -50,13 +61,17 @@ def data_table() -> Table:
     rows = [(row["name"], row["label"], row["state"], row["where"], (row["fingerprint"] or "")[:12]) for row in found]
     notes = sorted({row["note"] for row in found if row["note"]})
     states = "bundled: comes with kbnd; cached: decoded; prepared: tensorflow-datasets has it; missing: is downloaded."
-    return Table("Datasets", ("Name", "Printed as", "State", "Where", "SHA-256"), tuple(rows), (states, *notes), "lllll")
+    return Table(
+        "Datasets", ("Name", "Printed as", "State", "Where", "SHA-256"), tuple(rows), (states, *notes), "lllll"
+    )
 
 
 def tables(found: dict[str, Any]) -> list[Table]:
     """Return an examination as tables."""
     versions = tuple((name, number or "not installed") for name, number in found["packages"].items())
-    backends = tuple((b["backend"], b["version"] or "-", b["state"], ", ".join(b["devices"])) for b in found["backends"])
+    backends = tuple(
+        (b["backend"], b["version"] or "-", b["state"], ", ".join(b["devices"])) for b in found["backends"]
+    )
     ledger = found["ledger"]
     about = tuple((key.replace("_", " "), str(value)) for key, value in ledger.items())
     return [
@@ -80,8 +95,7 @@ def _examine_backend(name: str, found: str | None) -> dict[str, Any]:
         extra = backend.BACKENDS[name]
         return {**about, "state": f"not installed: pip install 'kbnd[{extra}]'" if extra else "not installed"}
     code = (
-        "import json\nfrom kbnd.training import backend\n"
-        f"backend.load({name!r})\nprint(json.dumps(backend.devices()))"
+        f"import json\nfrom kbnd.training import backend\nbackend.load({name!r})\nprint(json.dumps(backend.devices()))"
     )
     try:
         probe = subprocess.run(

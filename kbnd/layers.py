@@ -92,7 +92,7 @@ class VariableDropout(keras.layers.Layer):
         """Return the rate as a float, read from the device only after it changed.
 
         Reading at every step would make the host wait for a GPU. PyTorch counts the in-place writes to a tensor in
-        `_version`; the weak reference tells a copy of this layer that it has a tensor of its own.
+        `_version`; the weak reference tells another tensor, as in a stateless call, from the one read last.
         """
         if self._last_read is not None:
             tensor, version, number = self._last_read

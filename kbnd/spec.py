@@ -118,7 +118,9 @@ class TrainSpec(Spec):
     @model_validator(mode="after")
     def _momentum_belongs_to_sgd(self) -> TrainSpec:
         if self.momentum and self.optimizer != "sgd":
-            raise ValueError(f"momentum belongs to optimizer 'sgd', received momentum {self.momentum} with {self.optimizer!r}")
+            raise ValueError(
+                f"momentum belongs to optimizer 'sgd', received momentum {self.momentum} with {self.optimizer!r}"
+            )
         return self
 
 
@@ -185,7 +187,9 @@ def digest(value: Any) -> str:
 def sentence(error: ValidationError) -> str:
     """Return one sentence for the first thing that pydantic refused."""
     first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "constrained-", "dict[", "float")))
+    place = ".".join(
+        str(part) for part in first["loc"] if not str(part).startswith(("function-", "constrained-", "dict[", "float"))
+    )
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         return f"unknown field {place!r}"

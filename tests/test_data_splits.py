@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbnd.data.splits import Split, arrange, fingerprint_of, split_sizes, stratified_order
@@ -20,6 +20,7 @@ def images_of(labels, *, seed=0):
 balanced = st.tuples(st.integers(2, 10), st.integers(1, 12)).map(lambda sizes: np.repeat(range(sizes[0]), sizes[1]))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(balanced)
 def test_every_prefix_of_balanced_classes_differs_by_at_most_one_image(labels):
     ordered = labels[stratified_order(images_of(labels))]
@@ -28,6 +29,7 @@ def test_every_prefix_of_balanced_classes_differs_by_at_most_one_image(labels):
         assert counts.max() - counts.min() <= 1
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=6))
 def test_every_prefix_of_uneven_classes_keeps_their_proportions(counts):
     labels = np.repeat(range(len(counts)), counts)
@@ -44,6 +46,7 @@ def test_the_only_image_of_a_rare_class_stands_in_the_middle():
     assert labels[stratified_order(images_of(labels))].tolist().index(0) == 30
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(balanced, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_is_forgotten(labels, random):
     split = images_of(labels)

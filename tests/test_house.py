@@ -14,7 +14,19 @@ PACKAGE = ROOT / "kbnd"
 FILES = sorted(PACKAGE.rglob("*.py"))
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 READ_WING = ("ledger", "records", "analysis", "report")
-LAZY = ("kbnd", "kbnd.models", "kbnd.data", "kbnd.spec", "kbnd.ledger", "kbnd.study", "kbnd.study.runner", "kbnd.study.definition", "kbnd.analysis.compare", "kbnd.report.tables", "kbnd.cli")
+LAZY = (
+    "kbnd",
+    "kbnd.models",
+    "kbnd.data",
+    "kbnd.spec",
+    "kbnd.ledger",
+    "kbnd.study",
+    "kbnd.study.runner",
+    "kbnd.study.definition",
+    "kbnd.analysis.compare",
+    "kbnd.report.tables",
+    "kbnd.cli",
+)
 
 
 def module_name(file: Path) -> str:

@@ -78,6 +78,17 @@ def test_a_rate_set_with_the_weights_holds_as_well(keras, dropout):
     assert np.mean(arrays(keras, layer, ones, training=True) == 0) == pytest.approx(0.1, abs=0.01)
 
 
+def test_a_stateless_call_takes_the_rate_it_is_given(keras, dropout):
+    layer, ones = dropout(0.5), np.ones((100, 1000), "float32")
+    arrays(keras, layer, ones, training=True)
+    state = [
+        keras.ops.convert_to_tensor(np.float32(0.1)) if variable is layer.rate else variable.value
+        for variable in layer.non_trainable_variables
+    ]
+    out, _ = layer.stateless_call([], state, keras.ops.convert_to_tensor(ones), training=True)
+    assert np.mean(keras.ops.convert_to_numpy(out) == 0) == pytest.approx(0.1, abs=0.01)
+
+
 def test_a_new_rate_serves_in_fit_without_a_new_trace(keras, dropout):
     calls = []
 

@@ -79,6 +79,7 @@ def test_latex_has_the_rules_of_booktabs_and_one_row_for_each_row() -> None:
         assert latex.count(command) == 1
     assert latex.count(r" \\") == 1 + len(TABLE.rows)
     assert r"98.40 $\pm$ 0.32" in latex
+    assert "{[}$-$0.05, +0.82{]}" in latex
     assert r"\quad published" in latex
 
 

@@ -146,6 +146,10 @@ def test_a_ratio_counts_only_beyond_its_interval_and_the_noise_floor(bn: tuple, 
     assert any("0.952 to 1.050" in note for note in table.notes)
 
 
+def test_the_noise_floor_is_the_wider_side_of_the_control() -> None:
+    assert noise_floor(ratios_with((1.1, 1.0, 1.2), (0.98, 0.95, 1.01))) == pytest.approx(1 / 0.95)
+
+
 def test_without_a_control_the_noise_floor_is_called_unknown() -> None:
     table = tables(make_runs(control=False))[3]
     assert any("Noise floor unknown" in note for note in table.notes)

@@ -81,7 +81,9 @@ def accuracy(network, images, labels):
     """Share of right predictions in eval mode, in [0, 1]."""
     network.eval()
     with torch.no_grad():
-        right = [network(x).argmax(1).eq(y).sum().item() for x, y in zip(images.split(1000), labels.split(1000), strict=True)]
+        right = [
+            network(x).argmax(1).eq(y).sum().item() for x, y in zip(images.split(1000), labels.split(1000), strict=True)
+        ]
     return sum(right) / len(labels)
 
 

@@ -20,7 +20,7 @@ from kbnd.errors import UsageError, unknown
 
 UNFINISHED = ("failed", "oom", "pruned", "interrupted", "running")
 
-_ONE_OF_EACH = {"study": "studies", "backend": "backends", "device": "devices", "fingerprint": "datasets"}
+_ONE_OF_EACH = {"study": "studies", "backend": "backends", "device": "devices", "dataset": "datasets"}
 _NEEDED = ("arm", "seed", "replicate", "status")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from kbnd import data
 from kbnd.records import RunRecord
 from kbnd.spec import DataSpec
-from kbnd.training.run import Observer, Task, train
+from kbnd.training.run import train
+from kbnd.training.task import Observer, Task
 
 
 def execute(tasks: Iterable[Task], *, observer: Callable[[Task], Observer]) -> Iterator[RunRecord]:

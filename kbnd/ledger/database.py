@@ -124,7 +124,7 @@ def _open_reading(path: Path) -> sqlite3.Connection:
     try:
         return _checked_for_reading(path)
     except sqlite3.OperationalError as error:
-        if True:
+        if error.sqlite_errorcode not in _HOT:
             raise
     # A crash left a hot journal: where this process may write, opening for writing rolls it back.
     with closing(connect(path, "rw")) as db:

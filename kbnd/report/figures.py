@@ -23,7 +23,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from kbnd.analysis.compare import pairs_of
@@ -32,14 +31,11 @@ from kbnd.analysis.timing import control_name
 from kbnd.report.curves import curves_figure
 from kbnd.report.notes import difference_notes
 from kbnd.report.numbers import quantity
-from kbnd.report.style import GREY, INK, STYLE, colours, short_label
+from kbnd.report.style import GREY, INK, STYLE, colours, label_points, short_label
 from kbnd.report.tables import noise_floor
 
 FORMATS = {"svg": {"Date": None}, "png": {"Software": None}}
 """Formats with the metadata that would make two equal pictures differ, switched off."""
-
-_SIDES = 17 * np.array([(np.cos(angle), 0.8 * np.sin(angle)) for angle in np.linspace(0.4, 0.4 + 2 * np.pi, 12, False)])
-"""Where a label may stand around its point, in pixels at 100 dpi."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ def cost_figure(frames: Frames, metric: str) -> Figure | None:
     axes.set(xlabel=f"{time_label}, ratio to {frames.baseline}", ylabel=f"{shown.label}, {shown.unit}")
     axes.set_title("Accuracy against time, 95 % intervals")
     _frame(axes, np.array([(x, y) for x, y, _, _ in points]))
-    _label(figure, axes, points)
+    label_points(figure, axes, points)
     return figure
 
 
@@ -209,32 +205,6 @@ def _frame(axes: Axes, points: NDArray[np.float64]) -> None:
     bottom, top = axes.get_ylim()
     axes.set_xlim(max(left, low[0] - margin[0]), min(right, high[0] + margin[0]))
     axes.set_ylim(max(bottom, low[1] - margin[1]), min(top, high[1] + margin[1]))
-
-
-def _label(figure: Figure, axes: Axes, points: list[tuple[float, float, str, str]]) -> None:
-    """Write each point's label on that side of it which is farthest from other points and labels."""
-    figure.draw_without_rendering()
-    centres = axes.transData.transform([(x, y) for x, y, _, _ in points])
-    taken = [tuple(centre) for centre in centres]
-    outline = [withStroke(linewidth=2, foreground="white")]
-    for centre, (x, y, text, colour) in zip(centres, points, strict=True):
-        if not text:
-            continue
-        others = np.array([place for place in taken if place != tuple(centre)])
-        room = [np.hypot(*(others - centre - side).T).min() if len(others) else 0.0 for side in _SIDES]
-        side = _SIDES[int(np.argmax(room))]
-        taken.append(tuple(centre + side))
-        axes.annotate(
-            text,
-            (x, y),
-            xytext=72 / figure.dpi * side,
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            color=colour,
-            zorder=4,
-            path_effects=outline,
-        )
 
 
 def _with_n(row: dict) -> str:

@@ -54,7 +54,7 @@ def comparison_notes(rows: pd.DataFrame, *, baseline: str) -> list[str]:
     unit = " in percentage points (pp)" if rows["metric"].iloc[0].endswith("_accuracy") else ""
     notes = []
     if n_compared:
-        notes.append(f"Diff: arm minus baseline{unit}. Mean {PLUS_MINUS} half its 95 % t-interval; n counts pairs.")
+        notes.append(f"Diff: arm minus baseline{unit}; mean {PLUS_MINUS} half a 95 % t-interval; n: pairs.")
     if n_compared > 1:
         notes.append(f"Intervals are not adjusted for {n_compared} comparisons: one in 20 misses its truth.")
     most = int(n_pairs.max()) if len(n_pairs) else 0

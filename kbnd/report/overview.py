@@ -93,21 +93,15 @@ def stored_run(path: Path, run_id: str) -> RunRecord:
 def runs_table(runs: pd.DataFrame, path: Path) -> Table:
     """Return runs as a table, one row each."""
     columns = ("Run", "Experiment", "Arm", "Seed", "Status", "Backend", "Epochs", "Test acc., %", "Training, s")
-    rows = [
-        (
-            run.run_id,
-            run.study if isinstance(run.study, str) else "-",
-            run.arm if isinstance(run.arm, str) else run.model,
-            f"{run.seed}" + (f" (replicate {run.replicate})" if run.replicate else ""),
-            run.status,
-            run.backend,
-            str(run.epochs),
-            _number(run.test_accuracy, 2, scale=100),
-            _number(run.fit_s, 1),
-        )
-        for run in runs.itertuples()
-    ]
-    return Table(f"{len(rows)} runs in {path}", columns, tuple(rows), align="lllllrrrr"[: len(columns)])
+    rows = []
+    for run in runs.to_dict("records"):
+        again = f" (replicate {run['replicate']})" if run["replicate"] else ""
+        arm = run["arm"] if isinstance(run["arm"], str) else run["model"]
+        study = run["study"] if isinstance(run["study"], str) else "-"
+        named = (run["run_id"], study, arm, f"{run['seed']}{again}", run["status"], run["backend"])
+        measured = (_number(run["test_accuracy"], 2, scale=100), _number(run["fit_s"], 1))
+        rows.append((*named, str(run["epochs"]), *measured))
+    return Table(f"{len(rows)} runs in {path}", columns, tuple(rows), align="lllrllrrr")
 
 
 def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

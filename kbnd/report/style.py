@@ -12,6 +12,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
 INK, GREY = "#222222", "#6e6e6e"
 
 _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -40,6 +45,10 @@ STYLE: Any = {
 }
 
 
+_SIDES = 17 * np.array([(np.cos(angle), 0.8 * np.sin(angle)) for angle in np.linspace(0.4, 0.4 + 2 * np.pi, 12, False)])
+"""Where a label may stand around its point, in pixels at 100 dpi."""
+
+
 def short_label(arm: str) -> tuple[str, str]:
     """Return the family of an arm and the number that tells it from the others: `("dropout", "0.5")`."""
     found = re.fullmatch(r"(.*?[A-Za-z)])[-_]?(\d[\d.]*)", arm)
@@ -58,3 +67,29 @@ def colours(arms: Iterable[str], baseline: str) -> dict[str, str]:
         families.setdefault(family, _PALETTE[len(families) % len(_PALETTE)])
         result[arm] = families[family]
     return result
+
+
+def label_points(figure: Figure, axes: Axes, points: list[tuple[float, float, str, str]]) -> None:
+    """Write each point's label on that side of it which is farthest from other points and labels."""
+    figure.draw_without_rendering()
+    centres = axes.transData.transform([(x, y) for x, y, _, _ in points])
+    taken = [tuple(centre) for centre in centres]
+    outline = [withStroke(linewidth=2, foreground="white")]
+    for centre, (x, y, text, colour) in zip(centres, points, strict=True):
+        if not text:
+            continue
+        others = np.array([place for place in taken if place != tuple(centre)])
+        room = [np.hypot(*(others - centre - side).T).min() if len(others) else 0.0 for side in _SIDES]
+        side = _SIDES[int(np.argmax(room))]
+        taken.append(tuple(centre + side))
+        axes.annotate(
+            text,
+            (x, y),
+            xytext=72 / figure.dpi * side,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            color=colour,
+            zorder=4,
+            path_effects=outline,
+        )

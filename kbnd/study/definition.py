@@ -32,7 +32,6 @@ class Arm(Spec):
     """One variant: a name and the fields it changes in the shared model and training."""
 
     name: Name
-    label: str = ""
     model: Changes = {}
     train: Changes = {}
 

@@ -59,7 +59,7 @@ def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path
         environments = _environments(opened, runs[runs["run_id"].isin(planned)])
     runs, epochs = runs[runs["run_id"].isin(planned)], epochs[epochs["run_id"].isin(planned)]
     arms = list(experiment.arms)
-    published = {
+    published: dict[tuple[str, str], float] = {
         (arm, table.metric): value
         for table in study.tables
         for row in table.rows

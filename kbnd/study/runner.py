@@ -26,6 +26,7 @@ from kbnd.records import HITS, EpochRecord, RunRecord
 from kbnd.seeds import generator
 from kbnd.spec import DataSpec, Identity, RunSpec, digest
 from kbnd.study.definition import Experiment
+from kbnd.training.task import Observer, Task
 
 POLL_S = 1.0
 """Seconds between two looks at runs that another process is training."""
@@ -213,8 +214,9 @@ def _run(
         raise unknown("executor", settings.executor, EXECUTORS)
     from kbnd.training import backend
 
-    backend.load(settings.backend)
+    backend.choose(settings.backend)
     with Ledger.open(settings.ledger) as ledger:
+        backend.load(settings.backend)
         identity = backend.identity(data.fingerprint(data_spec))
         runs = make(identity)
         study, definition = named
@@ -232,9 +234,9 @@ def _train_all(driver: _Driver) -> None:
     from kbnd.execution.inline import execute
 
     waiting = driver.plan
+    by_id = {planned.run_id: planned for planned in driver.plan}
     while waiting and not driver.should_stop():
         taken: list[Planned] = []
-        by_id = {planned.run_id: planned for planned in waiting}
         tasks = _claimed(driver, waiting, taken)
         for record in execute(tasks, observer=lambda task: _observer(driver, by_id[task.run_id])):
             _store(driver, by_id[record.run_id], record)
@@ -249,10 +251,8 @@ def _train_all(driver: _Driver) -> None:
         waiting = taken
 
 
-def _claimed(driver: _Driver, runs: list[Planned], taken: list[Planned]) -> Iterator:
+def _claimed(driver: _Driver, runs: list[Planned], taken: list[Planned]) -> Iterator[Task]:
     """Claim runs one by one and yield their tasks; append to `taken` what another process holds."""
-    from kbnd.training.run import Task
-
     for planned in runs:
         if driver.should_stop():
             return
@@ -272,9 +272,7 @@ def _claimed(driver: _Driver, runs: list[Planned], taken: list[Planned]) -> Iter
             )
 
 
-def _observer(driver: _Driver, planned: Planned):  # noqa: ANN202
-    from kbnd.training.run import Observer
-
+def _observer(driver: _Driver, planned: Planned) -> Observer:
     def on_start(record: RunRecord) -> None:
         driver.ledger.begin(record, keep_epochs=len(record.epochs))
         driver.progress.on_start(planned, record)

@@ -1,7 +1,8 @@
 """Checkpoints: everything that a run needs to go on as if it had never stopped, in one file.
 
 A checkpoint is a `.npz` of plain arrays (never pickled): the model's variables, the optimizer's, the generators'
-states, and a JSON text with run id, epoch and the epochs so far. It is written to a temporary name, synced and
+states, and a JSON text with the run's id and its epochs so far. PyTorch's dropout masks need no state: its global
+generator is set from (seed, epoch) at the start of every epoch. It is written to a temporary name, synced and
 renamed, and the one before is kept, so that a crash at any instant leaves a readable one.
 """
 
@@ -43,8 +44,9 @@ def save(path: Path, model: keras.Model, *, run_id: str, session: str, epochs: S
         epochs: every epoch so far.
     """
     about = {"format": FORMAT, "run_id": run_id, "session": session, "epochs": [asdict(epoch) for epoch in epochs]}
-    arrays = {key: np.asarray(keras.ops.convert_to_numpy(variable)) for key, variable in _variables(model).items()}
-    arrays |= _backend_generators()
+    arrays = {
+        key: np.asarray(keras.ops.convert_to_numpy(variable.value)) for key, variable in _variables(model).items()
+    }
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
@@ -61,7 +63,7 @@ def load(path: Path, *, run_id: str) -> Checkpoint | None:
     """Return the newest readable checkpoint of a run, or None where there is none."""
     for candidate in (path, _previous(path)):
         try:
-            with np.load(candidate, allow_pickle=False) as stored:
+            with candidate.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {key: stored[key] for key in stored.files}
             about = json.loads(arrays.pop("about").tobytes())
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -82,9 +84,10 @@ def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
         value = checkpoint.arrays.get(key)
         if value is None or tuple(value.shape) != tuple(variable.shape):
             found = "nothing" if value is None else f"shape {tuple(value.shape)}"
-            raise ResumeMismatchError(f"the checkpoint holds {found} for {key}, the model needs shape {tuple(variable.shape)}")
+            raise ResumeMismatchError(
+                f"the checkpoint holds {found} for {key}, the model needs shape {tuple(variable.shape)}"
+            )
         variable.assign(value)
-    _restore_backend_generators(checkpoint.arrays)
 
 
 def remove(path: Path) -> None:
@@ -99,29 +102,9 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
     optimizer.build(model.trainable_variables)
     metrics = {id(variable) for variable in model.metrics_variables}
     own = [variable for variable in model.variables if id(variable) not in metrics]
-    return {f"model/{i}": v for i, v in enumerate(own)} | {f"optimizer/{i}": v for i, v in enumerate(optimizer.variables)}
-
-
-def _backend_generators() -> dict[str, np.ndarray]:
-    """States of generators that are not Keras variables: PyTorch draws its dropout masks from global ones."""
-    if keras.backend.backend() != "torch":
-        return {}
-    import torch
-
-    states = {"torch/cpu": torch.get_rng_state().numpy()}
-    if torch.cuda.is_available():
-        states["torch/cuda"] = torch.cuda.get_rng_state().numpy()
-    return states
-
-
-def _restore_backend_generators(arrays: dict[str, np.ndarray]) -> None:
-    if "torch/cpu" not in arrays:
-        return
-    import torch
-
-    torch.set_rng_state(torch.from_numpy(arrays["torch/cpu"]))
-    if "torch/cuda" in arrays and torch.cuda.is_available():
-        torch.cuda.set_rng_state(torch.from_numpy(arrays["torch/cuda"]))
+    return {f"model/{i}": v for i, v in enumerate(own)} | {
+        f"optimizer/{i}": v for i, v in enumerate(optimizer.variables)
+    }
 
 
 def _previous(path: Path) -> Path:

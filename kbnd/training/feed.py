@@ -1,7 +1,7 @@
 """Batches in the order that a seed fixes: the same images in the same steps on every backend and in every arm.
 
 Keras calls a `PyDataset`'s own epoch hooks at different moments on each backend, so the feed never counts
-epochs: a callback tells it the epoch (`EpochOrder`) and the order is a function of (seed, epoch) alone.
+epochs: a callback tells it the epoch (`EpochStart`) and the order is a function of (seed, epoch) alone.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ class OrderedBatches(keras.utils.PyDataset):
         self._order = epoch_order(len(self._split.labels), seed=self._seed, epoch=epoch)
 
 
-class EpochOrder(keras.callbacks.Callback):
-    """Tells the feed which epoch begins."""
+class EpochStart(keras.callbacks.Callback):
+    """Calls a function with the number of each epoch (from 1) before the epoch begins."""
 
-    def __init__(self, set_epoch: Callable[[int], None]) -> None:
+    def __init__(self, start: Callable[[int], None]) -> None:
         super().__init__()
-        self._set_epoch = set_epoch
+        self._start = start
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 (Keras' signature)
-        """Pass on the epoch, counted from 1."""
-        self._set_epoch(epoch + 1)
+        """Pass on the epoch."""
+        self._start(epoch + 1)
 
 
 def scaled(images: np.ndarray) -> np.ndarray:

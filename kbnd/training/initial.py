@@ -97,23 +97,35 @@ def seed_dropout(model: keras.Model, *, seed: int) -> None:
     """Make the dropout masks of the next run a function of the seed.
 
     Each seed generator is set from (seed, layer name). On PyTorch the masks of unseeded layers come from the global
-    generator, which is set from the seed as well; so there an arm's masks depend on its other dropout layers.
+    generator instead (`seed_global_dropout`); so there an arm's masks depend on its other dropout layers.
 
     Args:
         model: any Keras model.
         seed: of the run.
     """
-    import keras
-
     for layer in _layers(model):
         state = getattr(getattr(layer, "seed_generator", None), "state", None)
         if state is not None:
             # 31 bits: what the seed types of all backends hold (int64 taken modulo 2**31 - 2, uint32)
             state.assign(np.array([subseed(seed, "dropout", layer.name) >> 33, 0], dtype=state.dtype))
+
+
+def seed_global_dropout(*, seed: int, epoch: int) -> None:
+    """Make PyTorch's dropout masks of an epoch a function of (seed, epoch); other backends have no global generator.
+
+    Set anew for every epoch, because Keras draws from the same generator whenever it makes a data loader, and how
+    often it does so differs between a whole training and a resumed one.
+
+    Args:
+        seed: of the run.
+        epoch: from 1.
+    """
+    import keras
+
     if keras.backend.backend() == "torch":
         import torch
 
-        torch.manual_seed(subseed(seed, "dropout", ""))
+        torch.manual_seed(subseed(seed, "dropout", epoch))
 
 
 def _weights_by_layer(model: keras.Model) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -39,6 +39,8 @@ class EpochProfiler(keras.callbacks.Callback):
 
     An epoch is a warm-up if the model had no step function yet when the fit, or its first validation, began. A second
     fit of the same compiled model has none (batches of another shape compile anew, which no hook can see).
+    Keras sets a validation up before `on_test_begin`, so that counts in `train_s` (some 10 ms each time on TensorFlow):
+    compare epochs with validation only with epochs with validation.
 
     Args:
         n_images: training images of an epoch, for `images_per_s`; None leaves that unknown.

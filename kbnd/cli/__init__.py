@@ -1,0 +1,49 @@
+"""The command line: parse, call one library function, print. Results go to stdout, progress to stderr.
+
+Every import of kbnd's own parts stands inside its command, so that `kbnd --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from kbnd.cli import reading, training
+from kbnd.cli.options import SETTINGS
+from kbnd.errors import KbndError
+
+app = typer.Typer(help="Batch Normalization and Dropout in CNNs: paired seeds, intervals, an honest clock.", **SETTINGS)
+app.command("study")(training.study)
+app.command("train")(training.train)
+app.command("compare")(reading.compare)
+app.command("doctor")(reading.doctor)
+app.add_typer(reading.data_app, name="data")
+app.add_typer(reading.ledger_app, name="ledger")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the `kbnd` command and end the process with its exit code."""
+    _guarded(lambda: app(args=argv, prog_name="kbnd"))
+
+
+def study_main(name: str, module_file: str) -> None:
+    """Run the study beside a module of `studies`: `python -m studies.NAME` is `kbnd study NAME.toml`."""
+    command = typer.main.get_command(app).commands["study"]  # type: ignore[attr-defined]
+    file = Path(module_file).with_name(f"{name}.toml")
+    command.params = [param for param in command.params if param.name != "file"]
+    inner = command.callback
+    command.callback = lambda **options: inner(file=file, **options)
+    _guarded(lambda: command.main(prog_name=f"python -m studies.{name}"))
+
+
+def _guarded(call: Callable[[], Any]) -> None:
+    """Run a command; kbnd's own errors become one sentence on stderr and their exit code."""
+    try:
+        call()
+    except KbndError as error:
+        print(f"kbnd: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

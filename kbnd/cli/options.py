@@ -1,0 +1,47 @@
+"""Options that several commands share, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SETTINGS: dict[str, Any] = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
+DEFAULT_LEDGER = Path("kbnd.sqlite")
+
+LedgerFile = Annotated[
+    Path, typer.Option("--ledger", envvar="KBND_LEDGER", help="Ledger file; made where it is missing.")
+]
+LedgerArgument = Annotated[Path, typer.Argument(envvar="KBND_LEDGER", help="Ledger file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
+BackendName = Annotated[
+    str | None, typer.Option("--backend", help="tensorflow, jax or torch; default: Keras' own setting.")
+]
+Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of paired seeds, 1...N.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training images.")]
+Executor = Annotated[str, typer.Option("--executor", help="How runs are executed: inline.")]
+CheckpointEvery = Annotated[int, typer.Option(min=1, help="Epochs between checkpoints.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")]
+
+
+def show(result: Any) -> None:
+    """Print tables for a person, anything else as JSON."""
+    from kbnd.report.render import Table
+    from kbnd.report.terminal import print_tables
+
+    if isinstance(result, list) and result and all(isinstance(part, Table) for part in result):
+        print_tables(result)
+    else:
+        print(json.dumps(result, allow_nan=False))
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Split names at commas; None stays None."""
+    return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def end(exit_code: int) -> None:
+    """End the command with this exit code."""
+    raise typer.Exit(exit_code)

@@ -1,0 +1,124 @@
+"""Commands that train: `kbnd study` and `kbnd train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kbnd.cli.options import (
+    DEFAULT_LEDGER,
+    BackendName,
+    CheckpointEvery,
+    Epochs,
+    Executor,
+    Json,
+    LedgerFile,
+    RetryFailed,
+    Seeds,
+    end,
+    names,
+    show,
+)
+from kbnd.cli.progress import with_progress
+from kbnd.errors import SOME_RUNS_FAILED
+
+
+def study(
+    file: Annotated[Path, typer.Argument(help="The study's TOML file.")],
+    dataset: Annotated[str | None, typer.Option(help="Another dataset than the study's.")] = None,
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    arms: Annotated[str | None, typer.Option(help="Arms to train beside the baseline, separated by commas.")] = None,
+    backend: BackendName = None,
+    preset: Annotated[str, typer.Option(help="faithful (the report's budget), scaled or smoke.")] = "faithful",
+    executor: Executor = "inline",
+    ledger: LedgerFile = DEFAULT_LEDGER,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables and figures; default results/EXPERIMENT.")] = None,
+    as_json: Json = False,
+    checkpoint_every: CheckpointEvery = 1,
+    retry_failed: RetryFailed = False,
+    retime: Annotated[int, typer.Option(min=0, help="Train every run this many times more, for its time alone.")] = 0,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for runs of other live processes.")] = True,
+) -> None:
+    """Run a study: train what the ledger does not hold yet, then print and write its tables."""
+    from kbnd.report.outputs import check_writable
+    from kbnd.study import outputs
+    from kbnd.study.definition import Choices, decide, read
+    from kbnd.study.runner import Settings, label, run
+
+    study = read(file)
+    choices: dict[str, Any] = {"preset": preset, "dataset": dataset, "seeds": seeds, "epochs": epochs}
+    experiment = decide(study, Choices(**choices, arms=names(arms)))
+    settings = Settings(
+        ledger=ledger, backend=backend, executor=executor, control=study.control, checkpoint_every=checkpoint_every,
+        retry_failed=retry_failed, retime=retime, wait=wait,
+    )  # fmt: skip
+    out = out or Path("results") / label(experiment, settings)
+    check_writable(out)
+    outcome, stopped = with_progress(lambda **told: run(experiment, settings, **told))
+    report = outputs.make(study, experiment, outcome, ledger=ledger)
+    outputs.write(report, out)
+    show(outputs.as_json(report) if as_json else report.tables)
+    print(f"written to {out}", file=sys.stderr)
+    end(stopped or (SOME_RUNS_FAILED if report.n_bad else 0))
+
+
+def train(
+    model: Annotated[str, typer.Option(help="Network, such as lenet5.")] = "lenet5",
+    dataset: Annotated[str, typer.Option(help="Dataset.")] = "digits",
+    batch_norm: Annotated[
+        str, typer.Option(help="none, before_activation, after_activation or before_weight.")
+    ] = "none",
+    dropout: Annotated[float, typer.Option(help="Rate in [0, 1) at the network's dropout sites.")] = 0.0,
+    batch_norm_sites: Annotated[str | None, typer.Option(help="Kinds or units with BN, separated by commas.")] = None,
+    dropout_sites: Annotated[str | None, typer.Option(help="Kinds or units with dropout, separated by commas.")] = None,
+    optimizer: Annotated[str, typer.Option(help="sgd or adam.")] = "sgd",
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.05,
+    momentum: Annotated[float, typer.Option(help="Momentum of SGD.")] = 0.0,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step; default 128 (digits: 32).")] = None,
+    epochs: Epochs = None,
+    seed: Annotated[int, typer.Option(help="Positive whole number.")] = 1,
+    replicate: Annotated[int, typer.Option(help="Above 0: train the same run once more, for its time.")] = 0,
+    n_train: Annotated[int | None, typer.Option(help="Train on so many images only.")] = None,
+    backend: BackendName = None,
+    ledger: LedgerFile = DEFAULT_LEDGER,
+    save_weights: Annotated[Path | None, typer.Option(help="Write the final weights to this .npz file.")] = None,
+    as_json: Json = False,
+    checkpoint_every: CheckpointEvery = 1,
+    retry_failed: RetryFailed = False,
+) -> None:
+    """Train one network once, through the ledger, and print its result."""
+    from kbnd import data, models
+    from kbnd.report import overview
+    from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+    from kbnd.study.runner import Settings, run_one
+
+    budget: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs}
+    budget = data.training_defaults(dataset) | {name: value for name, value in budget.items() if value is not None}
+    network: dict[str, Any] = {
+        "name": model,
+        "batch_norm": batch_norm,
+        "batch_norm_sites": names(batch_norm_sites),
+        "dropout": dropout,
+        "dropout_sites": names(dropout_sites),
+    }
+    training: dict[str, Any] = {"optimizer": optimizer, "learning_rate": lr, "momentum": momentum, **budget}
+    spec = RunSpec(
+        model=ModelSpec(**network),
+        data=data.resolve(DataSpec(name=dataset, n_train=n_train)),
+        train=TrainSpec(**training),
+        seed=seed,
+        replicate=replicate,
+    )
+    models.check(spec.model)
+    settings = Settings(
+        ledger=ledger, backend=backend, checkpoint_every=checkpoint_every, retry_failed=retry_failed,
+        weights=save_weights,
+    )  # fmt: skip
+    outcome, stopped = with_progress(lambda **told: run_one(spec, settings, **told))
+    record = overview.stored_run(ledger, outcome.runs[0].run_id)
+    show(overview.run_as_json(record) if as_json else [overview.run_table(record)])
+    end(stopped or (SOME_RUNS_FAILED if record.status != "done" else 0))

@@ -1,0 +1,93 @@
+"""The callback that turns each epoch into an `EpochRecord`, evaluates what the spec asks for, and stops a run.
+
+profiler (closes its window) -> recorder: evaluate -> report -> diverged? checkpoint? told to stop?
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import keras
+
+from kbnd import data
+from kbnd.records import EpochRecord, RunRecord, Status
+from kbnd.training import checkpoint
+from kbnd.training.evaluation import evaluate
+from kbnd.training.profiler import EpochProfiler
+from kbnd.training.task import Observer, Task
+
+
+class Recorder(keras.callbacks.Callback):
+    """Makes an `EpochRecord` of every epoch, evaluates what the spec asks for, and stops where it must.
+
+    Stands behind the profiler, so that nothing here is inside a timed window.
+    """
+
+    def __init__(
+        self, task: Task, dataset: data.Dataset, profiler: EpochProfiler, observer: Observer, record: RunRecord
+    ) -> None:
+        super().__init__()
+        self.epochs: list[EpochRecord] = list(record.epochs)
+        self.status: Status = "done"
+        self._task = task
+        self._dataset = dataset
+        self._profiler = profiler
+        self._observer = observer
+        self._session = record.session
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Evaluate, record, report, then decide whether to go on."""
+        logs = logs or {}
+        clock = self._clock(epoch + 1)
+        entry = EpochRecord(
+            epoch=epoch + 1,
+            train_loss=_number(logs.get("loss")),
+            train_accuracy=_number(logs.get("accuracy")),
+            **self._curves(),
+            **clock,
+        )
+        self.epochs.append(entry)
+        self._observer.on_epoch(entry)
+        if not all(math.isfinite(x) for x in (entry.train_loss, entry.val_loss, entry.test_loss) if x is not None):
+            self.status, self.model.stop_training = "diverged", True
+        elif epoch + 1 < self._task.spec.train.epochs:
+            self._maybe_stop(epoch + 1)
+
+    def _clock(self, epoch: int) -> dict[str, Any]:
+        """What the profiler measured of this epoch; empty where a fault of its own kept it from measuring."""
+        rows = [row for row in self._profiler.epochs if row["epoch"] == epoch]
+        return {key: value for row in rows for key, value in row.items() if key not in ("epoch", "val_s")}
+
+    def _curves(self) -> dict[str, Any]:
+        """Eval-mode losses and accuracies of this epoch, by field of EpochRecord."""
+        spec = self._task.spec.train
+        found: dict[str, Any] = {}
+        if spec.validation_curve and len(self._dataset.validation.labels):
+            started = time.perf_counter()
+            result = evaluate(self.model, self._dataset.validation)
+            found |= {"val_s": time.perf_counter() - started, "val_loss": result.loss, "val_accuracy": result.accuracy}
+        if spec.test_curve:
+            result = evaluate(self.model, self._dataset.test)
+            found |= {"test_loss": result.loss, "test_accuracy": result.accuracy}
+        if spec.n_train_eval:
+            part = self._dataset.train
+            result = evaluate(
+                self.model, data.Split(part.images[: spec.n_train_eval], part.labels[: spec.n_train_eval])
+            )
+            found |= {"train_eval_loss": result.loss, "train_eval_accuracy": result.accuracy}
+        return found
+
+    def _maybe_stop(self, n_epochs: int) -> None:
+        is_stopping = self._observer.should_stop()
+        if self._task.checkpoint and (is_stopping or n_epochs % self._task.checkpoint_every == 0):
+            checkpoint.save(
+                self._task.checkpoint, self.model, run_id=self._task.run_id, session=self._session, epochs=self.epochs
+            )
+        if is_stopping:
+            self.status, self.model.stop_training = "interrupted", True
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,32 @@
+"""Settings that all tests share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A loaded machine is no failure of a property.
+settings.register_profile("kbnd", deadline=None)
+settings.load_profile("kbnd")
+
+# JAX compiles each model anew, and slowly on a CPU: alike graphs of one test session are compiled once.
+_JAX_CACHE = tempfile.TemporaryDirectory(prefix="kbnd-jax-")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _JAX_CACHE.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test writes into the checkout or reads the user's ledger."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KBND_LEDGER", raising=False)
+    backend = os.environ.get("KERAS_BACKEND")
+    yield
+    if backend is None:
+        os.environ.pop("KERAS_BACKEND", None)
