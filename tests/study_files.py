@@ -1,0 +1,54 @@
+"""A study small enough for tests: LeNet-5 on a few digits, three arms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TINY = """
+name = "tiny"
+title = "A tiny study"
+baseline = "plain"
+seeds = 2
+{control}
+
+[model]
+name = "lenet5"
+
+[data]
+name = "digits"
+n_train = 96
+
+[train]
+epochs = {epochs}
+batch_size = 32
+learning_rate = {learning_rate}
+
+[[arms]]
+name = "plain"
+
+[[arms]]
+name = "bn"
+model = {{ batch_norm = "before_activation" }}
+
+[[arms]]
+name = "bn+dropout0.5"
+model = {{ batch_norm = "before_activation", dropout = 0.5 }}
+
+[[tables]]
+title = "Accuracy"
+metric = "test_accuracy"
+unit = "fraction"
+columns = ["all"]
+[[tables.rows]]
+label = "BN"
+arms = ["bn"]
+published = [0.99]
+"""
+
+
+def write_tiny(folder: Path, *, epochs: int = 2, learning_rate: float = 0.05, control: bool = False) -> Path:
+    """Write the tiny study and return its file."""
+    file = folder / "tiny.toml"
+    text = TINY.format(epochs=epochs, learning_rate=learning_rate, control=f"control = {str(control).lower()}")
+    file.write_text(text)
+    return file

@@ -1,0 +1,110 @@
+"""Bad input on the command line: one sentence, exit code 2, nothing trained, nothing left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from study_files import write_tiny
+
+from kbnd import cli
+
+LENET_GRID = str(Path(__file__).parents[1] / "studies" / "lenet_grid.toml")
+
+
+def kbnd(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    with pytest.raises(SystemExit) as stop:
+        cli.main(list(arguments))
+    printed = capsys.readouterr()
+    return int(stop.value.code or 0), printed.out, printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--model", "lenet"], "unknown model 'lenet' (did you mean 'lenet5'?)"),
+        (["train", "--dataset", "mnits"], "mnits"),
+        (["train", "--batch-norm", "before"], "batch_norm should be 'none', 'before_activation'"),
+        (["train", "--backend", "theano"], "unknown backend 'theano'"),
+        (["train", "--dropout", "1"], "dropout should be less than 1"),
+        (["train", "--dropout", "-0.1"], "dropout should be greater than or equal to 0"),
+        (["train", "--dropout", "0.5", "--dropout-sites", "pool"], "pool"),
+        (["train", "--lr", "0"], "learning_rate should be greater than 0"),
+        (["train", "--lr", "nan"], "learning_rate should be"),
+        (["train", "--batch-size", "0"], "batch_size should be greater than or equal to 1"),
+        (["train", "--epochs", "0"], "epochs should be greater than or equal to 1"),
+        (["train", "--seed", "0"], "seed should be greater than or equal to 1"),
+        (["train", "--seed", "1.5"], "--seed"),
+        (["train", "--momentum", "0.9", "--optimizer", "adam"], "momentum belongs to optimizer 'sgd'"),
+        (["train", "--n-train", "2000"], "received n_train 2,000"),
+        (["study", LENET_GRID, "--preset", "tiny"], "preset should be 'faithful', 'scaled' or 'smoke'"),
+        (["study", LENET_GRID, "--arms", "bn,dropuot0.1"], "unknown arm 'dropuot0.1' (did you mean 'dropout0.1'?)"),
+        (["study", LENET_GRID, "--seeds", "0"], "seeds should be greater than or equal to 1"),
+        (["study", LENET_GRID, "--dataset", "nonsense/../x"], "nonsense"),
+        (["study", LENET_GRID, "--dataset", "digits", "--executor", "slurm"], "unknown executor 'slurm'"),
+        (["study", "nowhere.toml"], "nowhere.toml"),
+        (["compare", "nowhere.sqlite"], "nowhere.sqlite"),
+        (["ledger", "list", "nowhere.sqlite"], "nowhere.sqlite"),
+        (["data", "prepare", "nonsense!"], "nonsense!"),
+        (["trian"], "trian"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    code, out, err = kbnd(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert said in err
+    assert "Traceback" not in err
+    if err.startswith("kbnd: "):
+        assert err.count("\n") == 1
+    assert not list(tmp_path.rglob("*.sqlite"))
+
+
+def test_a_ledger_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "notes.sqlite"
+    file.write_text("these are my notes, " * 100)
+    before = file.read_bytes()
+    code, _, err = kbnd(capsys, "study", str(write_tiny(tmp_path)), "--ledger", str(file))
+    assert code == 2
+    assert "is not a ledger" in err
+    assert file.read_bytes() == before
+
+
+def test_an_output_folder_that_is_a_file_is_refused_before_training(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("mine")
+    code, _, err = kbnd(capsys, "study", str(write_tiny(tmp_path)), "--out", str(tmp_path / "taken"))
+    assert code == 2
+    assert "output folder" in err
+    assert (tmp_path / "taken").read_text() == "mine"
+    assert not list(tmp_path.rglob("*.sqlite"))
+
+
+def test_a_backend_that_is_not_installed_names_its_extra(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kbnd.training import backend
+
+    monkeypatch.setattr(backend, "_is_installed", lambda name: name == "tensorflow")
+    monkeypatch.setattr(backend, "_imported", lambda: None)
+    code, _, err = kbnd(capsys, "train", "--backend", "jax")
+    assert code == 2
+    assert "kbnd[jax]" in err
+
+
+def test_compare_needs_a_choice_where_a_ledger_holds_several(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from kbnd.ledger import Ledger
+
+    with Ledger.open(tmp_path / "kbnd.sqlite") as ledger:
+        for study in ("one", "two"):
+            ledger.assign(study, "0" * 16, [("baseline", 1, 0, "a" * 16)])
+    code, _, err = kbnd(capsys, "compare", str(tmp_path / "kbnd.sqlite"))
+    assert code == 2
+    assert "--study" in err
+    assert "one, two" in err

@@ -1,0 +1,197 @@
+"""Studies as a user runs them, in processes of their own: resume after a kill, sharing a ledger, every output file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from study_files import write_tiny
+
+pytestmark = pytest.mark.backend
+
+BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+LEDGER_ROW = "SELECT count(*) FROM epochs"
+
+
+def command(folder: Path, *arguments: str, out: str = "out") -> list[str]:
+    files = ["--ledger", str(folder / "kbnd.sqlite"), "--out", str(folder / out)]
+    code = "from kbnd.cli import main; main()"
+    return [sys.executable, "-c", code, "study", str(folder / "tiny.toml"), *files, "--backend", BACKEND, *arguments]
+
+
+def run(folder: Path, *arguments: str, out: str = "out") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(folder, *arguments, out=out), capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def start(folder: Path, *arguments: str, out: str = "out") -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command(folder, *arguments, out=out), stdout=pipe, stderr=pipe, text=True)
+
+
+def n_epochs(folder: Path) -> int:
+    """Epochs stored so far, read as another process would."""
+    try:
+        with sqlite3.connect(f"file:{folder / 'kbnd.sqlite'}?mode=ro", uri=True) as db:
+            return db.execute(LEDGER_ROW).fetchone()[0]
+    except sqlite3.Error:
+        return 0
+
+
+def wait_for_epochs(folder: Path, process: subprocess.Popen[str], n: int) -> None:
+    deadline = time.monotonic() + 200
+    while n_epochs(folder) < n:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def results(folder: Path, out: str = "out") -> pd.DataFrame:
+    """Everything of comparison.csv that is no time."""
+    comparison = pd.read_csv(folder / out / "comparison.csv")
+    return comparison[~comparison.metric.str.endswith("_s")].drop(columns="n_concurrent").reset_index(drop=True)
+
+
+def curves(folder: Path, out: str = "out") -> pd.DataFrame:
+    columns = ["run_id", "arm", "seed", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+    return pd.read_csv(folder / out / "epochs.csv")[columns]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted study of 3 arms x 2 seeds x 3 epochs with its A/A control."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_tiny(folder, epochs=3, control=True)
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout").write_text(done.stdout)
+    (folder / "stderr").write_text(done.stderr)
+    return folder
+
+
+def test_a_study_writes_every_file_and_prints_its_tables(whole: Path) -> None:
+    files = {str(file.relative_to(whole / "out")) for file in (whole / "out").rglob("*") if file.is_file()}
+    tables = {"runs.csv", "epochs.csv", "comparison.csv", "times.csv", "tables.md", "tables.tex", "environment.json"}
+    assert tables | {"figures/accuracy.svg", "figures/accuracy.png", "figures/curves.svg"} <= files
+    runs = pd.read_csv(whole / "out" / "runs.csv")
+    assert len(runs) == 2 * 4
+    assert set(runs.status) == {"done"}
+    assert set(runs.backend) == {BACKEND}
+    assert runs.test_accuracy.between(0, 1).all()
+    assert (runs.fit_s > 0).all()
+    assert len(pd.read_csv(whole / "out" / "epochs.csv")) == len(runs) * 3
+    comparison = pd.read_csv(whole / "out" / "comparison.csv")
+    assert list(comparison.columns[:14]) == (
+        [
+            "arm",
+            "metric",
+            "n",
+            "mean",
+            "ci_low",
+            "ci_high",
+            "published",
+            "baseline",
+            "diff",
+            "diff_ci_low",
+            "diff_ci_high",
+            "p",
+            "p_adjusted",
+            "verdict",
+        ]
+    )
+    assert comparison[["p", "p_adjusted", "verdict"]].isna().all(axis=None)
+    assert comparison.query("arm == 'bn' and metric == 'test_accuracy'").published.item() == 0.99
+    assert "published" in (whole / "stdout").read_text()
+    progress = (whole / "stderr").read_text()
+    assert "[8/8]" in progress
+    assert "left" in progress
+    environments = json.loads((whole / "out" / "environment.json").read_text())
+    assert {"packages", "cpu", "threads"} <= set(next(iter(environments.values())))
+
+
+def test_the_control_repeats_the_baseline_to_the_bit(whole: Path) -> None:
+    runs = pd.read_csv(whole / "out" / "runs.csv").query("arm == 'plain'")
+    for _, pair in runs.groupby("seed"):
+        assert sorted(pair.replicate) == [0, 1]
+        assert pair.test_loss.nunique() == 1
+
+
+def test_the_same_command_again_trains_nothing_and_gives_the_same_table(whole: Path) -> None:
+    started = time.monotonic()
+    before = n_epochs(whole)
+    again = run(whole, "--json", out="again")
+    assert again.returncode == 0, again.stderr
+    assert time.monotonic() - started < 120
+    assert n_epochs(whole) == before
+    assert "8 of them in the ledger already" in again.stderr
+    printed = json.loads(again.stdout)
+    assert len(printed["runs"]) == 8
+    assert {row["arm"] for row in printed["comparison"]} == {"plain", "bn", "bn+dropout0.5"}
+    pd.testing.assert_frame_equal(results(whole, "again"), results(whole))
+    assert (whole / "again" / "runs.csv").read_text() == (whole / "out" / "runs.csv").read_text()
+
+
+@pytest.mark.parametrize("n", [2, 7])
+def test_a_killed_study_continues_and_ends_with_the_same_table(whole: Path, tmp_path: Path, n: int) -> None:
+    write_tiny(tmp_path, epochs=3, control=True)
+    process = start(tmp_path)
+    wait_for_epochs(tmp_path, process, n)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    survived = n_epochs(tmp_path)
+    assert n <= survived < 24
+    resumed = run(tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    pd.testing.assert_frame_equal(results(tmp_path), results(whole))
+    pd.testing.assert_frame_equal(curves(tmp_path), curves(whole))
+    sessions = pd.read_csv(tmp_path / "out" / "runs.csv").session
+    assert sessions.str.contains("+", regex=False).sum() <= 1  # at most the run in flight was continued
+
+
+def test_ctrl_c_ends_with_130_and_the_same_command_continues(whole: Path, tmp_path: Path) -> None:
+    write_tiny(tmp_path, epochs=3, control=True)
+    process = start(tmp_path)
+    wait_for_epochs(tmp_path, process, 4)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert n_epochs(tmp_path) < 24
+    resumed = run(tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    pd.testing.assert_frame_equal(results(tmp_path), results(whole))
+
+
+def test_two_processes_share_the_work(whole: Path, tmp_path: Path) -> None:
+    write_tiny(tmp_path, epochs=3, control=True)
+    both = [start(tmp_path, out=out) for out in ("first", "second")]
+    for process in both:
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+    pd.testing.assert_frame_equal(results(tmp_path, "first"), results(whole))
+    pd.testing.assert_frame_equal(results(tmp_path, "second"), results(whole))
+    runs = pd.read_csv(tmp_path / "second" / "runs.csv")
+    assert runs.session.nunique() == 2  # both trained, and each run was trained once:
+    assert n_epochs(tmp_path) == 24
+    assert not runs.session.str.contains("+", regex=False).any()
+    assert runs.is_concurrent.any()
+
+
+def test_a_diverged_arm_is_counted_and_the_others_go_on(tmp_path: Path) -> None:
+    file = write_tiny(tmp_path, epochs=2)
+    broken = 'name = "bn"\nmodel = { batch_norm = "none" }\ntrain = { learning_rate = 1e38 }'
+    file.write_text(file.read_text().replace('name = "bn"\nmodel = { batch_norm = "before_activation" }', broken, 1))
+    done = run(tmp_path, "--seeds", "1")
+    assert done.returncode == 3, done.stderr
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv").set_index("arm")
+    assert dict(runs.status) == {"plain": "done", "bn": "diverged", "bn+dropout0.5": "done"}
+    assert "diverged" in done.stdout
