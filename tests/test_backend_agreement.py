@@ -2,6 +2,10 @@
 
 Each backend needs a process of its own, so this file starts one for every installed backend and compares what they
 wrote. It says the same under each of them, so it holds tests only where the first installed one is chosen.
+
+A gradient jumps where a value before ReLU is so near to 0, or two values in a pooling window are so nearly equal, that
+rounding decides: there no two backends need agree. Few and centred images (BN magnifies the rounding of a large mean)
+keep clear of it; a failure that appears in one channel of one layer, after other images or weights, is such a jump.
 """
 
 import importlib.util
@@ -34,7 +38,7 @@ from kbnd.models import lenet5
 from kbnd.training.initial import initialise
 
 rng = np.random.default_rng(0)
-images, labels = rng.random((16, 28, 28, 1)).astype("float32"), np.arange(16) % 10
+images, labels = rng.uniform(-1, 1, (8, 28, 28, 1)).astype("float32"), np.arange(8)
 seen = {{}}
 for arm, options in {ARMS!r}.items():
     model = lenet5((28, 28, 1), 10, **options)
@@ -46,7 +50,7 @@ for arm, options in {ARMS!r}.items():
     seen[f"logits of {{arm}}"] = model.predict_on_batch(images)
     if arm in {TRAINED!r}:
         model.compile(keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        model.fit(images, labels, batch_size=16, epochs=1, shuffle=False, verbose=0)
+        model.fit(images, labels, batch_size=8, epochs=1, shuffle=False, verbose=0)
         for weight in model.weights:
             seen[f"{{weight.path}} of {{arm}}"] = keras.ops.convert_to_numpy(weight.value)
 np.savez("seen.npz", **seen)

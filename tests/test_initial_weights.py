@@ -8,7 +8,7 @@ import pytest
 from kbnd.errors import UsageError
 from kbnd.models import lenet5
 from kbnd.seeds import generator
-from kbnd.training.initial import SCHEMES, initialise, seed_dropout
+from kbnd.training.initial import SCHEMES, initialise, seed_dropout, seed_global_dropout
 
 pytestmark = pytest.mark.backend
 
@@ -122,6 +122,7 @@ def masks(model, seed):
     import keras
 
     seed_dropout(model, seed=seed)
+    seed_global_dropout(seed=seed, epoch=1)
     ones = keras.ops.ones((50, 40))
     layers = [layer for layer in model.layers if layer.name.endswith("_dropout")]
     return {layer.name: keras.ops.convert_to_numpy(layer(ones, training=True)) for layer in layers}

@@ -15,7 +15,7 @@ TORCH_OF_KERAS = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta":
 
 
 class LeNet5(nn.Module):
-    """LeNet-5 with ReLU and max-pooling for 28x28x1 images; BN after each convolution; dropout after the dense layer."""
+    """LeNet-5 with ReLU and max-pooling for 28x28x1 images, BN after each convolution, dropout after dense1."""
 
     def __init__(self, *, batch_norm: bool, dropout: float) -> None:
         super().__init__()
@@ -46,6 +46,22 @@ def load_weights(network: LeNet5, weights: dict[str, np.ndarray]) -> None:
             elif value.ndim == 2:
                 value = value.T
             getattr(getattr(network, layer), TORCH_OF_KERAS[weight]).copy_(torch.from_numpy(value.copy()))
+
+
+def network_for(spec, dataset):
+    """Return the network of a kbnd run with kbnd's initial weights; its dropout is seeded by the run's seed."""
+    import keras
+
+    from kbnd import models
+    from kbnd.training import initial
+
+    model = models.build(spec.model, input_shape=dataset.image_shape, classes=dataset.classes)
+    initial.initialise(model, seed=spec.seed, scheme=spec.train.initial_weights)
+    network = LeNet5(batch_norm=spec.model.batch_norm != "none", dropout=float(spec.model.dropout))
+    weights = {v.path.removeprefix(f"{model.name}/"): v.value for v in model.trainable_variables}
+    load_weights(network, {path: np.asarray(keras.ops.convert_to_numpy(value)) for path, value in weights.items()})
+    torch.manual_seed(spec.seed)
+    return network
 
 
 def train(network, train, evaluated, *, orders, learning_rate, batch_size):
