@@ -21,6 +21,12 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without backends, their test files are not even imported: Keras would come with them."""
+    is_module = collection_path.suffix == ".py" and config.option.markexpr == "not backend"
+    return True if is_module and "pytestmark = pytest.mark.backend" in collection_path.read_text() else None
+
+
 @pytest.fixture(autouse=True)
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test writes into the checkout or reads the user's ledger."""

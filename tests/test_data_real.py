@@ -52,18 +52,15 @@ def test_mnist_is_the_original_split_50000_10000_10000(folders):
     assert verify("mnist")[0].state == "cached"
 
 
-def test_cached_mnist_loads_in_under_a_second_without_tensorflow(folders):
+def test_cached_mnist_needs_no_tensorflow(folders):
     need(folders, "mnist")
     load(DataSpec(name="mnist"), download=False)
     code = (
-        "import sys, time; from kbnd.data import load; from kbnd.spec import DataSpec\n"
-        "start = time.perf_counter(); load(DataSpec(name='mnist')); print(time.perf_counter() - start)\n"
+        "import sys; from kbnd.data import load; from kbnd.spec import DataSpec; load(DataSpec(name='mnist'))\n"
         "print({'tensorflow', 'tensorflow_datasets', 'keras', 'sklearn'} & set(sys.modules))"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    load_s, imported = child.stdout.splitlines()
-    assert imported == "set()"
-    assert float(load_s) < 1.0  # measured 0.03 s; the rest is room for a busy machine
+    assert child.stdout.strip() == "set()"
 
 
 def test_cifar10_is_split_45000_5000_10000_or_left_whole(folders):

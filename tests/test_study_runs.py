@@ -110,11 +110,9 @@ def test_the_control_repeats_the_baseline_to_the_bit(whole: Path) -> None:
 
 
 def test_the_same_command_again_trains_nothing_and_gives_the_same_table(whole: Path) -> None:
-    started = time.monotonic()
     before = n_epochs(whole)
     again = run(whole, "--json", out="again")
     assert again.returncode == 0, again.stderr
-    assert time.monotonic() - started < 120
     assert n_epochs(whole) == before
     assert "8 of them in the ledger already" in again.stderr
     printed = json.loads(again.stdout)

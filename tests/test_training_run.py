@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -12,14 +13,12 @@ from kbnd import data
 from kbnd.errors import DataMissingError
 from kbnd.records import EpochRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+from kbnd.training import backend, checkpoint, run
+from kbnd.training.feed import EpochStart, OrderedBatches, scaled
+from kbnd.training.task import Observer, Task
 
 pytestmark = pytest.mark.backend
 
-keras = pytest.importorskip("keras")
-
-from kbnd.training import backend, checkpoint, run  # noqa: E402
-from kbnd.training.feed import EpochStart, OrderedBatches, scaled  # noqa: E402
-from kbnd.training.task import Observer, Task  # noqa: E402
 
 BOTH = ModelSpec(name="lenet5", batch_norm="before_activation", dropout=0.5)
 

@@ -59,11 +59,15 @@ def study(
     out = out or Path("results") / label(experiment, settings)
     check_writable(out)
     outcome, stopped = with_progress(lambda **told: run(experiment, settings, **told))
+    if stopped:
+        held = f"{outcome.n_trained} runs trained by this call are stored, the same command continues"
+        print(f"stopped: {held}; kbnd compare {ledger} --study {outcome.label} shows them", file=sys.stderr)
+        end(stopped)
     report = outputs.make(study, experiment, outcome, ledger=ledger)
     outputs.write(report, out)
     show(outputs.as_json(report) if as_json else report.tables)
     print(f"written to {out}", file=sys.stderr)
-    end(stopped or (SOME_RUNS_FAILED if report.n_bad else 0))
+    end(SOME_RUNS_FAILED if report.n_bad else 0)
 
 
 def train(

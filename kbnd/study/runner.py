@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kbnd import data
-from kbnd.errors import LedgerClaimedError, unknown
+from kbnd.errors import LedgerClaimedError, UsageError, unknown
 from kbnd.execution import EXECUTORS
 from kbnd.ledger import Ledger
 from kbnd.records import HITS, EpochRecord, RunRecord
@@ -219,6 +219,11 @@ def _run(
         backend.load(settings.backend)
         identity = backend.identity(data.fingerprint(data_spec))
         runs = make(identity)
+        if settings.weights and ledger.status(runs[0].run_id) in HITS:
+            raise UsageError(
+                f"the ledger holds run {runs[0].run_id} without its weights: --replicate {runs[0].spec.replicate + 1} "
+                "trains it once more"
+            )
         study, definition = named
         if study:
             setting = digest([definition, asdict(identity)])

@@ -1,0 +1,116 @@
+"""Commands that only look, over a ledger with known contents."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ledger_records import label, record
+
+from kbnd import cli
+from kbnd.ledger import Ledger
+
+BASELINE = {1: 0.90, 2: 0.92, 3: 0.94}
+DROPOUT = {1: 0.93, 2: 0.94, 3: 0.95}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """One experiment of two arms and three seeds, one of the runs diverged in a third arm."""
+    file = tmp_path / "kbnd.sqlite"
+    arms = {"baseline": (0.0, BASELINE), "dropout0.5": (0.5, DROPOUT)}
+    labels = []
+    with Ledger.open(file) as opened:
+        for arm, (dropout, accuracies) in arms.items():
+            for seed, accuracy in accuracies.items():
+                run = record(seed=seed, dropout=dropout, test_accuracy=accuracy, block=seed, position=0, epoch_s=1.0)
+                opened.merge([run])
+                labels.append(label(arm, run))
+        opened.assign("small.digits.tensorflow", "0" * 16, labels)
+    return file
+
+
+def kbnd(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return int(stop.value.code or 0), printed.out, printed.err
+
+
+def test_compare_gives_mean_interval_and_paired_difference(capsys, ledger: Path) -> None:
+    code, out, _ = kbnd(capsys, "compare", ledger, "--json")
+    assert code == 0
+    rows = {(row["arm"], row["metric"]): row for row in json.loads(out)["comparison"]}
+    row = rows["dropout0.5", "test_accuracy"]
+    assert row["n"] == 3
+    assert row["mean"] == pytest.approx(0.94)
+    assert row["diff"] == pytest.approx(0.02)
+    # mean 0.02, sd 0.01, n = 3: t(0.975, 2) = 4.303
+    assert row["diff_ci_low"] == pytest.approx(0.02 - 4.3027 * 0.01 / 3**0.5, abs=1e-6)
+    assert rows["baseline", "test_accuracy"]["diff"] is None
+
+
+def test_compare_prints_the_same_for_a_person(capsys, ledger: Path) -> None:
+    code, out, _ = kbnd(capsys, "compare", ledger, "--study", "small.digits.tensorflow", "--baseline", "dropout0.5")
+    assert code == 0
+    assert "arms against dropout0.5" in out
+    assert "−2.00" in out
+
+
+def test_an_unknown_study_or_arm_names_the_known_ones(capsys, ledger: Path) -> None:
+    code, _, err = kbnd(capsys, "compare", ledger, "--study", "small")
+    assert (code, "small.digits.tensorflow" in err) == (2, True)
+    code, _, err = kbnd(capsys, "compare", ledger, "--baseline", "bn")
+    assert (code, "choose from baseline, dropout0.5" in err) == (2, True)
+
+
+def test_the_ledger_is_listed_shown_and_verified(capsys, ledger: Path) -> None:
+    code, out, _ = kbnd(capsys, "ledger", "list", ledger)
+    assert code == 0
+    assert out.count("dropout0.5") == 3
+    code, out, _ = kbnd(capsys, "ledger", "list", ledger, "--json")
+    run_id = json.loads(out)[0]["run_id"]
+    code, out, _ = kbnd(capsys, "ledger", "show", run_id[:10], "--ledger", ledger)
+    assert code == 0
+    assert run_id in out
+    code, out, _ = kbnd(capsys, "ledger", "show", run_id, "--ledger", ledger, "--json")
+    assert json.loads(out)["test_correct"] == "e0"
+    code, _, err = kbnd(capsys, "ledger", "verify", ledger)
+    assert (code, err.strip()) == (0, "sound")
+    code, _, err = kbnd(capsys, "ledger", "show", "zzzz", "--ledger", ledger)
+    assert (code, "no runs whose id starts with 'zzzz'" in err) == (2, True)
+
+
+def test_an_export_is_imported_again_and_conflicts_are_refused(capsys, ledger: Path, tmp_path: Path) -> None:
+    code, out, _ = kbnd(capsys, "ledger", "export", tmp_path / "runs.jsonl", "--ledger", ledger)
+    assert (code, out.strip()) == (0, str(tmp_path / "runs.jsonl"))
+    other = tmp_path / "other.sqlite"
+    code, out, _ = kbnd(capsys, "ledger", "import", tmp_path / "runs.jsonl", "--ledger", other)
+    assert (code, out.split()[0]) == (0, "6")
+    assert kbnd(capsys, "compare", other, "--json")[1] == kbnd(capsys, "compare", ledger, "--json")[1]
+    with Ledger.open(tmp_path / "strange.sqlite") as strange:
+        strange.merge([record(seed=1, test_accuracy=0.1, session="elsewhere")])
+    code, _, err = kbnd(capsys, "ledger", "import", tmp_path / "strange.sqlite", "--ledger", ledger)
+    assert code == 2
+    assert "0.1" in err
+    assert "0.9" in err
+
+
+def test_csv_export_writes_runs_and_epochs(capsys, ledger: Path, tmp_path: Path) -> None:
+    code, out, _ = kbnd(capsys, "ledger", "export", tmp_path / "tables", "--ledger", ledger, "--format", "csv")
+    assert code == 0
+    assert {Path(line).name for line in out.split()} == {"runs.csv", "epochs.csv"}
+
+
+def test_data_are_listed(capsys) -> None:
+    code, out, _ = kbnd(capsys, "data", "list", "--json")
+    assert code == 0
+    assert {row["name"]: row["state"] for row in json.loads(out)}["digits"] == "bundled"
+    assert "digits" in kbnd(capsys, "data", "list")[1]
+
+
+def test_digits_are_verified(capsys) -> None:
+    code, out, _ = kbnd(capsys, "data", "verify", "digits")
+    assert code == 0
+    assert "sound" in out
