@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from kbnd import data
 from kbnd.errors import KbndError
 from kbnd.ledger import Ledger
+from kbnd.report.datasets import dataset_rows, dataset_table
 from kbnd.report.render import Table
 from kbnd.training import backend
 
@@ -45,25 +45,9 @@ def examine(ledger: Path) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "packages": {name: _version(name) for name in PACKAGES},
         "backends": [_examine_backend(name, found) for name, found in backend.installed().items()],
-        "data": data_rows(),
+        "data": dataset_rows(data.available()),
         "ledger": _examine_ledger(ledger),
     }
-
-
-def data_rows() -> list[dict[str, Any]]:
-    """Return the datasets and whether they are at hand, as JSON values."""
-    return [asdict(found) for found in data.available()]
-
-
-def data_table() -> Table:
-    """Return the datasets and whether they are at hand."""
-    found = data_rows()
-    rows = [(row["name"], row["label"], row["state"], row["where"], (row["fingerprint"] or "")[:12]) for row in found]
-    notes = sorted({row["note"] for row in found if row["note"]})
-    states = "bundled: comes with kbnd; cached: decoded; prepared: tensorflow-datasets has it; missing: is downloaded."
-    return Table(
-        "Datasets", ("Name", "Printed as", "State", "Where", "SHA-256"), tuple(rows), (states, *notes), "lllll"
-    )
 
 
 def tables(found: dict[str, Any]) -> list[Table]:
@@ -77,7 +61,7 @@ def tables(found: dict[str, Any]) -> list[Table]:
     return [
         Table("Versions", ("Package", "Version"), (("python", found["python"]), *versions), align="ll"),
         Table("Backends", ("Backend", "Version", "State", "Devices"), backends, align="llll"),
-        data_table(),
+        dataset_table(data.available()),
         Table("Ledger", ("", ""), about, align="ll"),
     ]
 

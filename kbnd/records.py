@@ -71,7 +71,7 @@ class RunRecord:
         dataset: name of the dataset.
         seed: from 1.
         replicate: 0 unless repeated for its time.
-        status: one of `Status`.
+        status: one of `Status`; `running` in what the ledger gives of a run that is being trained.
         error: text of the failure, None unless `failed` or `oom`.
         backend: `tensorflow`, `jax` or `torch`.
         backend_version: major.minor.
@@ -97,7 +97,7 @@ class RunRecord:
         steady_train_s: training time of the epochs that are no warm-up.
         epoch_s: median training time of an epoch that is no warm-up.
         compile_s: first epoch's excess over `epoch_s`, an estimate of tracing and compilation.
-        wall_s: the whole run, from data to stored result.
+        wall_s: the whole run: build, train, evaluate; not the loading of data and the storing of the result.
         peak_rss_bytes: highest resident memory.
         peak_device_bytes: highest accelerator memory.
         energy_j: accelerator energy over all training.

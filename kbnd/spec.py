@@ -24,9 +24,20 @@ PROTOCOL = "1"
 """Version of what a run *means*: raised when the same spec would give other numbers."""
 
 NAME_PATTERN = r"^[A-Za-z0-9._+-]{1,64}$"
+NAME_IN_WORDS = "1 to 64 letters, digits and the signs . _ + -"
+
+LARGEST = 2**63 - 1
+"""Largest whole number that SQLite, and so the ledger, can hold."""
+
+LONGEST_ECHO = 100
+NO_FIELDS = ("function-", "constrained-", "dict[", "float", "[key]")
+"""How the parts of pydantic's locations begin that no user has written."""
 
 Placement = Literal["none", "before_activation", "after_activation", "before_weight"]
 Backend = Literal["tensorflow", "jax", "torch"]
+InitialWeights = Literal["torch_default", "glorot_uniform", "he_normal"]
+Natural = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
@@ -84,9 +95,9 @@ class DataSpec(Spec):
     """
 
     name: Annotated[str, Field(min_length=1)] = "digits"
-    n_train: Annotated[int, Field(ge=1)] | None = None
-    n_validation: Annotated[int, Field(ge=0)] | None = None
-    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    n_train: Positive | None = None
+    n_validation: Natural | None = None
+    image_size: tuple[Positive, Positive] | None = None
     fit: Literal["pad", "bilinear"] = "pad"
 
 
@@ -105,15 +116,15 @@ class TrainSpec(Spec):
         n_train_eval: training images evaluated in eval mode after every epoch (0 is none).
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 5
-    batch_size: Annotated[int, Field(ge=1)] = 128
+    epochs: Positive = 5
+    batch_size: Positive = 128
     optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: Annotated[float, Field(gt=0.0)] = 0.05
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    initial_weights: Name = "torch_default"
+    initial_weights: InitialWeights = "torch_default"
     validation_curve: bool = True
     test_curve: bool = False
-    n_train_eval: Annotated[int, Field(ge=0)] = 0
+    n_train_eval: Natural = 0
 
     @model_validator(mode="after")
     def _momentum_belongs_to_sgd(self) -> TrainSpec:
@@ -130,8 +141,8 @@ class RunSpec(Spec):
     model: ModelSpec
     data: DataSpec
     train: TrainSpec
-    seed: Annotated[int, Field(ge=1)] = 1
-    replicate: Annotated[int, Field(ge=0)] = 0
+    seed: Positive = 1
+    replicate: Natural = 0
     precision: Literal["float32"] = "float32"
 
     @field_validator("seed", "replicate", mode="before")
@@ -185,11 +196,11 @@ def digest(value: Any) -> str:
 
 
 def sentence(error: ValidationError) -> str:
-    """Return one sentence for the first thing that pydantic refused."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(
-        str(part) for part in first["loc"] if not str(part).startswith(("function-", "constrained-", "dict[", "float"))
-    )
+    """Return one sentence for the first field that pydantic refused."""
+    errors = error.errors(include_url=False)
+    same_field = [other for other in errors if other["loc"][:1] == errors[0]["loc"][:1]]
+    first = max(same_field, key=lambda one: len(one["loc"]))  # of a rate or a mapping, what was wrong *in* the mapping
+    place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(NO_FIELDS))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         return f"unknown field {place!r}"
@@ -197,4 +208,11 @@ def sentence(error: ValidationError) -> str:
         return f"{place} is missing"
     if first["type"] == "value_error":
         return f"{place} {message}".strip() if message.startswith("should") else message
-    return f"{place} {message.removeprefix('Input ').removeprefix('String ')}, received {first['input']!r}"
+    if first["type"] == "string_pattern_mismatch":  # names are the only texts with a pattern
+        message = f"should be {NAME_IN_WORDS}"
+    message = message.removeprefix("Input ").removeprefix("String ")
+    return f"{place} {message}, received {_shortened(repr(first['input']))}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}..."

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from kbnd.data import Dataset
 
 # A loaded machine is no failure of a property.
 settings.register_profile("kbnd", deadline=None)
@@ -36,3 +40,30 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     yield
     if backend is None:
         os.environ.pop("KERAS_BACKEND", None)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Dataset]]:
+    """Load a real dataset by name, from KBND_TEST_DATA or else the network; where neither has it, skip and say why."""
+    from kbnd.data import load
+    from kbnd.errors import DataMissingError
+    from kbnd.spec import DataSpec
+
+    prepared = os.environ.get("KBND_TEST_DATA")
+    missing: dict[str, str] = {}  # a dead network is asked once for each dataset
+
+    def loaded(name: str, **fields: int) -> Dataset:
+        if name not in missing:
+            try:
+                return load(DataSpec(name=name, **fields), download=not prepared)
+            except DataMissingError as error:
+                if "neither cached" not in str(error):  # it was there, but kbnd could not read it
+                    raise
+                missing[name] = str(error)
+        pytest.skip(f"no real {name}: set KBND_TEST_DATA to a folder of prepared datasets ({missing[name]})")
+
+    with pytest.MonkeyPatch.context() as patch:
+        if prepared:
+            patch.setenv("TFDS_DATA_DIR", str(Path(prepared).absolute()))
+        patch.setenv("KBND_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield loaded

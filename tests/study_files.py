@@ -37,7 +37,6 @@ model = {{ batch_norm = "before_activation", dropout = 0.5 }}
 [[tables]]
 title = "Accuracy"
 metric = "test_accuracy"
-unit = "fraction"
 columns = ["all"]
 [[tables.rows]]
 label = "BN"

@@ -94,7 +94,7 @@ def test_slower_and_faster_count_alike(times: np.ndarray) -> None:
 def test_one_value_has_a_mean_and_no_interval() -> None:
     found = mean_interval([0.5])
     assert (found.estimate, found.n) == (0.5, 1)
-    assert not found.has_limits
+    assert np.isnan([found.low, found.high]).all()
     assert np.isnan(standard_deviation([0.5]))
 
 
@@ -102,7 +102,7 @@ def test_no_value_has_neither() -> None:
     found = paired_ratio([], [])
     assert found.n == 0
     assert np.isnan(found.estimate)
-    assert not found.has_limits
+    assert np.isnan([found.low, found.high]).all()
 
 
 @pytest.mark.parametrize("bad", [[0.1, np.nan], [0.1, np.inf]])

@@ -136,7 +136,7 @@ def test_a_writer_killed_before_the_manifest_leaves_the_previous_state(home):
         """
         def die(folder):
             os.kill(os.getpid(), signal.SIGKILL)
-        cache._synchronise_folder = die  # first called between the files and the manifest
+        cache.synchronise_folder = die  # first called between the files and the manifest
         store(arrays(seed=1))
         """
     )
@@ -166,7 +166,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_previous_state(home):
         """,
         stdout=subprocess.PIPE,
     )
-    assert child.communicate()[0].startswith(f"no space left to store data in {home}: free some or set KBND_CACHE")
+    assert child.communicate()[0].startswith(f"no space is left to write data in {home}: set KBND_CACHE to")
     assert cache.read("tiny").fingerprint == arrays(seed=0).fingerprint
     assert not list(home.glob("writing-*"))
 

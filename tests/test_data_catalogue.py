@@ -1,4 +1,4 @@
-"""Names are resolved from a table, without opening a file, to one spec for equal data."""
+"""Names are resolved from a table to one spec for equal data."""
 
 from __future__ import annotations
 

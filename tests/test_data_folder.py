@@ -75,7 +75,7 @@ def test_one_colour_image_makes_all_images_colour(tmp_path):
 def test_images_of_several_sizes_are_fitted_and_cached_for_each_size(tmp_path):
     fill(tmp_path / "pets")
     fill(tmp_path / "pets", n=2, size=(8, 10), seed=1)
-    with pytest.raises(UsageError, match=r"differ in size \(6x6 to 8x10\): give an image_size"):
+    with pytest.raises(UsageError, match=r"differ in size \(6x6 to 8x10\): give --image-size HxW"):
         load(spec_of(tmp_path / "pets"))
     assert load(spec_of(tmp_path / "pets", image_size=(12, 12))).image_shape == (12, 12, 1)
     assert load(spec_of(tmp_path / "pets", image_size=(4, 4), fit="bilinear")).image_shape == (4, 4, 1)

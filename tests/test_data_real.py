@@ -1,14 +1,12 @@
-"""Real MNIST and CIFAR-10 from a prepared folder of tensorflow-datasets, named by KBND_TEST_DATA.
+"""Real MNIST and CIFAR-10, prepared in the folder that KBND_TEST_DATA names or downloaded.
 
 Decoding runs in a child process, so that these tests import no backend either.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,25 +19,8 @@ from kbnd.spec import DataSpec
 pytestmark = pytest.mark.real_data
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    prepared = os.environ.get("KBND_TEST_DATA")
-    if not prepared:
-        pytest.skip("KBND_TEST_DATA is not set: name a folder of prepared tensorflow-datasets")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFDS_DATA_DIR", prepared)
-        patch.setenv("KBND_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield Path(prepared)
-
-
-def need(folders, name):
-    if not any((folders / name).glob("*/dataset_info.json")):
-        pytest.skip(f"KBND_TEST_DATA={folders} holds no {name}")
-
-
-def test_mnist_is_the_original_split_50000_10000_10000(folders):
-    need(folders, "mnist")
-    data = load(DataSpec(name="mnist"), download=False)
+def test_mnist_is_the_original_split_50000_10000_10000(real):
+    data = real("mnist")
     assert [len(part) for part in (data.train, data.validation, data.test)] == [50_000, 10_000, 10_000]
     assert (data.label, data.note, data.image_shape) == ("MNIST", "", (28, 28, 1))
     assert data.fingerprint == ORIGINALS["mnist"]
@@ -52,9 +33,8 @@ def test_mnist_is_the_original_split_50000_10000_10000(folders):
     assert verify("mnist")[0].state == "cached"
 
 
-def test_cached_mnist_needs_no_tensorflow(folders):
-    need(folders, "mnist")
-    load(DataSpec(name="mnist"), download=False)
+def test_cached_mnist_needs_no_tensorflow(real):
+    real("mnist")
     code = (
         "import sys; from kbnd.data import load; from kbnd.spec import DataSpec; load(DataSpec(name='mnist'))\n"
         "print({'tensorflow', 'tensorflow_datasets', 'keras', 'sklearn'} & set(sys.modules))"
@@ -63,9 +43,8 @@ def test_cached_mnist_needs_no_tensorflow(folders):
     assert child.stdout.strip() == "set()"
 
 
-def test_cifar10_is_split_45000_5000_10000_or_left_whole(folders):
-    need(folders, "cifar10")
-    data = load(DataSpec(name="cifar10"), download=False)
+def test_cifar10_is_split_45000_5000_10000_or_left_whole(real):
+    data = real("cifar10")
     assert [len(part) for part in (data.train, data.validation, data.test)] == [45_000, 5_000, 10_000]
     assert np.bincount(data.validation.labels).tolist() == [500] * 10
     assert len(load(DataSpec(name="cifar10", n_validation=0)).train) == 50_000
@@ -73,11 +52,18 @@ def test_cifar10_is_split_45000_5000_10000_or_left_whole(folders):
     assert next(entry for entry in available() if entry.name == "cifar10").label == data.label
 
 
-def test_a_dataset_that_is_not_prepared_is_missing_when_downloading_is_declined(folders):
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """Folders that hold nothing yet."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))
+    monkeypatch.setenv("KBND_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_dataset_that_is_not_prepared_is_missing_when_downloading_is_declined(empty):
     with pytest.raises(DataMissingError, match=r"'kmnist' is neither cached .* nor prepared"):
         load(DataSpec(name="kmnist"), download=False)
 
 
-def test_text_is_refused_before_it_is_downloaded(folders):
+def test_text_is_refused_before_it_is_downloaded(empty):
     with pytest.raises(UsageError, match="'glue' is no image classification dataset"):
         load(DataSpec(name="glue"))

@@ -58,7 +58,7 @@ def test_bilinear_keeps_flat_images_flat_in_every_channel(size):
     "parts", [[[noise(4, 4, 1), noise(5, 6, 1)]], [[noise(4, 4, 1)], [noise(5, 6, 1)]]], ids=["within", "between"]
 )
 def test_images_of_several_sizes_need_a_size(parts):
-    with pytest.raises(UsageError, match=r"'mixed' differ in size \(4x4 to 5x6\)"):
+    with pytest.raises(UsageError, match=r"'mixed' differ in size \(4x4 to 5x6\): give --image-size HxW, such as"):
         stack(parts, name="mixed", size=None, how="pad")
     stacked, is_uniform = stack(parts, name="mixed", size=(8, 8), how="pad")
     assert {part.shape[1:] for part in stacked} == {(8, 8, 1)}

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -60,12 +61,10 @@ def test_what_is_stored_decides_whether_a_run_is_trained(
     assert ledger.claim(RUN.run_id, retry_failed=retry_failed) == answer
 
 
-def test_a_run_that_nobody_knows_is_claimed_and_given_back(ledger: Ledger) -> None:
+def test_a_run_that_nobody_knows_is_claimed_once(ledger: Ledger) -> None:
     assert ledger.claim(RUN.run_id) == "claimed"
     assert ledger.claim(RUN.run_id) == "claimed"
     assert [claim.run_id for claim in ledger.live_claims()] == [RUN.run_id]
-    ledger.release(RUN.run_id)
-    assert ledger.live_claims() == []
 
 
 def test_finishing_and_closing_give_claims_back(ledger: Ledger) -> None:
@@ -155,7 +154,10 @@ def test_when_a_claim_is_stale() -> None:
         (parent._replace(process_started="1"), 0, True),  # the number was given to a later process
         (here._replace(pid=2**22 + 1), 0, True),  # above the largest number Linux gives
         (here._replace(pid=-1), 0, True),
-        (here._replace(boot_id="another"), 0, True),
+        (here._replace(boot_id="another"), 59, False),  # two machines may both be called localhost
+        (here._replace(boot_id="another"), 61, True),
+        (parent._replace(host="container", process_started="1"), 0, True),  # one machine under two names
+        (here._replace(host="elsewhere", boot_id="another", pid=2**22 + 1), 0, False),
         (here._replace(pid_namespace="container", pid=2**22 + 1), 0, False),
         (Process("elsewhere", "another", "", 1, "1"), 59, False),
         (Process("elsewhere", "another", "", 1, "1"), 61, True),
@@ -181,7 +183,34 @@ def test_others_on_the_machine_are_noticed_while_they_train_and_after(ledger: Le
         assert ledger.is_shared(before)
         other.finish(record(seed=2))
     assert ledger.is_shared(before)
-    assert not ledger.is_shared("2999-01-01T00:00:00")
+    assert not ledger.is_shared("2999-01-01T00:00:00")  # taken as UTC
+
+
+def test_a_neighbour_is_noticed_although_it_was_heard_of_before_the_start(ledger: Ledger) -> None:
+    """It beats every 15 s only: a shorter run would miss it."""
+    with Ledger.open(ledger.path) as other:
+        other.claim(RUN.run_id)
+        start = datetime.now(UTC).isoformat()
+        grow_old(ledger, by_s=10)
+        assert ledger.is_shared(start)
+        assert not other.is_shared(start)  # its own claim
+        grow_old(ledger, by_s=61)
+        assert not ledger.is_shared(start)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_shared"),
+    [
+        ({"host": "container"}, True),
+        ({"boot_id": "another"}, False),
+        ({"host": "elsewhere", "boot_id": "another"}, False),
+    ],
+)
+def test_a_neighbour_is_one_on_the_same_machine(ledger: Ledger, changes: dict, is_shared: bool) -> None:
+    with Ledger.open(ledger.path) as other:
+        other._here = other._here._replace(**changes)
+        other.claim(RUN.run_id)
+        assert ledger.is_shared("2026-01-01T00:00:00") == is_shared
 
 
 def grow_old(ledger: Ledger, *, by_s: float) -> None:

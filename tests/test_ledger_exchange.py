@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ledger_records import epoch, label, record
 
 from kbnd.errors import UsageError
-from kbnd.ledger import Ledger, Merged
+from kbnd.ledger import Ledger, Merged, StudyInfo
 
 DIGEST = "0123456789abcdef"
 
@@ -32,7 +32,9 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Ledger.open(folder / "full.sqlite") as ledger:
         ledger.merge(runs)
         ledger.begin(record(seed=4))
-        ledger.assign("grid", DIGEST, [label("bn", run) for run in [*runs, record(seed=9)]])
+        labels = [label("bn", run) for run in [*runs, record(seed=9)]]
+        ledger.assign("grid", "f" * 16, labels[:1], title="Of yesterday")
+        ledger.assign("grid", DIGEST, labels, title="The grid", difference="digits instead of mnist")
     Ledger.open(folder / "empty.sqlite").close()
     return folder
 
@@ -72,6 +74,7 @@ def test_a_ledger_survives_the_way_through_an_export(full: Ledger, empty: Ledger
     assert empty.import_(source) == Merged(n_added=3, n_replaced=0, n_kept=0)
     assert exported(empty) == exported(full)
     assert empty.studies() == ["grid"]
+    assert empty.about("grid") == StudyInfo("The grid", "digits instead of mnist", DIGEST)
     assert empty.verify() == []
     assert empty.import_(source) == Merged(n_added=0, n_replaced=0, n_kept=3)
 
@@ -92,8 +95,8 @@ def test_tables_for_people_are_two_files(full: Ledger, tmp_path: Path) -> None:
 def test_exports_say_what_they_cannot_do(full: Ledger, tmp_path: Path) -> None:
     for path, format, complaint in (
         (tmp_path / "x", "xlsx", "unknown format 'xlsx': choose from jsonl, csv, parquet"),
-        (tmp_path / "nowhere" / "x.jsonl", "jsonl", "cannot be written: No such file"),
-        (full.path, "csv", "cannot be made a folder"),
+        (tmp_path / "nowhere" / "x.jsonl", "jsonl", "cannot be written .No such file"),
+        (full.path, "csv", "the folder .* cannot be written"),
     ):
         with pytest.raises(UsageError, match=complaint):
             full.export(path, format)
@@ -202,6 +205,16 @@ def test_what_a_stranger_wrote_is_refused_as_a_whole(full: Ledger, empty: Ledger
         ('{"ledger":{"format":1}}\n' + '{"run":' * 100_000, "line 2: is not one JSON value"),
         ('{"ledger":{"format":1}}\n{"study":{"name":"a b","digest":"' + DIGEST + '","labels":[]}}', "study name 'a b'"),
         ('{"ledger":{"format":1}}\n{"study":{"name":"a","digest":"' + DIGEST + '","labels":[[1]]}}', "is not an .arm"),
+        (
+            '{"ledger":{"format":1}}\n{"study":{"name":"a","title":"\\u001b[2J","digest":"'
+            + DIGEST
+            + '","labels":[]}}',
+            "the title should be printable text",
+        ),
+        (
+            '{"ledger":{"format":1}}\n{"study":{"name":"a","difference":5,"digest":"' + DIGEST + '","labels":[]}}',
+            "the difference should be printable text, received 5",
+        ),
         ("\udcff" * 100, "neither a ledger nor JSON lines"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from ledger_records import label, record
 
 from kbnd.errors import UsageError
-from kbnd.ledger import Ledger
+from kbnd.ledger import Ledger, StudyInfo
 
 FIRST, SECOND = "1" * 16, "2" * 16
 PLAIN = [record(seed=seed) for seed in (1, 2)]
@@ -71,6 +71,17 @@ def test_a_new_definition_replaces_the_rows_of_its_own_study_only(ledger: Ledger
     assert ledger.studies() == ["other", "grid"]
     ledger.assign("grid", FIRST, labels())
     assert len(ledger.runs("grid")) == 4
+
+
+def test_a_study_says_what_it_is_and_how_it_differs(ledger: Ledger) -> None:
+    ledger.assign("grid", FIRST, labels())
+    assert ledger.about("grid") == StudyInfo(title="", difference="", digest=FIRST)
+    ledger.assign("grid", SECOND, labels(), title="The grid", difference="2 epochs instead of 10")
+    assert ledger.about("grid") == StudyInfo("The grid", "2 epochs instead of 10", SECOND)
+    with pytest.raises(UsageError, match="unknown study 'gird'"):
+        ledger.about("gird")
+    with pytest.raises(UsageError, match="the title should be printable text"):
+        ledger.assign("grid", SECOND, labels(), title="\x1b[2J")
 
 
 def test_more_seeds_of_one_definition_add_to_it(ledger: Ledger) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kbnd.errors import UsageError
-from kbnd.models import build, lenet5
+from kbnd.models import build, lenet5, resolve
 from kbnd.spec import ModelSpec
 
 pytestmark = pytest.mark.backend
@@ -159,6 +159,24 @@ def test_a_spec_builds_what_the_function_builds():
     )
     described = [
         [(type(layer).__name__, layer.get_config()) for layer in model.layers] for model in (from_spec, by_hand)
+    ]
+    assert described[0] == described[1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"batch_norm_sites": ["conv"], "dropout_sites": ["dense1"]},
+        {"batch_norm": "before_weight", "batch_norm_sites": ["dense", "conv3", "conv2"], "dropout": {"dense1": 0.5}},
+        {"batch_norm": "after_activation", "batch_norm_sites": ["logits"], "dropout": {"conv": 0.1, "conv2": 0.3}},
+    ],
+)
+def test_the_canonical_spec_builds_the_same_layers(fields):
+    spec = ModelSpec(name="lenet5", **fields)
+    assert resolve(spec) != spec
+    described = [
+        [(type(layer).__name__, layer.get_config()) for layer in build(one, input_shape=MNIST, classes=10).layers]
+        for one in (spec, resolve(spec))
     ]
     assert described[0] == described[1]
 

@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbnd.errors import UsageError
+from kbnd.models.floor import logits_dropout_floor, warn_of_logits_dropout
 from kbnd.models.lenet import UNITS
-from kbnd.models.placement import (
-    ACTIVATIONS,
-    ORDER,
-    check_input,
-    logits_dropout_floor,
-    place,
-    warn_of_logits_dropout,
-)
+from kbnd.models.placement import ACTIVATIONS, ORDER, carried, check_input, place
 
 NAMES = tuple(unit.name for unit in UNITS)
 SITES = ("conv", "dense", "logits", *NAMES[:4])
@@ -164,6 +158,16 @@ def test_dropout_before_the_last_weight_is_no_dropout_on_the_logits(recwarn):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_listed_activation_is_accepted(activation):
     assert lenet(activation=activation).activation == activation
+
+
+def test_a_unit_carries_the_steps_it_has_layers_for():
+    plan = lenet(batch_norm="after_activation", dropout=0.5)
+    assert [carried(unit, plan) for unit in UNITS[-3:]] == [
+        ("weight", "activation", "batch_norm"),
+        ("weight", "activation", "dropout"),
+        ("weight",),
+    ]
+    assert carried(UNITS[0], plan)[-1] == "pool"
 
 
 @pytest.mark.parametrize("placement", PLACED)

@@ -39,7 +39,7 @@ def test_a_network_is_registered_under_the_name_of_its_builder(name):
 
 
 def test_options_are_what_the_builder_takes_beyond_the_spec():
-    assert MODELS["lenet5"].options == ("activation",)
+    assert MODELS["lenet5"].options == {"activation": "relu"}
     check(ModelSpec(name="lenet5", options={"activation": "tanh"}))
 
 

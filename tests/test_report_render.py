@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbnd.errors import UsageError
-from kbnd.report.render import MINUS, PLUS_MINUS, Table, to_csv, to_latex, to_markdown, to_text
+from kbnd.report.render import MINUS, PLUS_MINUS, Table, to_latex, to_markdown, to_text
 from kbnd.report.terminal import print_tables
 
 TABLE = Table(
@@ -49,13 +48,6 @@ def test_text_aligns_columns() -> None:
     assert lines[0] == TABLE.title
     assert lines[4].index(PLUS_MINUS) == lines[5].index(PLUS_MINUS)
     assert lines[-1] == "n = 5 seeds."
-
-
-@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=4))
-def test_csv_reads_back_as_it_was(rows: list[tuple[str, str, str]]) -> None:
-    table = Table("t", ("a", "b", "c"), tuple(rows))
-    back = list(csv.reader(io.StringIO(to_csv(table))))
-    assert back == [["a", "b", "c"], *([cell.strip() for cell in row] for row in table.rows)]
 
 
 def test_latex_leaves_no_special_character_bare() -> None:

@@ -10,7 +10,7 @@ from study_files import write_tiny
 from kbnd.errors import UsageError
 from kbnd.spec import Identity
 from kbnd.study.definition import Choices, decide, read
-from kbnd.study.runner import plan
+from kbnd.study.plan import plan
 
 LENET_GRID = Path(__file__).parents[1] / "studies" / "lenet_grid.toml"
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "0" * 64)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kbnd import data
-from kbnd.errors import DataMissingError
+from kbnd.errors import DataMissingError, ResumeMismatchError
 from kbnd.records import EpochRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 from kbnd.training import backend, checkpoint, run
@@ -31,7 +31,8 @@ def task(model: ModelSpec = BOTH, *, seed: int = 1, file: Path | None = None, **
         train=TrainSpec(**settings),
         seed=seed,
     )
-    return Task(spec=spec, identity=backend.identity("0" * 64), session="test", checkpoint=file)
+    identity = backend.identity(data.fingerprint(spec.data))
+    return Task(spec=spec, identity=identity, session="test", checkpoint=file)
 
 
 def numbers(record) -> list[tuple[float | None, ...]]:
@@ -139,6 +140,53 @@ def test_an_exception_becomes_a_record_with_its_text(monkeypatch, error: Excepti
     record = run.train(task())
     assert record.status == status
     assert type(error).__name__ in record.error
+
+
+def test_a_run_that_fails_keeps_the_epochs_it_had(tmp_path: Path) -> None:
+    seen: list[EpochRecord] = []
+
+    def fail_after_two(epoch: EpochRecord) -> None:
+        seen.append(epoch)
+        if epoch.epoch == 2:
+            raise RuntimeError("the kernel is broken")
+
+    record = run.train(task(epochs=4, file=tmp_path / "run.npz"), observer=Observer(on_epoch=fail_after_two))
+    assert record.status == "failed"
+    assert list(record.epochs) == seen
+    assert len(checkpoint.load(tmp_path / "run.npz", run_id=record.run_id).epochs) == 1
+
+
+def test_data_that_changed_since_the_run_was_planned_are_refused() -> None:
+    planned = task()
+    changed = replace(planned, identity=backend.identity("0" * 64))
+    with pytest.raises(ResumeMismatchError, match="changed since"):
+        run.train(changed)
+
+
+def test_every_arm_sees_the_same_batches(monkeypatch) -> None:
+    """What the feeds of two arms hand out, by epoch and step, on this backend."""
+    handed: list[dict[tuple[int, int], tuple]] = []
+
+    class Watched(OrderedBatches):
+        def __init__(self, *arguments, **options) -> None:
+            handed.append({})
+            super().__init__(*arguments, **options)
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epoch = epoch
+            super().set_epoch(epoch)
+
+        def __getitem__(self, step: int):
+            images, labels = super().__getitem__(step)
+            handed[-1][self.epoch, step] = (images.tobytes(), labels.tobytes())
+            return images, labels
+
+    monkeypatch.setattr(run, "OrderedBatches", Watched)
+    run.train(task(ModelSpec(name="lenet5")))
+    run.train(task(BOTH))
+    plain, both = handed
+    assert {(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)} <= set(plain)
+    assert plain == both
 
 
 def test_missing_data_is_no_failed_run(monkeypatch) -> None:

@@ -49,11 +49,6 @@ class Interval:
     high: float
     n: int
 
-    @property
-    def has_limits(self) -> bool:
-        """Whether there were enough values for an interval."""
-        return bool(np.isfinite(self.low) and np.isfinite(self.high))
-
 
 def mean_interval(x: ArrayLike, *, level: float = LEVEL) -> Interval:
     """Return the mean with its t-interval, exact for independent normal values.

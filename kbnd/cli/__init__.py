@@ -1,6 +1,6 @@
 """The command line: parse, call one library function, print. Results go to stdout, progress to stderr.
 
-Every import of kbnd's own parts stands inside its command, so that `kbnd --help` answers at once.
+Commands import what they need when they are called, so that `kbnd --help` answers at once.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from kbnd.errors import UsageError
+
 SETTINGS: dict[str, Any] = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
 DEFAULT_LEDGER = Path("kbnd.sqlite")
 
-LedgerFile = Annotated[
-    Path, typer.Option("--ledger", envvar="KBND_LEDGER", help="Ledger file; made where it is missing.")
-]
+LedgerFile = Annotated[Path, typer.Option("--ledger", envvar="KBND_LEDGER", help="Ledger file.")]
 LedgerArgument = Annotated[Path, typer.Argument(envvar="KBND_LEDGER", help="Ledger file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
 BackendName = Annotated[
@@ -24,6 +24,23 @@ Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the tr
 Executor = Annotated[str, typer.Option("--executor", help="How runs are executed: inline.")]
 CheckpointEvery = Annotated[int, typer.Option(min=1, help="Epochs between checkpoints.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")]
+
+
+ImageSize = Annotated[str | None, typer.Option("--image-size", help="HEIGHTxWIDTH that the network sees, as 28x28.")]
+
+
+def height_width(text: str | None) -> tuple[int, int] | None:
+    """Return the size that a text such as `28x28` names; None stays None.
+
+    Raises:
+        UsageError: it names none.
+    """
+    if text is None:
+        return None
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise UsageError(f"an image size reads HEIGHTxWIDTH, as 28x28, received {text!r}")
+    return int(height), int(width)
 
 
 def show(result: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,24 +14,30 @@ def with_progress(call: Callable[..., Any]) -> tuple[Any, int]:
 
     received: list[int] = []
     progress = StudyProgress()
-    previous = {number: signal.signal(number, _stopper(received)) for number in (signal.SIGINT, signal.SIGTERM)}
+    stderr = os.dup(2)  # what is said in a handler must arrive, also while a backend's import holds stderr
+    handler = _stopper(received, stderr)
+    previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         outcome = call(progress=progress, should_stop=lambda: bool(received))
     finally:
         progress.close()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, former in previous.items():
+            signal.signal(number, former)
+        os.close(stderr)
     return outcome, 128 + received[0] if received else 0
 
 
-def _stopper(received: list[int]) -> Callable[[int, Any], None]:
-    """Return a handler: the first signal lets the epoch in flight end, a second one stops at once."""
+def _stopper(received: list[int], stderr: int) -> Callable[[int, Any], None]:
+    """Return a handler: the first signal lets the epoch in flight end, a second one stops at once.
+
+    It writes with `os.write`, because a handler may interrupt a `print` that is under way.
+    """
 
     def handle(number: int, _frame: Any) -> None:
         if received:
-            print("stopped at once; the same command continues", file=sys.stderr)
+            os.write(stderr, b"\nstopped at once; the same command continues\n")
             os._exit(128 + number)
         received.append(number)
-        print("stopping after this epoch; once more stops at once", file=sys.stderr)
+        os.write(stderr, b"\nstopping after this epoch; once more stops at once\n")
 
     return handle

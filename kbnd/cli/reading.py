@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kbnd.cli.options import DEFAULT_LEDGER, SETTINGS, Json, LedgerArgument, LedgerFile, end, show
+from kbnd.cli.options import (
+    DEFAULT_LEDGER,
+    SETTINGS,
+    ImageSize,
+    Json,
+    LedgerArgument,
+    LedgerFile,
+    end,
+    height_width,
+    show,
+)
 
 data_app = typer.Typer(help="Datasets: list, prepare, verify.", **SETTINGS)
 ledger_app = typer.Typer(help="The ledger of runs: list, show, export, import, verify.", **SETTINGS)
@@ -38,30 +48,36 @@ def doctor(ledger: LedgerFile = DEFAULT_LEDGER, as_json: Json = False) -> None:
 @data_app.command("list")
 def _data_list(as_json: Json = False) -> None:
     """List the datasets: bundled, cached, prepared or missing."""
-    from kbnd.doctor import data_rows, data_table
+    from kbnd import data
+    from kbnd.report.datasets import dataset_rows, dataset_table
 
-    show(data_rows() if as_json else [data_table()])
+    found = data.available()
+    show(dataset_rows(found) if as_json else [dataset_table(found)])
 
 
 @data_app.command("prepare")
 def _data_prepare(
     name: Annotated[str, typer.Argument(help="Dataset, such as mnist, or folder:PATH.")],
     force: Annotated[bool, typer.Option("--force", help="Decode it again, over a cached copy.")] = False,
+    image_size: ImageSize = None,
+    as_json: Json = False,
 ) -> None:
     """Decode a dataset into the cache (downloads where tensorflow-datasets needs to)."""
     from kbnd import data
+    from kbnd.report.datasets import dataset_rows, dataset_table
 
-    found = data.prepare(name, force=force)
-    print(f"{found.label}: {found.state} in {found.where}, fingerprint {found.fingerprint}")
+    found = [data.prepare(name, force=force, image_size=height_width(image_size))]
+    show(dataset_rows(found) if as_json else [dataset_table(found)])
 
 
 @data_app.command("verify")
-def _data_verify(name: Annotated[str, typer.Argument(help="Dataset.")]) -> None:
-    """Check a cached dataset against its fingerprint."""
+def _data_verify(name: Annotated[str, typer.Argument(help="Dataset.")], as_json: Json = False) -> None:
+    """Check a cached dataset against its fingerprint; an error says what is damaged."""
     from kbnd import data
+    from kbnd.report.datasets import dataset_rows, dataset_table
 
-    for found in data.verify(name):
-        print(f"{found.label}: sound, {found.where}, fingerprint {found.fingerprint}")
+    found = data.verify(name)
+    show(dataset_rows(found) if as_json else [dataset_table(found, title="Sound")])
 
 
 @ledger_app.command("list")
@@ -78,7 +94,7 @@ def _ledger_list(
 
 
 @ledger_app.command("show")
-def _ledgershow(
+def ledger_show(
     run_id: Annotated[str, typer.Argument(help="Run, as `kbnd ledger list` shows it; its first characters will do.")],
     ledger: LedgerFile = DEFAULT_LEDGER,
     as_json: Json = False,
@@ -96,36 +112,45 @@ def _ledger_export(
     ledger: LedgerFile = DEFAULT_LEDGER,
     format: Annotated[str, typer.Option("--format", help="jsonl (can be imported again), csv or parquet.")] = "jsonl",
     study: Annotated[str | None, typer.Option(help="Only this experiment; not for jsonl.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Write the runs of a ledger for other programs."""
     from kbnd.ledger import Ledger
 
     with Ledger.open(ledger, create=False, read_only=True) as opened:
-        for file in opened.export(target, format, study=study):  # type: ignore[arg-type]
-            print(file)
+        written = [str(file) for file in opened.export(target, format, study=study)]  # type: ignore[arg-type]
+    if as_json:
+        show({"written": written})
+    else:
+        print("\n".join(written))
 
 
 @ledger_app.command("import")
 def _ledger_import(
     source: Annotated[Path, typer.Argument(help="Another ledger, or JSON lines exported from one.")],
     ledger: LedgerFile = DEFAULT_LEDGER,
+    as_json: Json = False,
 ) -> None:
     """Merge the runs of another ledger; a run with two different results is refused and both are shown."""
     from kbnd.ledger import Ledger
 
     with Ledger.open(ledger) as opened:
         merged = opened.import_(source)
-    print(f"{merged.n_added} runs added, {merged.n_replaced} replaced, {merged.n_kept} kept as they were")
+    if as_json:
+        show(asdict(merged))
+    else:
+        print(f"{merged.n_added} runs added, {merged.n_replaced} replaced, {merged.n_kept} kept as they were")
 
 
 @ledger_app.command("verify")
-def _ledger_verify(ledger: LedgerArgument = DEFAULT_LEDGER) -> None:
+def _ledger_verify(ledger: LedgerArgument = DEFAULT_LEDGER, as_json: Json = False) -> None:
     """Check a ledger: SQLite's own checks, counts, ranges, digests; exit 1 where something is wrong."""
     from kbnd.ledger import Ledger
 
     with Ledger.open(ledger, create=False, read_only=True) as opened:
         problems = opened.verify()
-    for problem in problems:
-        print(problem)
-    print("sound" if not problems else f"{len(problems)} problems", file=sys.stderr)
+    if as_json:
+        show({"problems": problems})
+    else:
+        print("\n".join(problems) if problems else "sound")
     end(1 if problems else 0)

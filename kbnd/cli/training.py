@@ -14,11 +14,13 @@ from kbnd.cli.options import (
     CheckpointEvery,
     Epochs,
     Executor,
+    ImageSize,
     Json,
     LedgerFile,
     RetryFailed,
     Seeds,
     end,
+    height_width,
     names,
     show,
 )
@@ -56,6 +58,7 @@ def study(
         ledger=ledger, backend=backend, executor=executor, control=study.control, checkpoint_every=checkpoint_every,
         retry_failed=retry_failed, retime=retime, wait=wait,
     )  # fmt: skip
+    settings.check()
     out = out or Path("results") / label(experiment, settings)
     check_writable(out)
     outcome, stopped = with_progress(lambda **told: run(experiment, settings, **told))
@@ -86,6 +89,7 @@ def train(
     epochs: Epochs = None,
     seed: Annotated[int, typer.Option(help="Positive whole number.")] = 1,
     replicate: Annotated[int, typer.Option(help="Above 0: train the same run once more, for its time.")] = 0,
+    image_size: ImageSize = None,
     n_train: Annotated[int | None, typer.Option(help="Train on so many images only.")] = None,
     backend: BackendName = None,
     ledger: LedgerFile = DEFAULT_LEDGER,
@@ -111,18 +115,20 @@ def train(
     }
     training: dict[str, Any] = {"optimizer": optimizer, "learning_rate": lr, "momentum": momentum, **budget}
     spec = RunSpec(
-        model=ModelSpec(**network),
-        data=data.resolve(DataSpec(name=dataset, n_train=n_train)),
+        model=models.resolve(ModelSpec(**network)),
+        data=data.resolve(DataSpec(name=dataset, n_train=n_train, image_size=height_width(image_size))),
         train=TrainSpec(**training),
         seed=seed,
         replicate=replicate,
     )
-    models.check(spec.model)
     settings = Settings(
         ledger=ledger, backend=backend, checkpoint_every=checkpoint_every, retry_failed=retry_failed,
         weights=save_weights,
     )  # fmt: skip
     outcome, stopped = with_progress(lambda **told: run_one(spec, settings, **told))
+    if stopped and not outcome.n_trained:
+        print("stopped: the same command continues", file=sys.stderr)
+        end(stopped)
     record = overview.stored_run(ledger, outcome.runs[0].run_id)
     show(overview.run_as_json(record) if as_json else [overview.run_table(record)])
     end(stopped or (SOME_RUNS_FAILED if record.status != "done" else 0))

@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from errno import EACCES, EDQUOT, EFBIG, ENOSPC, ENOTDIR, EPERM, EROFS
+from errno import EACCES, EEXIST, ENOTDIR, EPERM, EROFS
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,12 +28,12 @@ import numpy as np
 from filelock import FileLock
 
 from kbnd.data.splits import Arrays, Split, fingerprint_of
-from kbnd.errors import DataMissingError, NoSpaceError, UsageError
+from kbnd.errors import DataMissingError
+from kbnd.files import NO_SPACE, explained, synchronise_folder, synchronised
 
 FORMAT = 1
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
-NO_SPACE = (ENOSPC, EDQUOT, EFBIG)
-NOT_WRITABLE = (EACCES, EPERM, EROFS, ENOTDIR)
+NOT_WRITABLE = (EACCES, EPERM, EROFS, ENOTDIR, EEXIST)
 
 
 @dataclass(frozen=True)
@@ -147,16 +147,17 @@ def write(key: str, arrays: Arrays, *, name: str, source: str, state: str = "") 
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
         try:
-            sha256 = {file: _write_array(staging / f"{file}.npy", part) for file, part in _parts(arrays).items()}
+            sha256 = {part: _write_array(staging / f"{part}.npy", array) for part, array in _parts(arrays).items()}
             manifest = Manifest(name, arrays.fingerprint, arrays.classes, source, state, sha256)
-            _write_synchronised(staging / "manifest.json", json.dumps(asdict(manifest), indent=1).encode())
+            with synchronised(staging / "manifest.json") as file:
+                file.write(json.dumps(asdict(manifest), indent=1).encode())
             home = folder / arrays.fingerprint
             home.mkdir(exist_ok=True)
-            for file in FILES:
-                os.replace(staging / f"{file}.npy", home / f"{file}.npy")
-            _synchronise_folder(home)
+            for part in FILES:
+                os.replace(staging / f"{part}.npy", home / f"{part}.npy")
+            synchronise_folder(home)
             os.replace(staging / "manifest.json", folder / "manifest.json")
-            _synchronise_folder(folder)
+            synchronise_folder(folder)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         _sweep(folder, keep=arrays.fingerprint)
@@ -178,10 +179,9 @@ def disk_errors(folder: Path, *, variable: str = "KBND_CACHE") -> Iterator[None]
     try:
         yield
     except OSError as error:
-        if error.errno in NO_SPACE:
-            raise NoSpaceError(f"no space left to store data in {folder}: free some or set {variable}") from error
-        if error.errno in NOT_WRITABLE or isinstance(error, FileExistsError):
-            raise UsageError(f"cannot write data to {folder}: set {variable} to a folder of yours") from error
+        # Others are passed on: a download fails with an OSError of the network too.
+        if error.errno in (*NO_SPACE, *NOT_WRITABLE):
+            raise explained(error, f"data in {folder}", remedy=f"set {variable} to a folder of yours") from error
         raise
 
 
@@ -198,29 +198,12 @@ def _parts(arrays: Arrays) -> dict[str, np.ndarray]:
 
 def _write_array(path: Path, array: np.ndarray) -> str:
     # np.save uses C's fwrite, whose failure on a full disk carries no errno; plain writes do
-    with path.open("wb") as file:
+    with synchronised(path) as file:
         header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
         np.lib.format.write_array_header_1_0(file, header)
         file.write(np.ascontiguousarray(array).data)
-        file.flush()
-        os.fsync(file.fileno())
     stat = path.stat()
     return _sha256_of(path, stat.st_mtime_ns, stat.st_size)
-
-
-def _write_synchronised(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _synchronise_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sweep(folder: Path, *, keep: str) -> None:

@@ -10,7 +10,9 @@
 | `svhn_cropped`  | tensorflow-datasets | 73,257             | 26,032 | 7,325              | 32x32x3         |
 
 Any other image classification name of tensorflow-datasets and `folder:PATH` work too, with a tenth for
-validation. Nothing here opens a file, so a spec is resolved in microseconds.
+validation. A name in the table is resolved from it alone, in microseconds. For a folder, that it exists is checked;
+another name is looked for in the cache, then among prepared datasets, and last in the list of tensorflow-datasets,
+which is imported for that (without TensorFlow).
 """
 
 from __future__ import annotations

@@ -90,7 +90,8 @@ def stack(parts: list[list[Images]], *, name: str, size: tuple[int, int] | None,
         return [np.stack(part) for part in parts], True
     if size is None:
         raise UsageError(
-            f"images of dataset {name!r} differ in size ({_by(shapes[0])} to {_by(shapes[-1])}): give an image_size"
+            f"images of dataset {name!r} differ in size ({_by(shapes[0])} to {_by(shapes[-1])}): "
+            f"give --image-size HxW, such as --image-size 32x32, or image_size = [32, 32] in the [data] of a study"
         )
     return [np.concatenate([fit_images(image[None], size, how=how) for image in part]) for part in parts], False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -22,6 +23,9 @@ NAME = re.compile(r"([a-z][a-z0-9_]*)(?:/([A-Za-z0-9][A-Za-z0-9_.-]*))?(?::(\d+\
 """`name`, `name/config` or `name:version`; no namespace, because those run code from the network."""
 
 KINDS = {kind.exit_code: kind for kind in (UsageError, DataMissingError, NoSpaceError, InterruptedRunError)}
+
+INTERRUPTED = (InterruptedRunError.exit_code, -signal.SIGINT)
+"""How a child ends on Ctrl-C: 130 where it caught it, the signal itself while Python was still starting."""
 
 
 def data_dir() -> Path:
@@ -77,6 +81,7 @@ def decode_in_child(spec: DataSpec, *, download: bool, force: bool) -> None:
         DataMissingError: it is not prepared and could not be downloaded.
         UsageError: it is no image classification dataset.
         NoSpaceError: the disk is full.
+        InterruptedRunError: Ctrl-C, which the child received too.
     """
     request = {"data": spec.model_dump(mode="json"), "download": download, "force": force}
     command = [sys.executable, "-m", "kbnd.data.decoding", json.dumps(request)]
@@ -95,6 +100,8 @@ def _error_of(child: subprocess.CompletedProcess[str], name: str) -> KbndError:
     sentence = child.stdout.strip()
     if child.returncode in KINDS and sentence:
         return KINDS[child.returncode](sentence)
+    if child.returncode in INTERRUPTED:
+        return InterruptedRunError(f"stopped while decoding dataset {name!r}: the same command decodes it anew")
     return DataMissingError(
         f"decoding dataset {name!r} stopped with exit status {child.returncode}: its messages are above"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 
 from kbnd import data
@@ -26,3 +27,4 @@ def execute(tasks: Iterable[Task], *, observer: Callable[[Task], Observer]) -> I
         if task.spec.data not in loaded:
             loaded = {task.spec.data: data.load(task.spec.data)}
         yield train(task, dataset=loaded[task.spec.data], observer=observer(task))
+        gc.collect()  # a Keras model and its compiled steps are a circle, some 10 MB a run until it is broken

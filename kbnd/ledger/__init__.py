@@ -3,20 +3,22 @@
 Training writes to it, analysis reads from it, and neither knows the other. Several processes may share one file:
 whoever wants to train a run claims it first, so that each run is trained once.
 
-| module     | subject                                                              |
-|------------|----------------------------------------------------------------------|
-| `store`    | `Ledger`, the public face                                            |
-| `schema`   | tables, migrations, how a record's fields become SQLite values       |
-| `database` | opening the file, transactions, SQLite's errors as sentences         |
-| `claims`   | who is training what, and whether that process still lives           |
-| `rows`     | records to rows and back                                             |
-| `frames`   | rows as the tables runs.csv and epochs.csv                           |
-| `checks`   | what a stored or imported run must satisfy                           |
-| `exchange` | export and import                                                    |
+| module       | subject                                                              |
+|--------------|----------------------------------------------------------------------|
+| `store`      | `Ledger`, the public face                                            |
+| `schema`     | tables, migrations, how a record's fields become SQLite values       |
+| `database`   | opening the file, transactions, SQLite's errors as sentences         |
+| `claims`     | who is training what, and whether that process still lives           |
+| `neighbours` | who else trained on this machine meanwhile                           |
+| `rows`       | records to rows and back                                             |
+| `frames`     | rows as the tables runs.csv and epochs.csv                           |
+| `checks`     | what a stored or imported run must satisfy                           |
+| `exchange`   | export and import                                                    |
 """
 
 from kbnd.ledger.claims import Claim, ClaimResult
 from kbnd.ledger.exchange import Merged
+from kbnd.ledger.rows import StudyInfo
 from kbnd.ledger.store import Ledger
 
-__all__ = ["Claim", "ClaimResult", "Ledger", "Merged"]
+__all__ = ["Claim", "ClaimResult", "Ledger", "Merged", "StudyInfo"]

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from kbnd.errors import UsageError
-from kbnd.ledger.rows import RUNNING, read_labels, read_runs
+from kbnd.ledger.rows import RUNNING, StudyInfo, read_labels, read_runs
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind
 from kbnd.records import EpochRecord, RunRecord, Status
 from kbnd.spec import NAME_PATTERN, PROTOCOL, Identity, RunSpec
@@ -24,7 +24,6 @@ STATUSES: tuple[str, ...] = get_args(Status)
 _LONGEST_TEXT = 100_000
 _PYTHON: dict[Kind, type] = {"text": str, "count": int, "number": float, "flag": bool, "json": dict, "bits": bytes}
 _AT_LEAST_ONE = ("seed", "epoch")
-_ANY_SIGN = ("compile_s",)  # an estimate by subtraction, which noise can push below zero
 _HEX = re.compile(r"[0-9a-f]{16}")
 
 
@@ -50,16 +49,19 @@ def problems_in(db: sqlite3.Connection) -> Iterator[str]:
     for record in read_runs(db):
         if record.status != RUNNING:
             yield from (f"run {record.run_id}: {clause}" for clause in problems_of(record))
-    for study, digest, _, labels in read_labels(db):
-        yield from (f"study {study}: {clause}" for clause in problems_of_labels(study, digest, labels))
+    for study, about, _, labels in read_labels(db):
+        yield from (f"study {study}: {clause}" for clause in problems_of_labels(study, about, labels))
 
 
-def problems_of_labels(study: Any, digest: Any, labels: Any) -> Iterator[str]:
-    """Yield one clause for each label of a study that is none."""
+def problems_of_labels(study: Any, about: StudyInfo, labels: Any) -> Iterator[str]:
+    """Yield one clause for each thing that cannot be true of a study."""
     if not is_name(study):
         yield f"the study name {study!r} does not match {NAME_PATTERN}"
-    if not is_id(digest):
-        yield f"the digest {digest!r} is not 16 hexadecimal digits"
+    if not is_id(about.digest):
+        yield f"the digest {about.digest!r} is not 16 hexadecimal digits"
+    for name in ("title", "difference"):
+        if not is_text(getattr(about, name)):
+            yield f"the {name} should be printable text, received {getattr(about, name)!r:.80}"
     for label in labels:
         match label:
             case [arm, int(seed), int(replicate), run_id] if is_name(arm) and is_id(run_id):
@@ -76,6 +78,13 @@ def is_name(value: Any) -> bool:
 def is_id(value: Any) -> bool:
     """Whether the value looks like a digest."""
     return isinstance(value, str) and _HEX.fullmatch(value) is not None
+
+
+def is_text(value: Any) -> bool:
+    """Whether the value is text that no terminal takes for a command."""
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        return False
+    return all(c.isprintable() or c in "\n\t" for c in value)
 
 
 def _values(fields: dict[str, Field], record: RunRecord | EpochRecord) -> Iterator[str]:
@@ -96,11 +105,11 @@ def _range(name: str, kind: Kind, value: Any) -> str | None:
         return f"should be at least {int(name in _AT_LEAST_ONE)}"
     if kind == "number" and name.endswith("_accuracy") and not 0.0 <= value <= 1.0:
         return "should lie in [0, 1]"
-    if kind == "number" and value < 0.0 and not name.endswith("_loss") and name not in _ANY_SIGN:
+    if kind == "number" and value < 0.0 and not name.endswith("_loss"):
         return "should not be negative"
     if kind == "text" and name in ("run_id", "recipe_id") and not is_id(value):
         return "should be 16 hexadecimal digits"
-    if kind == "text" and not (len(value) <= _LONGEST_TEXT and all(c.isprintable() or c in "\n\t" for c in value)):
+    if kind == "text" and not is_text(value):
         return "should be printable text"
     return None
 

@@ -2,9 +2,10 @@
 
 A claim is stale, and may be taken over, when
 
-- its process is gone: same host, same boot, and no process with that number *and start time* (numbers are reused);
-- its machine was restarted: same host, another boot;
-- it has not been heard of for 60 s (another host, another container, or a process that is suspended).
+- its process is gone: same boot of the same machine, and no process with that number *and start time* (numbers are
+  reused);
+- it has not been heard of for 60 s: another machine or container, a process that is suspended, or this machine before
+  it was restarted. A host name tells nothing here: two machines that share a disk may both be called localhost.
 
 While it holds claims, a process renews them every 15 s from a thread with a connection of its own. One that was
 suspended past the limit finds at its next write that it has lost the claim, and stores nothing.
@@ -41,6 +42,10 @@ class Process(NamedTuple):
     pid: int
     process_started: str
 
+    def is_beside(self, other: Process) -> bool:
+        """Whether both run on one machine, be it in containers with other host names."""
+        return self.boot_id == other.boot_id and (self.boot_id != "" or self.host == other.host)
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -63,11 +68,9 @@ class Claim:
     def is_stale(self, here: Process, *, now: float | None = None) -> bool:
         """Whether the process is gone, as far as can be told from `here` at a time (None is now)."""
         there = self.process
-        if here.boot_id and there.host == here.host:
-            if there.boot_id != here.boot_id:
-                return True
-            if there.pid_namespace == here.pid_namespace and not is_alive(there.pid, there.process_started):
-                return True
+        can_look = there.is_beside(here) and there.pid_namespace == here.pid_namespace != ""
+        if can_look and not is_alive(there.pid, there.process_started):
+            return True
         return (time.time() if now is None else now) - self.heartbeat_at > STALE_S
 
     def __str__(self) -> str:

@@ -15,11 +15,7 @@ in their times, but the same training (equal session and start) may differ in no
 
 from __future__ import annotations
 
-import errno
-import os
 import sqlite3
-import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,12 +23,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kbnd.errors import NoSpaceError, UsageError
+from kbnd.errors import UsageError
+from kbnd.files import disk_errors, replacing, write_whole
 from kbnd.ledger.checks import problems_of, problems_of_labels
 from kbnd.ledger.claims import all_claims, this_process
 from kbnd.ledger.database import NotSQLiteError, open_database, snapshot
-from kbnd.ledger.jsonl import StudyLabels, read_jsonl
-from kbnd.ledger.rows import RUNNING, read_labels, read_run, read_runs, replace_run, write_labels
+from kbnd.ledger.jsonl import read_jsonl
+from kbnd.ledger.rows import (
+    RUNNING,
+    StudyLabels,
+    read_labels,
+    read_run,
+    read_runs,
+    replace_run,
+    write_labels,
+    write_study,
+)
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, encode
 from kbnd.records import HITS, EpochRecord, RunRecord
 
@@ -77,7 +83,7 @@ def things_of(source: Path) -> Iterator[Iterator[RunRecord | StudyLabels]]:
 
 
 def _things_in(db: sqlite3.Connection) -> Iterator[RunRecord | StudyLabels]:
-    yield from (StudyLabels(*labels) for labels in read_labels(db))
+    yield from read_labels(db)
     yield from (record for record in read_runs(db) if record.status != RUNNING)
 
 
@@ -115,66 +121,28 @@ def write_tables(folder: Path, format: str, tables: dict[str, pd.DataFrame]) -> 
     """Write each table to `folder/NAME.FORMAT`, made where it is missing; return the files."""
     if format == "parquet" and find_spec("pyarrow") is None:
         raise UsageError("format 'parquet' needs pyarrow: pip install 'kbnd[parquet]'")
-    try:
+    with disk_errors(f"the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be made a folder for the tables: {error.strerror}") from None
-    written = []
-    for name, table in tables.items():
-        path = folder / f"{name}.{format}"
-        with replacing(path) as temporary:
-            if format == "csv":
-                table.to_csv(temporary, index=False)
-            else:
-                table.to_parquet(temporary, index=False)
-        written.append(path)
-    return written
+    contents = {
+        name: table.to_csv(index=False).encode() if format == "csv" else table.to_parquet(index=False)
+        for name, table in tables.items()
+    }
+    return [write_whole(folder / f"{name}.{format}", content, what="table") for name, content in contents.items()]
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> Path:
     """Write a text file as a whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(lines)
+    with replacing(path, what="export") as file:
+        file.writelines(line.encode() for line in lines)
     return path
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file to fill, and put it in place of `path` once it is whole.
-
-    Raises:
-        UsageError: the folder is missing or cannot be written.
-        NoSpaceError: the disk is full.
-    """
-    temporary = None
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise NoSpaceError(f"the disk is full: {path} was not written") from None
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _merge_labels(db: sqlite3.Connection, thing: StudyLabels, source: str) -> None:
-    for problem in problems_of_labels(thing.study, thing.digest, thing.labels):
+    for problem in problems_of_labels(thing.study, thing.about, thing.labels):
         raise UsageError(f"{source}: {problem}; nothing was imported")
-    write_labels(db, thing.study, thing.digest, thing.labels, replace=False)
+    write_labels(db, thing.study, thing.about.digest, thing.labels, replace=False)
     if thing.is_current:
-        db.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (thing.study, thing.digest, time.time()))
+        write_study(db, thing.study, thing.about, replace=False)
 
 
 def _refuse_difference(ours: RunRecord | None, theirs: RunRecord, *, here: Path, source: str) -> None:

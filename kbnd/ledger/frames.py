@@ -20,13 +20,23 @@ RUN_COLUMNS = (
     *("test_accuracy", "test_loss", "val_accuracy", "val_loss"),
     *("fit_s", "steady_train_s", "epoch_s", "compile_s", "peak_rss_bytes", "peak_device_bytes", "energy_j"),
     *("run_id", "recipe_id"),
-    *("session", "block", "position", "machine", "is_concurrent", "model", "dataset", "device"),
-    *("backend_version", "keras_version", "n_parameters", "n_steps", "n_test", "wall_s", "started_at", "error"),
 )
+"""What runs.csv promises, in its order."""
 
 EPOCH_COLUMNS = (
     *("run_id", "arm", "seed", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
     *("test_loss", "test_accuracy", "train_s", "val_s", "is_warmup"),
+)
+"""What epochs.csv promises, in its order."""
+
+_ALL_RUN_COLUMNS = (
+    *RUN_COLUMNS,
+    *("session", "block", "position", "machine", "is_concurrent", "model", "dataset", "device"),
+    *("backend_version", "keras_version", "n_parameters", "n_steps", "n_test", "wall_s", "started_at", "error"),
+)
+
+_ALL_EPOCH_COLUMNS = (
+    *EPOCH_COLUMNS,
     *("train_eval_loss", "train_eval_accuracy", "images_per_s", "hook_s"),
     *("peak_rss_bytes", "peak_device_bytes", "energy_j", "power_w", "study", "replicate"),
 )
@@ -42,12 +52,12 @@ _ORDER = "ORDER BY l.study IS NULL, l.study, l.ordinal, r.started_at, r.run_id"
 
 def read_run_frame(db: sqlite3.Connection, study: str | None, digest: str | None) -> pd.DataFrame:
     """Return the stored runs of a study (or of all, and those of none) in the order of its labels."""
-    columns = ", ".join(_SQL_NAMES.get(name, f"r.{name}") for name in RUN_COLUMNS)
+    columns = ", ".join(_SQL_NAMES.get(name, f"r.{name}") for name in _ALL_RUN_COLUMNS)
     rows = db.execute(
         f"SELECT {columns} FROM runs r {_join(study)} {_LABELS} ON l.run_id = r.run_id {_ORDER}",
         {"study": study, "digest": digest},
     ).fetchall()
-    frame = pd.DataFrame.from_records(rows, columns=list(RUN_COLUMNS))
+    frame = pd.DataFrame.from_records(rows, columns=list(_ALL_RUN_COLUMNS))
     frame["machine"] = [_machine(text) for text in frame["machine"]]
     return _typed(frame, {**RUN_FIELDS, "epochs": Field("count", False, True)})
 
@@ -55,13 +65,13 @@ def read_run_frame(db: sqlite3.Connection, study: str | None, digest: str | None
 def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | None) -> pd.DataFrame:
     """Return the epochs of the same runs, in the same order."""
     own = {"study": "l.study", "arm": "l.arm", "seed": "r.seed", "replicate": "r.replicate"}
-    columns = ", ".join(own.get(name, f"e.{name}") for name in EPOCH_COLUMNS)
+    columns = ", ".join(own.get(name, f"e.{name}") for name in _ALL_EPOCH_COLUMNS)
     rows = db.execute(
         f"SELECT {columns} FROM runs r {_join(study)} {_LABELS} ON l.run_id = r.run_id "
         f"JOIN epochs e ON e.run_id = r.run_id {_ORDER}, e.epoch",
         {"study": study, "digest": digest},
     ).fetchall()
-    frame = pd.DataFrame.from_records(rows, columns=list(EPOCH_COLUMNS))
+    frame = pd.DataFrame.from_records(rows, columns=list(_ALL_EPOCH_COLUMNS))
     return _typed(frame, {**EPOCH_FIELDS, "seed": RUN_FIELDS["seed"], "replicate": RUN_FIELDS["replicate"]})
 
 

@@ -1,10 +1,10 @@
 """Runs as JSON lines: everything a ledger knows about finished runs, as text that other programs can read.
 
-| line                                    | holds                                                      |
-|-----------------------------------------|------------------------------------------------------------|
-| `{"ledger": {"format": 1}}`             | always the first                                           |
-| `{"study": {...}}`, one per definition  | name, digest, is_current, labels (arm, seed, replicate, run_id) |
-| `{"run": {...}}`, one per finished run  | the fields of a `RunRecord`, epochs as a list              |
+| line                                    | holds                                                                     |
+|-----------------------------------------|---------------------------------------------------------------------------|
+| `{"ledger": {"format": 1}}`             | always the first                                                          |
+| `{"study": {...}}`, one per definition  | name, the fields of a `StudyInfo`, is_current, labels (as lists)          |
+| `{"run": {...}}`, one per finished run  | the fields of a `RunRecord`, epochs as a list                             |
 
 Fields that are None are left out, bytes are base64, an infinite float is "inf" or "-inf". The same ledger always gives
 the same bytes.
@@ -18,33 +18,25 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from kbnd.errors import UsageError
-from kbnd.ledger.rows import RUNNING, Label, read_labels, read_runs
+from kbnd.ledger.rows import RUNNING, StudyInfo, StudyLabels, read_labels, read_runs
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field
 from kbnd.records import EpochRecord, RunRecord
 
 FORMAT = 1
 
 _LONGEST_LINE = 2**26
+_STUDY_KEYS = ("name", "title", "difference", "digest", "is_current", "labels")
 _INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
-
-
-class StudyLabels(NamedTuple):
-    """One definition of a study and the runs its arms are mapped to."""
-
-    study: str
-    digest: str
-    is_current: bool
-    labels: list[Label]
 
 
 def lines_of(db: sqlite3.Connection) -> Iterator[str]:
     """Yield the lines that describe every label and every finished run of a ledger."""
     yield _line("ledger", {"format": FORMAT})
-    for study, digest, is_current, labels in read_labels(db):
-        yield _line("study", {"name": study, "digest": digest, "is_current": is_current, "labels": labels})
+    for study, about, is_current, labels in read_labels(db):
+        yield _line("study", {"name": study, **about._asdict(), "is_current": is_current, "labels": labels})
     for record in read_runs(db):
         if record.status != RUNNING:
             epochs = [_values(EPOCH_FIELDS, epoch) for epoch in record.epochs]
@@ -127,11 +119,12 @@ def _thing(kind: str, values: dict[str, Any]) -> RunRecord | StudyLabels:
         history = tuple(EpochRecord(**_arguments(EPOCH_FIELDS, epoch)) for epoch in epochs)
         return RunRecord(**_arguments(RUN_FIELDS, values), epochs=history)
     if kind == "study":
-        _check_keys(values, allowed=("name", "digest", "is_current", "labels"), required=("name", "digest", "labels"))
+        _check_keys(values, allowed=_STUDY_KEYS, required=("name", "digest", "labels"))
         if not (isinstance(values["labels"], list) and all(isinstance(label, list) for label in values["labels"])):
             raise _LineError("labels is not a list of lists")
         labels = [tuple(label) for label in values["labels"]]
-        return StudyLabels(values["name"], values["digest"], values.get("is_current") is True, labels)
+        about = StudyInfo(values.get("title", ""), values.get("difference", ""), values["digest"])
+        return StudyLabels(values["name"], about, values.get("is_current") is True, labels)
     raise _LineError(f"describes a {kind!r:.40}, not a study or a run")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -44,6 +43,29 @@ class Trainer(NamedTuple):
 
 
 ELSEWHERE = Trainer(None, None, None)
+
+
+class StudyInfo(NamedTuple):
+    """One definition of a study.
+
+    Attributes:
+        title: what its tables are headed; may be empty.
+        difference: in words, what makes it another experiment than the report's; empty where nothing does.
+        digest: of everything that makes its arms what they are.
+    """
+
+    title: str
+    difference: str
+    digest: str
+
+
+class StudyLabels(NamedTuple):
+    """One definition of a study and the runs its arms are mapped to; only the current one has title and difference."""
+
+    study: str
+    about: StudyInfo
+    is_current: bool
+    labels: list[Label]
 
 
 def write_run(db: sqlite3.Connection, record: RunRecord, *, status: str, trainer: Trainer) -> None:
@@ -97,23 +119,18 @@ def read_runs(db: sqlite3.Connection) -> Iterator[RunRecord]:
             yield _record(run, ())
 
 
-def has_others(db: sqlite3.Connection, trainer: Trainer, *, since: str) -> bool:
-    """Whether another `Ledger` object on the same machine trained at or after a time (ISO 8601, else taken as UTC)."""
-    moment = datetime.fromisoformat(since)
-    start = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    query = """SELECT EXISTS (SELECT 1 FROM claims
-            WHERE token <> :token AND host = :host AND boot_id = :boot AND heartbeat_at >= :start)
-        OR EXISTS (SELECT 1 FROM runs
-            WHERE token <> :token AND host = :host AND boot_id = :boot AND finished_at >= :start)"""
-    values = {"token": trainer.token, "host": trainer.host, "boot": trainer.boot_id, "start": start}
-    return bool(db.execute(query, values).fetchone()[0])
-
-
-def write_study(db: sqlite3.Connection, study: str, digest: str) -> None:
-    """Make a definition of a study the current one."""
+def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, replace: bool) -> None:
+    """Make a definition of a study the current one; `replace` decides where it has one already."""
     db.execute(
-        "INSERT OR REPLACE INTO studies (study, digest, assigned_at) VALUES (?, ?, ?)", (study, digest, time.time())
+        f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO studies (study, digest, title, difference, assigned_at) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (study, about.digest, about.title, about.difference, time.time()),
     )
+
+
+def read_study(db: sqlite3.Connection, study: str) -> StudyInfo:
+    """Return the current definition of a study that has one."""
+    return StudyInfo(*db.execute("SELECT title, difference, digest FROM studies WHERE study = ?", (study,)).fetchone())
 
 
 def write_labels(db: sqlite3.Connection, study: str, digest: str, labels: Iterable[Label], *, replace: bool) -> None:
@@ -126,14 +143,15 @@ def write_labels(db: sqlite3.Connection, study: str, digest: str, labels: Iterab
     )
 
 
-def read_labels(db: sqlite3.Connection) -> Iterator[tuple[str, str, bool, list[Label]]]:
-    """Yield (study, digest, is_current, labels) of every definition of every study."""
+def read_labels(db: sqlite3.Connection) -> Iterator[StudyLabels]:
+    """Yield every definition of every study."""
     rows = db.execute(
-        "SELECT l.study, l.digest, s.study IS NOT NULL, l.arm, l.seed, l.replicate, l.run_id FROM labels l "
+        "SELECT l.study, coalesce(s.title, ''), coalesce(s.difference, ''), l.digest, s.study IS NOT NULL, "
+        "l.arm, l.seed, l.replicate, l.run_id FROM labels l "
         "LEFT JOIN studies s ON s.study = l.study AND s.digest = l.digest ORDER BY l.study, l.digest, l.ordinal"
     )
-    for (study, digest, is_current), group in groupby(rows, key=itemgetter(0, 1, 2)):
-        yield study, digest, bool(is_current), [row[3:] for row in group]
+    for (study, *about, is_current), group in groupby(rows, key=itemgetter(slice(5))):
+        yield StudyLabels(study, StudyInfo(*about), bool(is_current), [row[5:] for row in group])
 
 
 def _record(run: tuple[Any, ...], epochs: Iterable[tuple[Any, ...]]) -> RunRecord:

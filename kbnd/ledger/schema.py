@@ -9,7 +9,7 @@
 | `claims`  | run that some process is training | `claim`, the heartbeat        |
 
 A label may name a run that is not stored yet: it is planned. The definitions a study had earlier keep their labels,
-so that two drivers of one study with different settings do not rob each other.
+so that two drivers of one study with different settings do not rob each other: each reads its own by digest.
 
 A float that is not a number becomes NULL, as SQLite itself does; the status `diverged` says what happened.
 """
@@ -50,7 +50,9 @@ _FIRST = (
         train_s REAL, val_s REAL, is_warmup INTEGER NOT NULL, images_per_s REAL, hook_s REAL,
         peak_rss_bytes INTEGER, peak_device_bytes INTEGER, energy_j REAL, power_w REAL,
         PRIMARY KEY (run_id, epoch)) WITHOUT ROWID""",
-    "CREATE TABLE studies (study TEXT PRIMARY KEY, digest TEXT NOT NULL, assigned_at REAL NOT NULL)",
+    """CREATE TABLE studies (
+        study TEXT PRIMARY KEY, digest TEXT NOT NULL, title TEXT NOT NULL, difference TEXT NOT NULL,
+        assigned_at REAL NOT NULL)""",
     """CREATE TABLE labels (
         study TEXT NOT NULL, digest TEXT NOT NULL, arm TEXT NOT NULL, seed INTEGER NOT NULL,
         replicate INTEGER NOT NULL, run_id TEXT NOT NULL, ordinal INTEGER NOT NULL,

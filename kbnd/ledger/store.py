@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from kbnd.errors import LedgerClaimedError, UsageError, unknown
-from kbnd.ledger import claims, exchange, rows
+from kbnd.ledger import claims, exchange, neighbours, rows
 from kbnd.ledger.checks import problems_in, problems_of_labels
 from kbnd.ledger.claims import Claim, ClaimResult
 from kbnd.ledger.database import open_database, snapshot, transaction, translated
 from kbnd.ledger.exchange import Merged
 from kbnd.ledger.jsonl import lines_of
+from kbnd.ledger.rows import Label, StudyInfo
 from kbnd.records import HITS, EpochRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -148,8 +149,7 @@ class Ledger:
             retry_failed: whether runs that failed or ran out of memory are wanted again.
 
         Returns:
-            `claimed`: train it, then `finish` (or `release`); `hit`: the ledger holds its result; `taken`: another
-            live process is training it.
+            `claimed`: train it, then `finish`; `hit`: its result is stored; `taken`: another live process trains it.
         """
         with self._writing():
             status = self.status(run_id)
@@ -163,47 +163,49 @@ class Ledger:
         self._heart.start()
         return "claimed"
 
-    def release(self, run_id: str) -> None:
-        """Give back the claim on a run that was not finished; nothing happens where there is none."""
-        with self._writing():
-            self._db.execute("DELETE FROM claims WHERE run_id = ? AND token = ?", (run_id, self._token))
-        self._let_go(run_id)
-
-    def live_claims(self, host: str | None = None) -> list[Claim]:
-        """Return the claims of processes that live, this one's too, oldest first; `host` limits them to a machine."""
+    def live_claims(self) -> list[Claim]:
+        """Return the claims of processes that live, this one's too, oldest first."""
         with translated(self.path):
-            found = claims.all_claims(self._db)
-        return [c for c in found if host in (None, c.process.host) and not c.is_stale(self._here)]
+            return [claim for claim in claims.all_claims(self._db) if not claim.is_stale(self._here)]
 
     def is_shared(self, since: str) -> bool:
         """Whether somebody else trained on this machine through this ledger since a time (ISO 8601, UTC)."""
         with translated(self.path):
-            return rows.has_others(self._db, self._trainer, since=since)
+            return neighbours.is_shared(self._db, self._here, token=self._token, since=since)
 
     # Studies
 
-    def assign(self, study: str, digest: str, labels: Iterable[rows.Label]) -> None:
+    def assign(
+        self, study: str, digest: str, labels: Iterable[Label], *, title: str = "", difference: str = ""
+    ) -> None:
         """Map the arms of a study to runs, stored or still to come, and make this its current definition.
 
-        The labels of an earlier definition (another digest) are seen no more, those of other studies are untouched.
+        The labels of an earlier definition are seen only by its digest, those of other studies are untouched.
 
         Args:
             study: its name.
             digest: of everything that makes its arms what they are: dataset, epochs, backend, ...
             labels: (arm, seed, replicate, run_id), in the order tables show them.
+            title: what its tables are headed.
+            difference: in words, what makes it another experiment than the report's; empty where nothing does.
         """
-        mapped = list(labels)
-        for problem in problems_of_labels(study, digest, mapped):
+        mapped, about = list(labels), StudyInfo(title, difference, digest)
+        for problem in problems_of_labels(study, about, mapped):
             raise UsageError(problem)
         with self._writing():
             rows.write_labels(self._db, study, digest, mapped, replace=True)
-            rows.write_study(self._db, study, digest)
+            rows.write_study(self._db, study, about, replace=True)
+
+    def about(self, study: str) -> StudyInfo:
+        """Return title, difference and digest of the current definition of a study."""
+        self._check_study(study)
+        with translated(self.path):
+            return rows.read_study(self._db, study)
 
     def studies(self) -> list[str]:
         """Return the names of the studies, the one assigned last at the end."""
         with translated(self.path):
-            found = self._db.execute("SELECT study FROM studies ORDER BY assigned_at, study").fetchall()
-        return [study for (study,) in found]
+            return [study for (study,) in self._db.execute("SELECT study FROM studies ORDER BY assigned_at, study")]
 
     def runs(self, study: str | None = None, *, digest: str | None = None) -> pd.DataFrame:
         """Return the table of runs.csv: one row per stored run of a study, in the order of its labels.

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 
 from kbnd.errors import UsageError, unknown
 from kbnd.models import saved
+from kbnd.models.canonical import canonical_spec
 from kbnd.models.lenet import UNITS as LENET5_UNITS
 from kbnd.models.lenet import lenet5
-from kbnd.models.placement import Unit, place
+from kbnd.models.placement import Plan, Unit, place
 from kbnd.spec import ModelSpec
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["MODELS", "Architecture", "build", "check", "lenet5"]
+__all__ = ["MODELS", "Architecture", "build", "check", "lenet5", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,11 @@ class Architecture:
     dataset: str
 
     @property
-    def options(self) -> tuple[str, ...]:
-        """Names that `ModelSpec.options` may hold: the builder's arguments without a field of their own."""
+    def options(self) -> dict[str, object]:
+        """What `ModelSpec.options` may hold: the builder's arguments without a field of their own, and defaults."""
         taken = {*ModelSpec.model_fields, "input_shape", "classes"}
-        return tuple(name for name in inspect.signature(self.builder).parameters if name not in taken)
+        parameters = inspect.signature(self.builder).parameters
+        return {name: parameter.default for name, parameter in parameters.items() if name not in taken}
 
 
 MODELS: dict[str, Architecture] = {
@@ -60,19 +62,20 @@ def check(spec: ModelSpec) -> None:
     Raises:
         UsageError: an unknown model, option, placement or site, or dropout where the network has no place for it.
     """
+    _plan(spec)
+
+
+def resolve(spec: ModelSpec) -> ModelSpec:
+    """Return the one spec of a network: equal networks have equal specs, whatever they were written like.
+
+    It is what a run is identified by; `kbnd.models.canonical` says how each field is written.
+
+    Raises:
+        UsageError: as `check`.
+    """
     architecture = _find(spec.name)
-    for option in spec.options:
-        if option not in architecture.options:
-            raise unknown(f"option of {spec.name}", option, architecture.options)
-    place(
-        spec.name,
-        architecture.units(**spec.options),
-        batch_norm=spec.batch_norm,
-        dropout=spec.dropout,
-        batch_norm_sites=spec.batch_norm_sites,
-        dropout_sites=spec.dropout_sites,
-        activation=_activation(spec),
-    )
+    plan = _plan(spec)
+    return canonical_spec(spec, plan, architecture.units(**spec.options), defaults=architecture.options)
 
 
 def build(spec: ModelSpec, *, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -104,6 +107,24 @@ def _find(name: str) -> Architecture:
     if name not in MODELS:
         raise unknown("model", name, MODELS)
     return MODELS[name]
+
+
+def _plan(spec: ModelSpec) -> Plan:
+    architecture = _find(spec.name)
+    for option in spec.options:
+        if option not in architecture.options:
+            raise unknown(f"option of {spec.name}", option, architecture.options)
+    return place(
+        spec.name,
+        architecture.units(**spec.options),
+        batch_norm=spec.batch_norm,
+        dropout=spec.dropout,
+        batch_norm_sites=spec.batch_norm_sites,
+        dropout_sites=spec.dropout_sites,
+        activation=_activation(spec),
+        batch_norm_momentum=spec.batch_norm_momentum,
+        batch_norm_epsilon=spec.batch_norm_epsilon,
+    )
 
 
 def _activation(spec: ModelSpec) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import keras
 
 from kbnd.layers import VariableDropout
-from kbnd.models.placement import ORDER, Plan, Unit
+from kbnd.models.placement import ORDER, Plan, Unit, carried
 
 __all__ = ["ORDER", "chain", "unit"]
 
@@ -48,8 +48,8 @@ def chain(
 
 
 def unit(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTensor:
-    """Apply the steps of one unit in the order of the plan."""
-    for step in plan.order:
+    """Apply the steps that one unit carries, in the order of the plan."""
+    for step in carried(one, plan):
         x = STEPS[step](x, one, plan)
     return x
 
@@ -64,8 +64,6 @@ def _weight(x: keras.KerasTensor, one: Unit, _: Plan) -> keras.KerasTensor:
 
 
 def _batch_norm(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTensor:
-    if one.name not in plan.batch_norm:
-        return x
     normalization = keras.layers.BatchNormalization(
         axis=-1,
         momentum=plan.batch_norm_momentum,
@@ -77,20 +75,14 @@ def _batch_norm(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTenso
 
 
 def _activation(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTensor:
-    if one.kind == "logits":
-        return x
     return keras.layers.Activation(plan.activation, dtype=DTYPE, name=f"{one.name}_activation")(x)
 
 
 def _pool(x: keras.KerasTensor, one: Unit, _: Plan) -> keras.KerasTensor:
-    if one.pool == 1:
-        return x
     return keras.layers.MaxPooling2D(one.pool, data_format=CHANNELS, dtype=DTYPE, name=f"{one.name}_pool")(x)
 
 
 def _dropout(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTensor:
-    if one.name not in plan.dropout:
-        return x
     return VariableDropout(plan.dropout[one.name], dtype=DTYPE, name=f"{one.name}_dropout")(x)
 
 

@@ -23,7 +23,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kbnd.models.placement import Unit, check_input, place, warn_of_logits_dropout
+from kbnd.models.floor import warn_of_logits_dropout
+from kbnd.models.placement import Unit, check_input, place
 
 if TYPE_CHECKING:
     import keras

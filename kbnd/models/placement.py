@@ -9,7 +9,6 @@ lets a command refuse a wrong site, rate or size before a backend is loaded.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,7 +21,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "after_activation": ("weight", "activation", "batch_norm", "pool", "dropout"),
     "before_weight": ("batch_norm", "dropout", "weight", "activation", "pool"),
 }
-"""Steps of a unit by placement. A step that a unit does not carry is passed over."""
+"""Steps of a unit by placement. A step that a unit does not carry (`carried`) is passed over."""
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "leaky_relu", "elu", "selu", "gelu", "silu", "linear")
 
@@ -105,22 +104,9 @@ def place(
         UsageError: an unknown placement, site or activation, a value out of range, or BN or dropout asked for
             where the network has no place for it.
     """
-    if batch_norm not in ORDER:
-        raise unknown("batch_norm placement", batch_norm, ORDER)
-    if activation not in ACTIVATIONS:
-        raise unknown("activation", activation, ACTIVATIONS)
-    if not 0.0 <= batch_norm_momentum < 1.0:
-        raise UsageError(f"batch_norm_momentum should lie in [0, 1), received {batch_norm_momentum!r}")
-    if not (batch_norm_epsilon > 0.0 and math.isfinite(batch_norm_epsilon)):
-        raise UsageError(f"batch_norm_epsilon should be positive and finite, received {batch_norm_epsilon!r}")
-    normed = _units_at(BATCH_NORM_SITES, units)
-    if batch_norm_sites is not None:
-        normed = _units_at(_checked("batch_norm_sites", batch_norm_sites, network, units), units)
+    _check_settings(batch_norm, activation, batch_norm_momentum, batch_norm_epsilon)
+    normed = _normed(batch_norm, batch_norm_sites, network, units)
     rates = _rates(dropout, dropout_sites, network, units)
-    if batch_norm == "none":
-        normed = []
-    elif not normed:
-        raise _has_no_place(f"batch_norm {batch_norm!r}", "batch_norm_sites", network, units)
     if batch_norm == "before_weight":
         first = units[0].name
         normed = _without(first, normed, "batch_norm_sites")
@@ -133,6 +119,18 @@ def place(
         batch_norm_momentum=batch_norm_momentum,
         batch_norm_epsilon=batch_norm_epsilon,
     )
+
+
+def carried(unit: Unit, plan: Plan) -> tuple[str, ...]:
+    """Return the steps that a unit carries, in their order: its layers."""
+    has = {
+        "weight": True,
+        "batch_norm": unit.name in plan.batch_norm,
+        "activation": unit.kind != "logits",
+        "pool": unit.pool > 1,
+        "dropout": unit.name in plan.dropout,
+    }
+    return tuple(step for step in plan.order if has[step])
 
 
 def check_input(network: str, units: Sequence[Unit], input_shape: Sequence[int], classes: int) -> None:
@@ -160,28 +158,26 @@ def output_side(units: Sequence[Unit], side: int) -> int:
     return side
 
 
-def logits_dropout_floor(rate: float, classes: int) -> float:
-    r"""Return the cross-entropy in nats that no training can go below with dropout on the logits.
+def _check_settings(batch_norm: str, activation: str, momentum: float, epsilon: float) -> None:
+    if batch_norm not in ORDER:
+        raise unknown("batch_norm placement", batch_norm, ORDER)
+    if activation not in ACTIVATIONS:
+        raise unknown("activation", activation, ACTIVATIONS)
+    if not 0.0 <= momentum < 1.0:
+        raise UsageError(f"batch_norm_momentum should lie in [0, 1), received {momentum!r}")
+    if not (epsilon > 0.0 and math.isfinite(epsilon)):
+        raise UsageError(f"batch_norm_epsilon should be positive and finite, received {epsilon!r}")
 
-    A perfect classifier still loses when the true logit is dropped to 0, where it ties with the K wrong ones
-    dropped as well: ``rate * E[log(1 + K)]``, K ~ Binomial(classes - 1, rate). 0.8312 for 0.5 and 10 classes.
-    """
-    wrong = classes - 1
-    weights = (math.comb(wrong, k) * rate**k * (1 - rate) ** (wrong - k) for k in range(classes))
-    return rate * sum(weight * math.log1p(k) for k, weight in enumerate(weights))
 
-
-def warn_of_logits_dropout(plan: Plan, units: Sequence[Unit], classes: int) -> None:
-    """Warn where dropout follows the last weight layer, quoting what it costs in train mode."""
-    last = units[-1].name
-    rate = plan.dropout.get(last, 0.0)
-    if rate and plan.order.index("dropout") > plan.order.index("weight"):
-        floor = logits_dropout_floor(rate, classes)
-        warnings.warn(
-            f"dropout {rate} on {last} zeroes class scores: the training loss cannot fall below {floor:.4f} nats "
-            f"for {classes} classes, however long it trains",
-            stacklevel=3,
-        )
+def _normed(batch_norm: str, sites: Sequence[str] | None, network: str, units: Sequence[Unit]) -> list[str]:
+    """Return the names of the units with Batch Normalization, in the order of the units."""
+    places = BATCH_NORM_SITES if sites is None else _checked("batch_norm_sites", sites, network, units)
+    if batch_norm == "none":
+        return []
+    normed = _units_at(places, units)
+    if not normed:
+        raise _has_no_place(f"batch_norm {batch_norm!r}", "batch_norm_sites", network, units)
+    return normed
 
 
 def _rates(

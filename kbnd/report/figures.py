@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -62,6 +63,15 @@ class Frames:
         return self.comparison[self.comparison["metric"] == metric].to_dict("records")
 
 
+FIGURES: dict[str, Callable[[Frames, str], Figure | None]] = {
+    "curves": lambda frames, _: curves_figure(frames.runs, frames.epochs, arms=frames.arms, baseline=frames.baseline),
+    "accuracy": lambda frames, metric: accuracy_figure(frames, metric),
+    "time": lambda frames, _: time_figure(frames.ratios),
+    "cost": lambda frames, metric: cost_figure(frames, metric),
+}
+"""What draws each picture from the frames and a metric; None where there is nothing to show."""
+
+
 def draw(
     runs: pd.DataFrame,
     epochs: pd.DataFrame,
@@ -83,12 +93,7 @@ def draw(
     """
     frames = Frames(runs, epochs, comparison, ratios)
     with mpl.rc_context(STYLE):
-        figures = {
-            "curves": curves_figure(frames.runs, frames.epochs, arms=frames.arms, baseline=frames.baseline),
-            "accuracy": accuracy_figure(frames, metric),
-            "time": time_figure(frames.ratios),
-            "cost": cost_figure(frames, metric),
-        }
+        figures = {name: drawn(frames, metric) for name, drawn in FIGURES.items()}
         return {name: _contents(figure, difference) for name, figure in figures.items() if figure is not None}
 
 

@@ -68,7 +68,10 @@ def comparison_notes(rows: pd.DataFrame, *, baseline: str) -> list[str]:
 
 def duration_notes(rows: pd.DataFrame) -> list[str]:
     """Return what must be known of a report's table of seconds."""
-    notes = ["Seconds are this machine's, published ones another's: compare arms by their ratios."]
+    notes = [
+        "Seconds of training, tracing and compilation included, validation not. They are this machine's, published "
+        "ones another's: compare arms by their ratios."
+    ]
     shared = rows[rows["n_concurrent"] > 0]
     if len(shared):
         notes.append(f"While others ran on the machine, so only shown: {_counted(shared, 'n_concurrent')}.")

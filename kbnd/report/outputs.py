@@ -10,38 +10,20 @@
 | `tables.tex`     |                 |
 | `figures/*`      |                 |
 
-A file is written under a temporary name beside its place, flushed to the disk and renamed: a reader sees the old
-file or the new one, and a full disk leaves the old one.
+A reader sees the old file or the new one, and a full disk leaves the old one (`kbnd.files`).
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from kbnd.errors import NoSpaceError, UsageError
+from kbnd.files import disk_errors, write_whole
+from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
 from kbnd.report.render import LATEX_PREAMBLE, Table, to_latex, to_markdown
-
-RUN_COLUMNS = (
-    *("study", "arm", "seed", "replicate", "status", "backend", "epochs"),
-    *("test_accuracy", "test_loss", "val_accuracy", "val_loss"),
-    *("fit_s", "steady_train_s", "epoch_s", "compile_s"),
-    *("peak_rss_bytes", "peak_device_bytes", "energy_j", "run_id", "recipe_id"),
-)
-EPOCH_COLUMNS = (
-    *("run_id", "arm", "seed", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
-    *("test_loss", "test_accuracy", "train_s", "val_s", "is_warmup"),
-)
-
-FIGURES, FORMATS = ("curves", "accuracy", "time", "cost"), ("svg", "png")
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_outputs(
@@ -84,7 +66,10 @@ def write_outputs(
     for name, formats in (figures or {}).items():
         contents |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
     _drop_stale(out_dir, kept=contents)
-    return [write_whole(out_dir / name, content) for name, content in contents.items()]
+    if figures:
+        with disk_errors(f"the output folder {out_dir}"):
+            (out_dir / "figures").mkdir(exist_ok=True)
+    return [write_whole(out_dir / name, content, what="output") for name, content in contents.items()]
 
 
 def check_writable(out_dir: Path) -> None:
@@ -94,50 +79,20 @@ def check_writable(out_dir: Path) -> None:
         UsageError: it cannot be made or written to.
         NoSpaceError: its disk is full.
     """
-    with _plain_errors(out_dir):
+    with disk_errors(f"the output folder {out_dir}"):
         out_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out_dir) as probe:
             probe.write(b"kbnd")
             probe.flush()
 
 
-def write_whole(path: Path, content: bytes) -> Path:
-    """Replace a file in one step: temporary file, fsync, rename.
-
-    Raises:
-        UsageError: the folder cannot be written to.
-        NoSpaceError: its disk is full.
-    """
-    with _plain_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    return path
-
-
-@contextmanager
-def _plain_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise NoSpaceError(f"the disk of the output folder {folder} is full") from error
-        raise UsageError(f"the output folder {folder} cannot be written to: {error.strerror or error}") from error
-
-
 def _drop_stale(out_dir: Path, *, kept: Iterable[str]) -> None:
     """Remove what an earlier call wrote and this one has nothing to put into."""
+    # Not above: matplotlib would be loaded before a study trains, by those who only prove that they may write.
+    from kbnd.report.figures import FIGURES, FORMATS
+
     pictures = {f"figures/{name}.{suffix}" for name in FIGURES for suffix in FORMATS}
-    with _plain_errors(out_dir):
+    with disk_errors(f"the output folder {out_dir}"):
         for name in (pictures | {"times.csv"}) - set(kept):
             (out_dir / name).unlink(missing_ok=True)
 
@@ -147,10 +102,3 @@ def _csv(frame: pd.DataFrame, first: Iterable[str] = ()) -> bytes:
     promised = list(first)
     others = [column for column in frame if column not in promised]
     return frame.reindex(columns=[*promised, *others]).to_csv(index=False, lineterminator="\n").encode()
-
-
-def _umask() -> int:
-    """The process' umask, which `mkstemp` ignores; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -25,12 +25,14 @@ class Overview:
 
     Attributes:
         study: its name in the ledger.
+        difference: in words, what makes it another experiment than the report's.
         comparison: rows of comparison.csv.
         ratios: times as ratios to the baseline.
         tables: both, ready to print.
     """
 
     study: str
+    difference: str
     comparison: pd.DataFrame
     ratios: pd.DataFrame
     tables: list[Table]
@@ -49,7 +51,7 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     """
     with Ledger.open(path, create=False, read_only=True) as ledger:
         study = _chosen(study, ledger.studies(), path)
-        runs = ledger.runs(study=study)
+        runs, about = ledger.runs(study=study), ledger.about(study)
     arms = list(dict.fromkeys(runs["arm"]))
     if not arms:
         raise UsageError(f"the experiment {study!r} in {path} has no runs yet")
@@ -58,13 +60,16 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
         raise unknown("arm", baseline, arms)
     comparison = compare(runs, baseline=baseline, arms=arms)
     ratios = time_ratios(runs, baseline=baseline, arms=arms)
-    return Overview(study, comparison, ratios, report_tables(comparison, ratios, metrics=("test_accuracy",)))
+    rows = (("Experiment", study), ("Runs", f"{len(runs)} in {path}"))
+    tables = [Table(about.title or study, ("", ""), rows, align="ll")]
+    tables += report_tables(comparison, ratios, difference=about.difference)
+    return Overview(study, about.difference, comparison, ratios, tables)
 
 
 def as_json(overview: Overview) -> dict[str, Any]:
     """Return a comparison as JSON values."""
     found = {"comparison": as_rows(overview.comparison), "times": as_rows(overview.ratios)}
-    return {"study": overview.study, **found}
+    return {"study": overview.study, "difference": overview.difference, **found}
 
 
 def stored_runs(path: Path, *, study: str | None = None) -> pd.DataFrame:
@@ -111,9 +116,8 @@ def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def run_as_json(record: RunRecord) -> dict[str, Any]:
     """Return a run's record as JSON values; the per-image bits are hexadecimal."""
-    values = asdict(record)
     bits = record.test_correct
-    return {**values, "test_correct": None if bits is None else bits.hex()}
+    return _finite({**asdict(record), "test_correct": None if bits is None else bits.hex()})
 
 
 def run_table(record: RunRecord) -> Table:
@@ -133,6 +137,15 @@ def run_table(record: RunRecord) -> Table:
         f"Run {record.run_id}, {record.backend} {record.backend_version} on {record.device}.",
     ]
     return Table(f"{record.model} on {record.dataset}, seed {record.seed}", columns, tuple(rows), tuple(notes))
+
+
+def _finite(value: Any) -> Any:
+    """The value with null in place of what JSON has no number for: the loss of a diverged run."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _number(value: float | None, digits: int, *, scale: float = 1.0) -> str:

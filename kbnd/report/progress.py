@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 if TYPE_CHECKING:
     from kbnd.records import EpochRecord, RunRecord
-    from kbnd.study.runner import Planned
+    from kbnd.study.plan import Planned
 
 QUIET_S = 30.0
 """Without a terminal, an epoch is printed only when nothing was printed for so long."""
@@ -27,33 +27,31 @@ class StudyProgress:
         self._started = self._last_line = time.monotonic()
         self._n_runs = self._n_done = 0
         self._epochs_left = self._epochs_trained = 0
+        self._held: set[str] = set()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
-    def on_plan(self, runs: list[Planned], *, n_hits: int) -> None:
+    def on_plan(self, runs: list[Planned], *, held: set[str]) -> None:
         """Print how much there is to do."""
         self._n_runs = len(runs)
-        mean_epochs = sum(r.spec.train.epochs for r in runs) / max(1, len(runs))
-        self._n_done = n_hits
-        self._epochs_left = round(mean_epochs * (len(runs) - n_hits))
-        arms, seeds = len({r.arm for r in runs}), len({r.spec.seed for r in runs})
-        held = f", {n_hits} of them in the ledger already" if n_hits else ""
-        self._line(
-            f"{len(runs)} runs: {arms} arms x {seeds} seeds and the A/A control{held}"
-            if len(runs) > arms * seeds
-            else f"{len(runs)} runs: {arms} arms x {seeds} seeds{held}"
-        )
-        if self._console.is_terminal and n_hits < len(runs):
+        self._epochs_left = sum(run.spec.train.epochs for run in runs if run.run_id not in held)
+        arms, seeds = len({run.arm for run in runs}), len({run.spec.seed for run in runs})
+        control = " and the A/A control" if len(runs) > arms * seeds else ""
+        already = f", {len(held)} of them in the ledger already" if held else ""
+        self._held = held
+        self._line(f"{len(runs)} runs: {_counted(arms, 'arm')} x {_counted(seeds, 'seed')}{control}{already}")
+        if self._console.is_terminal and len(held) < len(runs):
             text = TextColumn("{task.description}")
-            self._bar = Progress(
-                text,
-                BarColumn(bar_width=24),
-                TextColumn("{task.fields[left]}"),
-                console=self._console,
-                transient=True,
-            )
+            columns = (text, BarColumn(bar_width=24), TextColumn("{task.fields[left]}"))
+            self._bar = Progress(*columns, console=self._console, transient=True)
             self._task = self._bar.add_task("starting", total=max(1, self._epochs_left), left="")
             self._bar.start()
+
+    def on_hit(self, run: Planned) -> None:
+        """Count a run that the ledger holds; one that another process trained meanwhile is no longer to be done."""
+        self._n_done += 1
+        if run.run_id not in self._held:
+            self._epochs_left = max(0, self._epochs_left - run.spec.train.epochs)
 
     def on_start(self, run: Planned, record: RunRecord) -> None:
         """Show the run that starts; epochs that a checkpoint already holds are not counted again."""
@@ -118,6 +116,10 @@ class StudyProgress:
     def _name(run: Planned) -> str:
         again = f", replicate {run.spec.replicate}" if run.spec.replicate else ""
         return f"{run.arm}, seed {run.spec.seed}{again}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def duration(seconds: float) -> str:

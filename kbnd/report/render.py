@@ -5,7 +5,6 @@
 | `to_text`      | files and pipes: plain, aligned, never wrapped                                     |
 | `to_markdown`  | README and tables.md (GitHub's dialect)                                            |
 | `to_latex`     | tables.tex: a `table` float that needs the package booktabs                        |
-| `to_csv`       | spreadsheets                                                                       |
 
 What is in a table is decided before (`kbnd.report.tables`): cells are finished strings here. For a terminal see
 `kbnd.report.terminal`.
@@ -13,8 +12,6 @@ What is in a table is decided before (`kbnd.report.tables`): cells are finished 
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -84,7 +81,8 @@ def to_text(table: Table) -> str:
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     notes = [part for note in table.notes for part in textwrap.wrap(note, max(len(rule), NOTE_WIDTH))]
-    lines = [table.title, rule, line(table.columns), rule, *map(line, table.rows), rule, *notes]
+    heading = [line(table.columns), rule] if any(table.columns) else []
+    lines = [table.title, rule, *heading, *map(line, table.rows), rule, *notes]
     return "\n".join(lines) + "\n"
 
 
@@ -124,15 +122,6 @@ def to_latex(table: Table) -> str:
             "",
         ]
     )
-
-
-def to_csv(table: Table) -> str:
-    """Return columns and rows as CSV; title and notes have no place in it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows([[cell.strip() for cell in row] for row in table.rows])
-    return text.getvalue()
 
 
 def column_widths(table: Table, *, by_word: bool = False) -> list[int]:

@@ -57,7 +57,8 @@ def _rich(table: Table, *, width: int) -> list[object]:
         table = replace(table, rows=tight)
         if _width(table, by_word=True) > width:
             return [title, *(Text(line) for line in _as_list(table)), *notes]
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    has_header = any(table.columns)
+    grid = RichTable(box=box.SIMPLE_HEAD, show_header=has_header, pad_edge=False, show_edge=False, padding=(0, 1))
     for heading, side, fitted in zip(table.columns, table.align, _fitted(table, width), strict=True):
         justify: Literal["left", "right"] = "left" if side == "l" else "right"
         grid.add_column(Text(heading), justify=justify, width=fitted)

@@ -49,15 +49,13 @@ class PublishedTable(Spec):
 
     Attributes:
         title: as the report's caption says it, in our words.
-        metric: column of the runs that it shows.
-        unit: `s` or `fraction` (an accuracy in [0, 1]).
+        metric: column of the runs that it shows; published accuracies are fractions, times seconds.
         columns: headings.
         rows: one arm and one published number for each column.
     """
 
     title: str
     metric: Metric
-    unit: Literal["s", "fraction", "nats"]
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
 
@@ -85,7 +83,7 @@ class Study(Spec):
     """A whole study as its TOML file says it.
 
     Attributes:
-        name: of the study; its module and file are called so.
+        name: of the study, at most 20 characters; its module and file are called so.
         title: one line for headings.
         report: the source report, in words.
         baseline: the arm that all others are compared with.
@@ -99,7 +97,7 @@ class Study(Spec):
         tables: the report's tables.
     """
 
-    name: Name
+    name: Annotated[Name, Field(max_length=20)]
     title: str
     report: str = ""
     baseline: Name
@@ -160,7 +158,8 @@ class Experiment(Spec):
     """A study with every choice made: what is trained.
 
     Attributes:
-        name: study, dataset and whatever else differs from the report's experiment; labels rows in the ledger.
+        name: study, dataset and whatever else a user chose; with the backend it names the experiment in a ledger.
+        title: of the study.
         difference: in words, what makes this another experiment than the report's; empty where nothing does.
         seeds: number of paired seeds.
         data: shared by all arms, resolved.
@@ -169,6 +168,7 @@ class Experiment(Spec):
     """
 
     name: Name
+    title: str
     difference: str
     seeds: int
     data: DataSpec
@@ -207,26 +207,27 @@ def decide(study: Study, choices: Choices) -> Experiment:
         raise unknown("preset", choices.preset, ["faithful", *study.presets])
     preset = preset or Preset()
     chosen_data = {**study.data, **preset.data}
-    train_changes = dict(preset.train)
+    budget = dict(preset.train)
     if choices.dataset is not None and choices.dataset != chosen_data.get("name"):
-        chosen_data = {"name": choices.dataset}
-        train_changes = {**data.training_defaults(choices.dataset), **train_changes}
-    if choices.epochs is not None:
-        train_changes["epochs"] = choices.epochs
+        chosen_data = {**preset.data, "name": choices.dataset}
+        budget = {**data.training_defaults(choices.dataset), **budget}
+    usual_epochs = TrainSpec(**{**study.train, **budget}).epochs
+    asked = {} if choices.epochs is None else {"epochs": choices.epochs}
     resolved = data.resolve(DataSpec(**chosen_data))
     arms = {}
     for arm in study.arms:
-        model = ModelSpec(**{**study.model, **preset.model, **arm.model})
-        models.check(model)
-        arms[arm.name] = (model, TrainSpec(**{**study.train, **arm.train, **train_changes}))
+        model = models.resolve(ModelSpec(**{**study.model, **preset.model, **arm.model}))
+        arms[arm.name] = (model, TrainSpec(**{**study.train, **budget, **arm.train, **asked}))
     before = {"data": DataSpec(**study.data), "train": TrainSpec(**study.train), "model": ModelSpec(**study.model)}
     after = {
         "data": resolved,
-        "train": TrainSpec(**{**study.train, **train_changes}),
+        "train": TrainSpec(**{**study.train, **budget, **asked}),
         "model": ModelSpec(**{**study.model, **preset.model}),
     }
+    epochs = None if choices.epochs in (None, usual_epochs) else choices.epochs
     return Experiment(
-        name=_name(study, choices, resolved, train_changes),
+        name=_name(study.name, resolved.name, choices.preset, epochs),
+        title=study.title,
         difference=_difference({**before, "data": data.resolve(DataSpec(**study.data))}, after),
         seeds=choices.seeds or preset.seeds or study.seeds,
         data=resolved,
@@ -245,15 +246,13 @@ def _values(spec: Spec) -> dict[str, Any]:
     return spec.model_dump(mode="json", exclude_defaults=True)
 
 
-def _name(study: Study, choices: Choices, resolved: DataSpec, train_changes: Mapping[str, Any]) -> str:
-    """Label of the experiment: `lenet_grid.mnist`, `lenet_grid.digits.smoke`, `lenet_grid.mnist.2epochs`."""
-    dataset = "".join(c if c.isalnum() or c in "_-" else "_" for c in resolved.name)[-24:]
-    parts = [study.name, dataset]
-    if choices.preset != "faithful":
-        parts.append(choices.preset)
-    if choices.epochs is not None and choices.epochs != TrainSpec(**study.train).epochs:
-        parts.append(f"{train_changes['epochs']}epochs")
-    return ".".join(parts)[:64]
+def _name(study: str, dataset: str, preset: str, epochs: int | None) -> str:
+    """Label of an experiment: `lenet_grid.mnist`, `lenet_grid.digits.smoke`, `lenet_grid.mnist.e2`."""
+    short = "".join(c if c.isalnum() or c in "_-" else "_" for c in dataset)
+    if short != dataset or len(short) > 16:  # a folder, or a long name
+        short = f"{short[-7:]}-{digest(dataset)[:8]}"
+    parts = [study, short, "" if preset == "faithful" else preset, "" if epochs is None else f"e{epochs}"]
+    return ".".join(part for part in parts if part)
 
 
 def _difference(faithful: Mapping[str, Spec], actual: Mapping[str, Spec]) -> str:

@@ -12,11 +12,14 @@ from typing import Any
 
 import pandas as pd
 
+from kbnd import data
 from kbnd.analysis.compare import METRICS, compare
 from kbnd.analysis.timing import time_ratios
+from kbnd.files import write_whole
 from kbnd.ledger import Ledger
+from kbnd.records import RunRecord
 from kbnd.report.figures import draw
-from kbnd.report.outputs import write_outputs, write_whole
+from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
 from kbnd.report.render import Table
 from kbnd.report.tables import report_tables
@@ -55,9 +58,9 @@ def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path
     """Read the plan's runs from the ledger and compare them."""
     planned = {run.run_id for run in outcome.runs}
     with Ledger.open(ledger, create=False, read_only=True) as opened:
-        runs, epochs = opened.runs(study=outcome.label), opened.epochs(study=outcome.label)
-        environments = _environments(opened, runs[runs["run_id"].isin(planned)])
-    runs, epochs = runs[runs["run_id"].isin(planned)], epochs[epochs["run_id"].isin(planned)]
+        runs, epochs = (read(outcome.label, digest=outcome.definition) for read in (opened.runs, opened.epochs))
+        runs, epochs = runs[runs["run_id"].isin(planned)], epochs[epochs["run_id"].isin(planned)]
+        records = _first_of_each_session(opened, runs)
     arms = list(experiment.arms)
     published: dict[tuple[str, str], float] = {
         (arm, table.metric): value
@@ -69,7 +72,9 @@ def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path
     metrics = list(dict.fromkeys([*METRICS, *(table.metric for table in study.tables)]))
     comparison = compare(runs, baseline=study.baseline, metrics=metrics, published=published, arms=arms)
     ratios = time_ratios(runs, baseline=study.baseline, arms=arms)
-    tables = report_tables(comparison, ratios, published=study.tables, difference=experiment.difference)
+    tables = [_about(study, outcome.label, runs, next(iter(records.values()), None))]
+    tables += report_tables(comparison, ratios, published=study.tables, difference=experiment.difference)
+    environments = {session: record.environment for session, record in records.items()}
     n_bad = int(runs["status"].isin(["failed", "oom", "diverged"]).sum())
     return Report(outcome.label, experiment.difference, runs, epochs, comparison, ratios, tables, environments, n_bad)
 
@@ -101,10 +106,27 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _environments(ledger: Ledger, runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """The environment of the first run of each session."""
-    found = {}
-    for run in runs.sort_values("started_at").drop_duplicates("session").itertuples():
-        record = ledger.get(str(run.run_id))
-        found[str(run.session)] = {} if record is None else record.environment
-    return found
+def _first_of_each_session(ledger: Ledger, runs: pd.DataFrame) -> dict[str, RunRecord]:
+    """The first run of each session, by session."""
+    first = runs.sort_values("started_at").drop_duplicates("session")
+    found = {str(run.session): ledger.get(str(run.run_id)) for run in first.itertuples()}
+    return {session: record for session, record in found.items() if record is not None}
+
+
+def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | None) -> Table:
+    """What was run, on what: the heading of everything printed."""
+    counts = ", ".join(f"{n} {status}" for status, n in runs["status"].value_counts().items())
+    rows = [("Report", study.report)] if study.report else []
+    rows += [("Experiment", label), ("Runs", counts)]
+    notes = []
+    if record is not None:
+        about = record.environment
+        versions = f"{record.backend} {record.backend_version}, Keras {record.keras_version}"
+        cores = f"{about.get('n_cores_usable')} cores of {about.get('cpu')}"
+        place = cores if record.device == "cpu" else about.get("gpu")
+        rows += [
+            ("Data", data.label_for(record.dataset, record.fingerprint)),
+            ("Backend", f"{versions} on {record.device} ({place})"),
+        ]
+        notes = [note for note in [data.note_for(record.dataset, record.fingerprint)] if note]
+    return Table(study.title, ("", ""), tuple(rows), tuple(notes), align="ll")

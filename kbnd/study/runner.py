@@ -1,12 +1,7 @@
-"""Runs an experiment: plans blocks, trains what the ledger does not hold, writes the outputs.
+"""Runs a plan: trains what the ledger does not hold, shares the work with other processes, waits for theirs.
 
-A block is one seed with its arms shuffled, so that drift of the machine hits all arms alike:
-
-    block 1: bn  dropout0.5  baseline  ...  baseline (A/A)
-    block 2: dropout0.1  baseline (A/A)  bn  ...
-
-The plan is a function of the experiment alone; what is already in the ledger is skipped, what another live
-process is training is waited for. So the same command, run again, continues and ends with the same table.
+What is already in the ledger is skipped, what another live process is training is waited for. So the same command,
+run again, continues and ends with the same table.
 """
 
 from __future__ import annotations
@@ -20,27 +15,20 @@ from typing import Protocol
 
 from kbnd import data
 from kbnd.errors import LedgerClaimedError, UsageError, unknown
-from kbnd.execution import EXECUTORS
+from kbnd.execution import EXECUTORS, executor
 from kbnd.ledger import Ledger
-from kbnd.records import HITS, EpochRecord, RunRecord
-from kbnd.seeds import generator
+from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import DataSpec, Identity, RunSpec, digest
 from kbnd.study.definition import Experiment
+from kbnd.study.plan import Planned, plan
+from kbnd.training import backend
 from kbnd.training.task import Observer, Task
 
 POLL_S = 1.0
 """Seconds between two looks at runs that another process is training."""
 
-
-@dataclass(frozen=True)
-class Planned:
-    """One run of the plan, with its place in it."""
-
-    arm: str
-    spec: RunSpec
-    run_id: str
-    block: int | None = None
-    position: int | None = None
+UNFINISHED = (None, "running", "interrupted", "pruned")
+"""Statuses of runs that are trained (again) without being asked to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +57,16 @@ class Settings:
     wait: bool = True
     weights: Path | None = None
 
+    def check(self) -> None:
+        """Refuse an executor or backend that cannot be, before anything is made.
+
+        Raises:
+            UsageError: it names the allowed ones.
+        """
+        if self.executor not in EXECUTORS:
+            raise unknown("executor", self.executor, EXECUTORS)
+        backend.choose(self.backend)
+
     def checkpoint(self, run_id: str) -> Path:
         """File of a run's checkpoints, in a folder beside the ledger."""
         return self.ledger.with_name(self.ledger.name + ".checkpoints") / f"{run_id}.npz"
@@ -77,8 +75,8 @@ class Settings:
 class Progress(Protocol):
     """What is told of the runs while they train."""
 
-    def on_plan(self, runs: list[Planned], *, n_hits: int) -> None:
-        """Tell the whole plan and how much of it the ledger holds."""
+    def on_plan(self, runs: list[Planned], *, held: set[str]) -> None:
+        """Tell the whole plan and the ids of the runs that the ledger holds."""
 
     def on_start(self, run: Planned, record: RunRecord) -> None:
         """Tell that a run starts."""
@@ -88,6 +86,9 @@ class Progress(Protocol):
 
     def on_end(self, run: Planned, record: RunRecord) -> None:
         """Tell that a run has ended."""
+
+    def on_hit(self, run: Planned) -> None:
+        """Tell that the ledger holds a run (another process may have trained it meanwhile)."""
 
     def on_wait(self, runs: list[Planned]) -> None:
         """Tell which runs another process is training."""
@@ -99,56 +100,29 @@ class Outcome:
 
     Attributes:
         label: the experiment's name in the ledger; empty for a single run.
+        definition: digest of the experiment and its setting, under which the ledger holds its labels.
         runs: the plan.
         n_trained: runs that this call trained to their end.
-        is_interrupted: whether it was told to stop.
     """
 
     label: str
+    definition: str
     runs: list[Planned]
-    n_trained: int = 0
-    is_interrupted: bool = False
+    n_trained: int
 
 
 @dataclass
 class _Driver:
-    """The state of one call of `run`: the ledger's claims seen so far, and how many runs were trained."""
+    """The state of one call: what it works on, and what it has done so far."""
 
-    plan: list[Planned]
     settings: Settings
     identity: Identity
     ledger: Ledger
     progress: Progress
     should_stop: Callable[[], bool]
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    lost: set[str] = field(default_factory=set)
     n_trained: int = 0
-
-
-def plan(experiment: Experiment, *, identity: Identity, control: bool = True, retime: int = 0) -> list[Planned]:
-    """Return every run of an experiment in the order it is trained.
-
-    Args:
-        experiment: what is trained; its first arm is the baseline.
-        identity: the setting that run ids are made from.
-        control: add a second replicate of the baseline to every block.
-        retime: further passes over all runs, as new replicates.
-
-    Returns:
-        Blocks one after another, the arms of each shuffled by its seed.
-    """
-    baseline = next(iter(experiment.arms))
-    planned = []
-    for again in range(retime + 1):
-        for seed in range(1, experiment.seeds + 1):
-            members = [(arm, 2 * again) for arm in experiment.arms]
-            members += [(baseline, 2 * again + 1)] if control else []
-            order = generator(seed, "arm order", again).permutation(len(members))
-            for position, (arm, replicate) in enumerate(members[i] for i in order):
-                model, train = experiment.arms[arm]
-                spec = RunSpec(model=model, data=experiment.data, train=train, seed=seed, replicate=replicate)
-                block = again * experiment.seeds + seed
-                planned.append(Planned(arm, spec, spec.run_id(identity), block, position))
-    return planned
 
 
 def run(
@@ -160,7 +134,7 @@ def run(
         experiment: what is trained.
         settings: the engine's.
         progress: told of every step.
-        should_stop: asked after every epoch and before every run.
+        should_stop: asked between epochs and before every run.
 
     Returns:
         The plan and what became of it.
@@ -170,23 +144,32 @@ def run(
         DataMissingError: the dataset is not there.
         LedgerClaimedError: only runs of other live processes are left, and `wait` is off.
     """
-
-    def make(identity: Identity) -> list[Planned]:
-        return plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
-
-    named = (label(experiment, settings), experiment.definition)
-    return _run(make, experiment.data, settings, progress, should_stop, named=named)
+    with _opened(settings, experiment.data) as ledger:
+        identity = _identity(settings, experiment.data)
+        runs = plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
+        name, definition = label(experiment, settings), digest([experiment.definition, asdict(identity)])
+        labels = [(r.arm, r.spec.seed, r.spec.replicate, r.run_id) for r in runs]
+        ledger.assign(name, definition, labels, title=experiment.title, difference=experiment.difference)
+        driver = _Driver(settings, identity, ledger, progress, should_stop)
+        _train_all(driver, runs)
+    return Outcome(name, definition, runs, driver.n_trained)
 
 
 def run_one(
     spec: RunSpec, settings: Settings, *, progress: Progress, should_stop: Callable[[], bool] = lambda: False
 ) -> Outcome:
-    """Train a single run unless the ledger holds it; raises as `run` does."""
-
-    def make(identity: Identity) -> list[Planned]:
-        return [Planned(spec.model.name, spec, spec.run_id(identity))]
-
-    return _run(make, spec.data, settings, progress, should_stop, named=("", ""))
+    """Train a single run unless the ledger holds it; raises as `run` does, and where its weights were not kept."""
+    with _opened(settings, spec.data) as ledger:
+        identity = _identity(settings, spec.data)
+        planned = Planned(spec.model.name, spec, spec.run_id(identity))
+        if settings.weights and ledger.status(planned.run_id) not in UNFINISHED:
+            raise UsageError(
+                f"the ledger holds run {planned.run_id} without its weights: --replicate {spec.replicate + 1} trains "
+                "it once more"
+            )
+        driver = _Driver(settings, identity, ledger, progress, should_stop)
+        _train_all(driver, [planned])
+    return Outcome("", "", [planned], driver.n_trained)
 
 
 def label(experiment: Experiment, settings: Settings) -> str:
@@ -195,60 +178,40 @@ def label(experiment: Experiment, settings: Settings) -> str:
     Raises:
         UsageError: the backend is unknown or not installed.
     """
-    from kbnd.training import backend
-
     return f"{experiment.name}.{backend.choose(settings.backend)}"
 
 
-def _run(
-    make: Callable[[Identity], list[Planned]],
-    data_spec: DataSpec,
-    settings: Settings,
-    progress: Progress,
-    should_stop: Callable[[], bool],
-    *,
-    named: tuple[str, str],
-) -> Outcome:
-    """Open the ledger, make the plan in this setting, label its runs, train."""
-    if settings.executor not in EXECUTORS:
-        raise unknown("executor", settings.executor, EXECUTORS)
-    from kbnd.training import backend
-
-    backend.choose(settings.backend)
-    with Ledger.open(settings.ledger) as ledger:
-        backend.load(settings.backend)
-        identity = backend.identity(data.fingerprint(data_spec))
-        runs = make(identity)
-        if settings.weights and ledger.status(runs[0].run_id) in HITS:
-            raise UsageError(
-                f"the ledger holds run {runs[0].run_id} without its weights: --replicate {runs[0].spec.replicate + 1} "
-                "trains it once more"
-            )
-        study, definition = named
-        if study:
-            setting = digest([definition, asdict(identity)])
-            ledger.assign(study, setting, [(r.arm, r.spec.seed, r.spec.replicate, r.run_id) for r in runs])
-        progress.on_plan(runs, n_hits=sum(ledger.status(r.run_id) in HITS for r in runs))
-        driver = _Driver(runs, settings, identity, ledger, progress, should_stop)
-        _train_all(driver)
-    return Outcome(study, runs, driver.n_trained, is_interrupted=should_stop())
+def _opened(settings: Settings, data_spec: DataSpec) -> Ledger:
+    """Open the ledger; one that does not exist is made only when the data are there."""
+    settings.check()
+    if not settings.ledger.exists():
+        data.fingerprint(data_spec)
+    return Ledger.open(settings.ledger)
 
 
-def _train_all(driver: _Driver) -> None:
+def _identity(settings: Settings, data_spec: DataSpec) -> Identity:
+    fingerprint = data.fingerprint(data_spec)
+    backend.load(settings.backend)
+    return backend.identity(fingerprint)
+
+
+def _train_all(driver: _Driver, runs: list[Planned]) -> None:
     """Train in passes: each pass claims what is free; between passes, wait for what others are training."""
-    from kbnd.execution.inline import execute
-
-    waiting = driver.plan
-    by_id = {planned.run_id: planned for planned in driver.plan}
+    settings, ledger = driver.settings, driver.ledger
+    driver.progress.on_plan(runs, held={r.run_id for r in runs if ledger.status(r.run_id) not in UNFINISHED})
+    by_id = {planned.run_id: planned for planned in runs}
+    execute = executor(settings.executor)
+    waiting = runs
     while waiting and not driver.should_stop():
         taken: list[Planned] = []
         tasks = _claimed(driver, waiting, taken)
         for record in execute(tasks, observer=lambda task: _observer(driver, by_id[task.run_id])):
-            _store(driver, by_id[record.run_id], record)
+            if not _store(driver, by_id[record.run_id], record):
+                taken.append(by_id[record.run_id])
         if taken and not driver.should_stop():
-            if not driver.settings.wait:
+            if not settings.wait:
                 raise LedgerClaimedError(
-                    f"{len(taken)} runs are being trained by another live process on {driver.settings.ledger}: "
+                    f"{len(taken)} runs are being trained by another live process on {settings.ledger}: "
                     "leave out --no-wait to wait for them"
                 )
             driver.progress.on_wait(taken)
@@ -258,44 +221,60 @@ def _train_all(driver: _Driver) -> None:
 
 def _claimed(driver: _Driver, runs: list[Planned], taken: list[Planned]) -> Iterator[Task]:
     """Claim runs one by one and yield their tasks; append to `taken` what another process holds."""
+    settings = driver.settings
     for planned in runs:
         if driver.should_stop():
             return
-        answer = driver.ledger.claim(planned.run_id, retry_failed=driver.settings.retry_failed)
+        answer = driver.ledger.claim(planned.run_id, retry_failed=settings.retry_failed)
         if answer == "taken":
             taken.append(planned)
-        elif answer == "claimed":
+        elif answer == "hit":
+            driver.progress.on_hit(planned)
+        else:
+            driver.lost.discard(planned.run_id)
             yield Task(
                 spec=planned.spec,
                 identity=driver.identity,
                 session=driver.session,
                 block=planned.block,
                 position=planned.position,
-                checkpoint=driver.settings.checkpoint(planned.run_id),
-                checkpoint_every=driver.settings.checkpoint_every,
-                weights=driver.settings.weights,
+                checkpoint=settings.checkpoint(planned.run_id),
+                checkpoint_every=settings.checkpoint_every,
+                weights=settings.weights,
             )
 
 
 def _observer(driver: _Driver, planned: Planned) -> Observer:
+    """Store a run's beginning and epochs; where its claim is lost (the machine slept), the run stops."""
+
     def on_start(record: RunRecord) -> None:
         driver.ledger.begin(record, keep_epochs=len(record.epochs))
         driver.progress.on_start(planned, record)
 
     def on_epoch(epoch: EpochRecord) -> None:
-        driver.ledger.add_epoch(planned.run_id, epoch)
+        try:
+            driver.ledger.add_epoch(planned.run_id, epoch)
+        except LedgerClaimedError:
+            driver.lost.add(planned.run_id)
         driver.progress.on_epoch(planned, epoch)
 
-    return Observer(on_start=on_start, on_epoch=on_epoch, should_stop=driver.should_stop)
+    def should_stop() -> bool:
+        return planned.run_id in driver.lost or driver.should_stop()
+
+    return Observer(on_start=on_start, on_epoch=on_epoch, should_stop=should_stop)
 
 
-def _store(driver: _Driver, planned: Planned, record: RunRecord) -> None:
-    """Put a finished run into the ledger, then drop its checkpoint."""
+def _store(driver: _Driver, planned: Planned, record: RunRecord) -> bool:
+    """Put a finished run into the ledger and drop its checkpoint; False where the claim on it was lost."""
     from kbnd.training import checkpoint
 
     record = replace(record, is_concurrent=driver.ledger.is_shared(record.started_at))
-    driver.ledger.finish(record)
-    if record.status != "interrupted":
+    try:
+        driver.ledger.finish(record)
+    except LedgerClaimedError:
+        return False
+    if record.status in ("done", "diverged"):
         checkpoint.remove(driver.settings.checkpoint(planned.run_id))
-        driver.n_trained += 1
+    driver.n_trained += record.status != "interrupted"
     driver.progress.on_end(planned, record)
+    return True

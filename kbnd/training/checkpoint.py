@@ -2,15 +2,16 @@
 
 A checkpoint is a `.npz` of plain arrays (never pickled): the model's variables, the optimizer's, the generators'
 states, and a JSON text with the run's id and its epochs so far. PyTorch's dropout masks need no state: its global
-generator is set from (seed, epoch) at the start of every epoch. It is written to a temporary name, synced and
-renamed, and the one before is kept, so that a crash at any instant leaves a readable one.
+generator is set from (seed, epoch) at the start of every epoch. It is written as a whole (`kbnd.files`) and the one
+before is kept, so that a crash at any instant leaves a readable one. One that cannot be read counts as none.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,15 +20,23 @@ import keras
 import numpy as np
 
 from kbnd.errors import ResumeMismatchError
+from kbnd.files import disk_errors, remove_temporaries, replacing
 from kbnd.records import EpochRecord
 
 FORMAT = 1
 
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""What zipfile, NumPy, json and a record's fields raise for a file that is torn, foreign or of another kbnd."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as read: the arrays by key, and the epochs trained so far with their session."""
+    """A checkpoint as read: its file, the arrays by key, and the epochs trained so far with their session."""
 
+    path: Path
     arrays: dict[str, np.ndarray]
     epochs: tuple[EpochRecord, ...]
     session: str
@@ -42,35 +51,34 @@ def save(path: Path, model: keras.Model, *, run_id: str, session: str, epochs: S
         run_id: what the checkpoint belongs to.
         session: the driver's session, so that times of two sessions are never joined unseen.
         epochs: every epoch so far.
+
+    Raises:
+        NoSpaceError: the disk is full; the checkpoint before this one stays.
+        UsageError: the folder cannot be written.
     """
     about = {"format": FORMAT, "run_id": run_id, "session": session, "epochs": [asdict(epoch) for epoch in epochs]}
     arrays = {
         key: np.asarray(keras.ops.convert_to_numpy(variable.value)) for key, variable in _variables(model).items()
     }
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        path.replace(_previous(path))
-    temporary.replace(path)
+    with disk_errors(f"the checkpoint {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, what="checkpoint") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+            # From here to the end of the block only the previous name holds a checkpoint, which `load` finds.
+            if path.exists():
+                path.replace(_previous(path))
 
 
 def load(path: Path, *, run_id: str) -> Checkpoint | None:
     """Return the newest readable checkpoint of a run, or None where there is none."""
     for candidate in (path, _previous(path)):
         try:
-            with candidate.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {key: stored[key] for key in stored.files}
-            about = json.loads(arrays.pop("about").tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            found = _read(candidate, run_id)
+        except _UNREADABLE:
             continue
-        if about["format"] == FORMAT and about["run_id"] == run_id:
-            epochs = tuple(EpochRecord(**epoch) for epoch in about["epochs"])
-            return Checkpoint(arrays=arrays, epochs=epochs, session=about["session"])
+        if found is not None:
+            return found
     return None
 
 
@@ -82,18 +90,35 @@ def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
     """
     for key, variable in _variables(model).items():
         value = checkpoint.arrays.get(key)
-        if value is None or tuple(value.shape) != tuple(variable.shape):
-            found = "nothing" if value is None else f"shape {tuple(value.shape)}"
+        needed = f"{variable.dtype} of shape {tuple(variable.shape)}"
+        held = "nothing" if value is None else f"{value.dtype} of shape {tuple(value.shape)}"
+        if held != needed:
             raise ResumeMismatchError(
-                f"the checkpoint holds {found} for {key}, the model needs shape {tuple(variable.shape)}"
+                f"the checkpoint {checkpoint.path} holds {held} for {key} where the model needs {needed}: delete it to "
+                "train the run from its beginning"
             )
         variable.assign(value)
 
 
 def remove(path: Path) -> None:
     """Delete a run's checkpoints."""
-    for file in (path, _previous(path), path.with_suffix(".part")):
-        file.unlink(missing_ok=True)
+    with disk_errors(f"the folder {path.parent} of checkpoints"):
+        for file in (path, _previous(path)):
+            file.unlink(missing_ok=True)
+    remove_temporaries(path)
+
+
+def _read(path: Path, run_id: str) -> Checkpoint | None:
+    """The checkpoint in a file, None where it belongs to another run or format; raises `_UNREADABLE`."""
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    about = json.loads(arrays.pop("about").tobytes())
+    if (about["format"], about["run_id"]) != (FORMAT, run_id):
+        return None
+    epochs = tuple(EpochRecord(**epoch) for epoch in about["epochs"])
+    if [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)) or not isinstance(about["session"], str):
+        raise ValueError("epochs are not numbered from 1, or the session is none")
+    return Checkpoint(path=path, arrays=arrays, epochs=epochs, session=about["session"])
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:

@@ -48,7 +48,7 @@ def _zeros(_rng: np.random.Generator, shape: tuple[int, ...], _n: int, _m: int) 
     return np.zeros(shape)
 
 
-SCHEMES: dict[str, Scheme] = {
+SCHEMES: dict[str, Scheme] = {  # named as `kbnd.spec.InitialWeights` allows, which a test compares
     "torch_default": Scheme(
         kernel=_uniform(lambda n, _: 1 / math.sqrt(n)), bias=_uniform(lambda n, _: 1 / math.sqrt(n))
     ),
@@ -113,8 +113,8 @@ def seed_dropout(model: keras.Model, *, seed: int) -> None:
 def seed_global_dropout(*, seed: int, epoch: int) -> None:
     """Make PyTorch's dropout masks of an epoch a function of (seed, epoch); other backends have no global generator.
 
-    Set anew for every epoch, because Keras draws from the same generator whenever it makes a data loader, and how
-    often it does so differs between a whole training and a resumed one.
+    Differs: seeded for each epoch and not once for each run, because Keras draws from the same generator whenever it
+    makes a data loader, and how often it does so differs between a whole training and a resumed one.
 
     Args:
         seed: of the run.

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kbnd import data
-from kbnd.records import EpochRecord, RunRecord, Status
+from kbnd.records import EpochRecord, Status
 from kbnd.training import checkpoint
 from kbnd.training.evaluation import evaluate
 from kbnd.training.profiler import EpochProfiler
@@ -22,20 +22,28 @@ from kbnd.training.task import Observer, Task
 class Recorder(keras.callbacks.Callback):
     """Makes an `EpochRecord` of every epoch, evaluates what the spec asks for, and stops where it must.
 
-    Stands behind the profiler, so that nothing here is inside a timed window.
+    Stands behind the profiler, so that nothing here is inside a timed window. `epochs` is the caller's list, so that
+    a run that fails keeps the epochs it had.
     """
 
     def __init__(
-        self, task: Task, dataset: data.Dataset, profiler: EpochProfiler, observer: Observer, record: RunRecord
+        self,
+        task: Task,
+        dataset: data.Dataset,
+        profiler: EpochProfiler,
+        observer: Observer,
+        *,
+        epochs: list[EpochRecord],
+        session: str,
     ) -> None:
         super().__init__()
-        self.epochs: list[EpochRecord] = list(record.epochs)
+        self.epochs = epochs
         self.status: Status = "done"
         self._task = task
         self._dataset = dataset
         self._profiler = profiler
         self._observer = observer
-        self._session = record.session
+        self._session = session
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate, record, report, then decide whether to go on."""
@@ -50,7 +58,8 @@ class Recorder(keras.callbacks.Callback):
         )
         self.epochs.append(entry)
         self._observer.on_epoch(entry)
-        if not all(math.isfinite(x) for x in (entry.train_loss, entry.val_loss, entry.test_loss) if x is not None):
+        losses = (entry.train_loss, entry.train_eval_loss, entry.val_loss, entry.test_loss)
+        if not all(math.isfinite(loss) for loss in losses if loss is not None):
             self.status, self.model.stop_training = "diverged", True
         elif epoch + 1 < self._task.spec.train.epochs:
             self._maybe_stop(epoch + 1)

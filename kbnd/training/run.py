@@ -8,7 +8,6 @@ A run tells an `Observer` about every epoch and asks it whether to stop; it neve
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -20,7 +19,8 @@ import keras
 import numpy as np
 
 from kbnd import data, models
-from kbnd.errors import KbndError
+from kbnd.errors import KbndError, ResumeMismatchError
+from kbnd.files import disk_errors, replacing
 from kbnd.records import EpochRecord, RunRecord, Status
 from kbnd.spec import PROTOCOL, RunSpec, TrainSpec
 from kbnd.training import backend, checkpoint, initial
@@ -61,16 +61,21 @@ def train(task: Task, *, dataset: data.Dataset | None = None, observer: Observer
         KbndError: what the user must mend (missing data, a full disk) is no failure of the run.
     """
     started = time.perf_counter()
-    observer = observer or Observer()
-    record = blank(task)
+    record, epochs = blank(task), list[EpochRecord]()
     try:
-        record = _trained(task, record, dataset or data.load(task.spec.data), observer)
+        dataset = dataset or data.load(task.spec.data)
+        if dataset.fingerprint != task.identity.fingerprint:
+            raise ResumeMismatchError(
+                f"dataset {task.spec.data.name!r} changed since this command began (fingerprint "
+                f"{dataset.fingerprint[:12]} instead of {task.identity.fingerprint[:12]}): start it again"
+            )
+        record = _trained(task, record, dataset, observer or Observer(), epochs)
     except KbndError:
         raise
     except Exception as error:  # noqa: BLE001 (the one place where a failed run becomes a row)
         text = f"{type(error).__name__}: {error}"
         status: Status = "oom" if any(sign in text for sign in OUT_OF_MEMORY) else "failed"
-        record = replace(record, status=status, error=text[:2000])
+        record = replace(record, status=status, error=text[:2000], epochs=tuple(epochs), n_epochs=len(epochs))
     return replace(record, wall_s=time.perf_counter() - started)
 
 
@@ -113,13 +118,16 @@ def blank(task: Task) -> RunRecord:
     )
 
 
-def _trained(task: Task, record: RunRecord, dataset: data.Dataset, observer: Observer) -> RunRecord:
-    """Fit and evaluate; what this raises becomes a failed run."""
+def _trained(
+    task: Task, record: RunRecord, dataset: data.Dataset, observer: Observer, epochs: list[EpochRecord]
+) -> RunRecord:
+    """Fit and evaluate, appending to `epochs`; what this raises becomes a failed run."""
     spec = task.spec.train
     model = compiled(task.spec, dataset)
     resumed = checkpoint.load(task.checkpoint, run_id=task.run_id) if task.checkpoint else None
     if resumed:
         checkpoint.restore(resumed, model)
+        epochs += resumed.epochs
         record = replace(record, epochs=resumed.epochs, session=_joined(resumed.session, task.session))
     observer.on_start(record)
     feed = OrderedBatches(dataset.train, batch_size=spec.batch_size, seed=task.spec.seed)
@@ -129,20 +137,20 @@ def _trained(task: Task, record: RunRecord, dataset: data.Dataset, observer: Obs
         initial.seed_global_dropout(seed=task.spec.seed, epoch=epoch)
 
     profiler = EpochProfiler(n_images=len(dataset.train.labels))
-    recorder = Recorder(task, dataset, profiler, observer, record)
+    recorder = Recorder(task, dataset, profiler, observer, epochs=epochs, session=record.session)
     model.fit(
         feed,
         epochs=spec.epochs,
-        initial_epoch=len(record.epochs),
+        initial_epoch=len(epochs),
         shuffle=False,
         verbose=0,
         callbacks=[EpochStart(start), profiler, recorder],
     )
-    clock = summarise([asdict(epoch) for epoch in recorder.epochs])
+    clock = summarise([asdict(epoch) for epoch in epochs])
     record = replace(
         record,
-        epochs=tuple(recorder.epochs),
-        n_epochs=len(recorder.epochs),
+        epochs=tuple(epochs),
+        n_epochs=len(epochs),
         n_parameters=int(sum(math.prod(v.shape) for v in model.trainable_variables)),
         n_steps=len(feed),
         status=recorder.status,
@@ -151,9 +159,11 @@ def _trained(task: Task, record: RunRecord, dataset: data.Dataset, observer: Obs
     )
     if record.status == "interrupted":
         return record
+    record = replace(record, **_final(model, dataset, epochs))
     if task.weights:
         _save_weights(model, task.weights)
-    return replace(record, **_final(model, dataset, recorder.epochs))
+    is_finite = all(math.isfinite(loss) for loss in (record.test_loss, record.val_loss) if loss is not None)
+    return record if is_finite else replace(record, status="diverged")
 
 
 def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochRecord]) -> dict[str, Any]:
@@ -180,10 +190,7 @@ def _joined(earlier: str, now: str) -> str:
 
 def _save_weights(model: keras.Model, path: Path) -> None:
     arrays = {variable.path: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in model.weights}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
+    with disk_errors(f"the folder {path.parent} of the weights"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, what="file of weights") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

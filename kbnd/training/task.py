@@ -47,7 +47,7 @@ class Observer:
     Attributes:
         on_start: called once before training with the run's preliminary record (its `epochs` are those resumed).
         on_epoch: called after every epoch.
-        should_stop: asked after every epoch; True stores a checkpoint and stops as `interrupted`.
+        should_stop: asked after every epoch but the last; True stores a checkpoint and stops as `interrupted`.
     """
 
     on_start: Callable[[RunRecord], None] = field(default=lambda _: None)

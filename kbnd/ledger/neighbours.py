@@ -1,0 +1,27 @@
+"""Who else trained on this machine meanwhile, as far as a ledger knows: times measured beside others are not compared.
+
+    claimed by another, on this machine, and alive  |  or heard of since the start  |  or finished since the start
+
+A neighbour that lives counts whenever it was last heard of: it beats only every 15 s.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+
+from kbnd.ledger.claims import Process, all_claims
+
+
+def is_shared(db: sqlite3.Connection, here: Process, *, token: str, since: str) -> bool:
+    """Whether another `Ledger` object than `token` trained beside `here` since a time (ISO 8601, else taken as UTC)."""
+    moment = datetime.fromisoformat(since)
+    start = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    # Claims first: a neighbour that finishes between the two looks is found by the second.
+    others = [claim for claim in all_claims(db) if claim.token != token and claim.process.is_beside(here)]
+    if any(claim.heartbeat_at >= start or not claim.is_stale(here) for claim in others):
+        return True
+    query = """SELECT EXISTS (SELECT 1 FROM runs
+        WHERE token <> :token AND boot_id = :boot AND (boot_id <> '' OR host = :host) AND finished_at >= :start)"""
+    values = {"token": token, "host": here.host, "boot": here.boot_id, "start": start}
+    return bool(db.execute(query, values).fetchone()[0])

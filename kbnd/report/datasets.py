@@ -1,0 +1,25 @@
+"""Datasets as a table: what is at hand, where, and what must be said beside results on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from kbnd.data import Availability
+from kbnd.report.render import Table
+
+STATES = "bundled: comes with kbnd; cached: decoded; prepared: tensorflow-datasets has it; missing: is downloaded."
+
+
+def dataset_rows(found: Sequence[Availability]) -> list[dict[str, Any]]:
+    """Return datasets as JSON values."""
+    return [asdict(one) for one in found]
+
+
+def dataset_table(found: Sequence[Availability], *, title: str = "Datasets") -> Table:
+    """Return datasets as a table."""
+    columns = ("Name", "Printed as", "State", "Where", "SHA-256")
+    rows = [(one.name, one.label, one.state, one.where, (one.fingerprint or "")[:12]) for one in found]
+    notes = sorted({one.note for one in found if one.note})
+    return Table(title, columns, tuple(rows), (STATES, *notes), "lllll")

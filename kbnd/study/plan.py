@@ -1,0 +1,55 @@
+"""The plan of an experiment: which runs, in which order.
+
+A block is one seed with its arms shuffled, so that drift of the machine hits all arms alike:
+
+    block 1: bn  dropout0.5  baseline  ...  baseline (A/A)
+    block 2: dropout0.1  baseline (A/A)  bn  ...
+
+The plan is a function of the experiment and its setting alone, so that every driver of it makes the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kbnd.seeds import generator
+from kbnd.spec import Identity, RunSpec
+from kbnd.study.definition import Experiment
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of the plan, with its place in it (None for a run on its own)."""
+
+    arm: str
+    spec: RunSpec
+    run_id: str
+    block: int | None = None
+    position: int | None = None
+
+
+def plan(experiment: Experiment, *, identity: Identity, control: bool = True, retime: int = 0) -> list[Planned]:
+    """Return every run of an experiment in the order it is trained.
+
+    Args:
+        experiment: what is trained; its first arm is the baseline.
+        identity: the setting that run ids are made from.
+        control: add a second replicate of the baseline to every block.
+        retime: further passes over all runs, as new replicates.
+
+    Returns:
+        Blocks one after another, the arms of each shuffled by its seed.
+    """
+    baseline = next(iter(experiment.arms))
+    planned = []
+    for again in range(retime + 1):
+        for seed in range(1, experiment.seeds + 1):
+            members = [(arm, 2 * again) for arm in experiment.arms]
+            members += [(baseline, 2 * again + 1)] if control else []
+            order = generator(seed, "arm order", again).permutation(len(members))
+            for position, (arm, replicate) in enumerate(members[i] for i in order):
+                model, train = experiment.arms[arm]
+                spec = RunSpec(model=model, data=experiment.data, train=train, seed=seed, replicate=replicate)
+                block = again * experiment.seeds + seed
+                planned.append(Planned(arm, spec, spec.run_id(identity), block, position))
+    return planned
