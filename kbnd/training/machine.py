@@ -62,7 +62,7 @@ def version(package: str) -> str | None:
 def _lasting() -> dict[str, Any]:
     """What stays as it is while the process lives."""
     hardware = {
-        "os": f"{platform.system()} {".".join(platform.release().split(".")[:2])}",
+        "os": " ".join([platform.system(), ".".join(platform.release().split(".")[:2])]),
         "cpu": _cpu(),
         "n_cores": psutil.cpu_count(),
         "n_cores_physical": psutil.cpu_count(logical=False),
