@@ -8,6 +8,7 @@ import resource
 import signal
 import sqlite3
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,8 @@ def create_without_space(path: str) -> None:
 
 def open_as_nobody(path: str, file_mode: str, folder_mode: str, is_torn: str) -> None:
     """Open for reading, then for writing, as a user with those rights; root would be allowed everything."""
+    with tempfile.TemporaryDirectory() as folder, Ledger.open(os.path.join(folder, "first.sqlite")) as first:
+        first.records()  # imports what Python loads late: nobody may not read where root's Python lies
     if is_torn == "torn":
         tear(path)
         os.chmod(path + "-journal", int(file_mode, 8))
