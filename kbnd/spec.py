@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -56,7 +58,7 @@ class Spec(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise UsageError(sentence(error)) from None
+            raise UsageError(sentence(error, fields=type(self).model_fields)) from None
 
 
 class ModelSpec(Spec):
@@ -195,15 +197,16 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
 
 
-def sentence(error: ValidationError) -> str:
-    """Return one sentence for the first field that pydantic refused."""
+def sentence(error: ValidationError, *, fields: Iterable[str] = ()) -> str:
+    """Return one sentence for the first field that pydantic refused; `fields` are those there are, for a guess."""
     errors = error.errors(include_url=False)
     same_field = [other for other in errors if other["loc"][:1] == errors[0]["loc"][:1]]
     first = max(same_field, key=lambda one: len(one["loc"]))  # of a rate or a mapping, what was wrong *in* the mapping
     place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(NO_FIELDS))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        return f"unknown field {place!r}"
+        close = get_close_matches(place, list(fields), n=1)
+        return f"unknown field {place!r}" + (f" (did you mean {close[0]!r}?)" if close else "")
     if first["type"] == "missing":
         return f"{place} is missing"
     if first["type"] == "value_error":

@@ -114,3 +114,12 @@ def test_digits_are_verified(capsys) -> None:
     code, out, _ = kbnd(capsys, "data", "verify", "digits")
     assert code == 0
     assert "Sound" in out
+
+
+def test_compare_takes_the_studys_own_baseline(capsys, tmp_path: Path) -> None:
+    file = tmp_path / "kbnd.sqlite"
+    runs = {arm: record(seed=1, dropout=dropout, test_accuracy=0.9) for arm, dropout in (("plain", 0.0), ("drop", 0.5))}
+    with Ledger.open(file) as opened:
+        opened.merge(runs.values())
+        opened.assign("mine", "0" * 16, [label(arm, run) for arm, run in runs.items()])
+    assert "arms against plain" in kbnd(capsys, "compare", file)[1]

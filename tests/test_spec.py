@@ -46,7 +46,7 @@ def test_a_count_is_at_most_what_a_ledger_can_hold(kind, field):
         ({"options": {"a b": 1}}, rf"^options\.a b {NAMES} 'a b'$"),
         ({"dropout": {"conv": 1.5}}, r"^dropout\.conv should be less than 1, received 1\.5$"),
         ({"dropout": 1.5}, r"^dropout should be less than 1, received 1\.5$"),
-        ({"droput": 0.5}, r"^unknown field 'droput'$"),
+        ({"droput": 0.5}, r"^unknown field 'droput' \(did you mean 'dropout'\?\)$"),
         ({"name": "x" * 5000}, r"received 'x{99}\.\.\.$"),
     ],
 )

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from kbnd import quiet
 from kbnd.errors import UsageError
 from kbnd.training import backend
 
@@ -128,7 +129,7 @@ def test_the_machine_stays_the_same_machine():
 
 
 def test_held_stderr_is_dropped_when_all_goes_well(capfd):
-    with backend._held_stderr():
+    with quiet.held_stderr():
         os.write(2, b"chatter")
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
@@ -136,7 +137,7 @@ def test_held_stderr_is_dropped_when_all_goes_well(capfd):
 
 def test_held_stderr_is_shown_when_it_explains_a_failure(capfd):
     def failing_import():
-        with backend._held_stderr():
+        with quiet.held_stderr():
             os.write(2, b"libcuda is broken")
             raise ImportError
 

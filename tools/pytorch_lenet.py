@@ -106,4 +106,4 @@ def accuracy(network, images, labels):
 def tensors(split):
     """Return a kbnd split as (images float32 (n, 1, h, w) in [0, 1], labels int64) tensors."""
     images = torch.from_numpy(np.array(split.images.transpose(0, 3, 1, 2), np.float32)).div_(255)
-    return images, torch.from_numpy(np.asarray(split.labels, np.int64))
+    return images, torch.from_numpy(np.array(split.labels, np.int64))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,13 +16,25 @@ from kbnd.cli import reading, training
 from kbnd.cli.options import SETTINGS
 from kbnd.errors import KbndError
 
-app = typer.Typer(help="Batch Normalization and Dropout in CNNs: paired seeds, intervals, an honest clock.", **SETTINGS)
+app = typer.Typer(invoke_without_command=True, **SETTINGS)
 app.command("study")(training.study)
 app.command("train")(training.train)
 app.command("compare")(reading.compare)
 app.command("doctor")(reading.doctor)
 app.add_typer(reading.data_app, name="data")
 app.add_typer(reading.ledger_app, name="ledger")
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and end.")] = False,
+) -> None:
+    """Batch Normalization and Dropout in CNNs: paired seeds, intervals, an honest clock."""
+    if version:
+        from kbnd import __version__
+
+        print(f"kbnd {__version__}")
+        raise typer.Exit
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -27,7 +27,7 @@ ledger_app = typer.Typer(help="The ledger of runs: list, show, export, import, v
 def compare(
     ledger: LedgerArgument = DEFAULT_LEDGER,
     study: Annotated[str | None, typer.Option(help="Experiment in the ledger; needed where it holds several.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="Arm the others are compared with; default `baseline`.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Arm to compare with; default the study's own.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the arms of an experiment: mean, 95 % interval, paired difference and its interval, n."""
@@ -90,7 +90,7 @@ def _ledger_list(
     from kbnd.report import overview
 
     runs = overview.stored_runs(ledger, study=study)
-    show(overview.as_rows(runs) if as_json else [overview.runs_table(runs, ledger)])
+    show(overview.as_rows(runs) if as_json else overview.run_tables(runs, ledger))
 
 
 @ledger_app.command("show")

@@ -35,7 +35,7 @@ def study(
     epochs: Epochs = None,
     arms: Annotated[str | None, typer.Option(help="Arms to train beside the baseline, separated by commas.")] = None,
     backend: BackendName = None,
-    preset: Annotated[str, typer.Option(help="faithful (the report's budget), scaled or smoke.")] = "faithful",
+    preset: Annotated[str, typer.Option(help="faithful (the study's own), scaled or smoke.")] = "faithful",
     executor: Executor = "inline",
     ledger: LedgerFile = DEFAULT_LEDGER,
     out: Annotated[Path | None, typer.Option(help="Folder for tables and figures; default results/EXPERIMENT.")] = None,
@@ -63,8 +63,8 @@ def study(
     check_writable(out)
     outcome, stopped = with_progress(lambda **told: run(experiment, settings, **told))
     if stopped:
-        held = f"{outcome.n_trained} runs trained by this call are stored, the same command continues"
-        print(f"stopped: {held}; kbnd compare {ledger} --study {outcome.label} shows them", file=sys.stderr)
+        print(f"stopped, runs finished by this call: {outcome.n_trained}; the same command continues", file=sys.stderr)
+        print(f"what is there: kbnd compare {ledger} --study {outcome.label}", file=sys.stderr)
         end(stopped)
     report = outputs.make(study, experiment, outcome, ledger=ledger)
     outputs.write(report, out)

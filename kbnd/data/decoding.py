@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
 from typing import Any
 
@@ -21,6 +22,7 @@ from kbnd.data.sizes import stack
 from kbnd.data.sources import is_cached, key_for
 from kbnd.data.splits import Arrays, Split, arrange
 from kbnd.errors import InterruptedRunError, KbndError, UsageError
+from kbnd.quiet import held_stderr
 from kbnd.spec import DataSpec
 
 TEST_PARTS = ("test", "validation")
@@ -57,8 +59,13 @@ def decode(spec: DataSpec, *, download: bool, force: bool) -> None:
 
 
 def _builder(name: str) -> Any:
-    import tensorflow_datasets
+    """Import TensorFlow and look for devices without the lines that both write, then find the dataset."""
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    with held_stderr():
+        import tensorflow
+        import tensorflow_datasets
 
+        tensorflow.config.list_physical_devices()
     return tensorflow_datasets.builder(name, data_dir=str(tfds.data_dir()))
 
 

@@ -55,6 +55,7 @@ def comparison_notes(rows: pd.DataFrame, *, baseline: str) -> list[str]:
     notes = []
     if n_compared:
         notes.append(f"Diff: arm minus baseline{unit}; mean {PLUS_MINUS} half a 95 % t-interval; n: pairs.")
+        notes.append("Higher, lower: the t-interval of the difference lies wholly above or below 0.")
     if n_compared > 1:
         notes.append(f"Intervals are not adjusted for {n_compared} comparisons: one in 20 misses its truth.")
     most = int(n_pairs.max()) if len(n_pairs) else 0
@@ -112,10 +113,12 @@ def time_notes(ratios: pd.DataFrame, *, floor: float) -> list[str]:
         n = int(control["n"].iloc[0])
         notes.append(
             f"Noise floor: {baseline} against itself in {n} blocks cannot resolve ratios within "
-            f"{1 / floor:.3f} to {floor:.3f}."
+            f"{1 / floor:.3f} to {floor:.3f}. Slower, faster: the interval excludes 1 and the ratio lies beyond them."
         )
     else:
         notes.append(f"Noise floor unknown: it needs {baseline} twice (A/A) in two blocks or more.")
+    if int(others.loc[others["n"] > 0, "n"].min()) < n_blocks:
+        notes.append("A block that an interruption split serves only the arms on the baseline's side of it.")
     if n_blocks < N_BLOCKS_ADVISED:
         notes.append(
             f"{n_blocks} block{'s' * (n_blocks > 1)}: {N_BLOCKS_ADVISED} are advised for effects of a few percent."

@@ -44,7 +44,7 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     Args:
         path: the ledger.
         study: the experiment; may be None where the ledger holds one only.
-        baseline: the reference arm; None is the arm called `baseline`, else the first.
+        baseline: the reference arm; None is the study's own.
 
     Raises:
         UsageError: no such experiment or arm, several to choose from, or no finished run.
@@ -55,7 +55,7 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     arms = list(dict.fromkeys(runs["arm"]))
     if not arms:
         raise UsageError(f"the experiment {study!r} in {path} has no runs yet")
-    baseline = baseline or ("baseline" if "baseline" in arms else arms[0])
+    baseline = baseline or arms[0]  # a study's labels begin with its baseline
     if baseline not in arms:
         raise unknown("arm", baseline, arms)
     comparison = compare(runs, baseline=baseline, arms=arms)
@@ -95,18 +95,23 @@ def stored_run(path: Path, run_id: str) -> RunRecord:
     return record
 
 
-def runs_table(runs: pd.DataFrame, path: Path) -> Table:
-    """Return runs as a table, one row each."""
-    columns = ("Run", "Experiment", "Arm", "Seed", "Status", "Backend", "Epochs", "Test acc., %", "Training, s")
-    rows = []
-    for run in runs.to_dict("records"):
-        again = f" (replicate {run['replicate']})" if run["replicate"] else ""
-        arm = run["arm"] if isinstance(run["arm"], str) else run["model"]
-        study = run["study"] if isinstance(run["study"], str) else "-"
-        named = (run["run_id"], study, arm, f"{run['seed']}{again}", run["status"], run["backend"])
-        measured = (_number(run["test_accuracy"], 2, scale=100), _number(run["fit_s"], 1))
-        rows.append((*named, str(run["epochs"]), *measured))
-    return Table(f"{len(rows)} runs in {path}", columns, tuple(rows), align="lllrllrrr")
+def run_tables(runs: pd.DataFrame, path: Path) -> list[Table]:
+    """Return runs as tables, one for each experiment, one row a run."""
+    columns = ("Run", "Arm", "Seed", "Replicate", "Status", "Backend", "Epochs", "Test acc., %", "Training, s")
+    tables = []
+    for study, group in runs.groupby(runs["study"].fillna("runs of no experiment"), sort=False):
+        rows = [
+            (
+                run["run_id"][:10],
+                run["arm"] if isinstance(run["arm"], str) else run["model"],
+                *(str(run[name]) for name in ("seed", "replicate", "status", "backend", "epochs")),
+                _number(run["test_accuracy"], 2, scale=100),
+                _number(run["fit_s"], 1),
+            )
+            for run in group.to_dict("records")
+        ]
+        tables.append(Table(f"{study}: {len(rows)} runs in {path}", columns, tuple(rows), align="llrrllrrr"))
+    return tables or [Table(f"no runs in {path}", columns, (), align="llrrllrrr")]
 
 
 def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -39,7 +39,9 @@ class StudyProgress:
         control = " and the A/A control" if len(runs) > arms * seeds else ""
         already = f", {len(held)} of them in the ledger already" if held else ""
         self._held = held
-        self._line(f"{len(runs)} runs: {_counted(arms, 'arm')} x {_counted(seeds, 'seed')}{control}{already}")
+        self._line(
+            f"{_counted(len(runs), 'run')}: {_counted(arms, 'arm')} x {_counted(seeds, 'seed')}{control}{already}"
+        )
         if self._console.is_terminal and len(held) < len(runs):
             text = TextColumn("{task.description}")
             columns = (text, BarColumn(bar_width=24), TextColumn("{task.fields[left]}"))
@@ -73,9 +75,8 @@ class StudyProgress:
         accuracy = "" if record.test_accuracy is None else f", test accuracy {record.test_accuracy:.4f}"
         took = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
         reason = f" ({(record.error or '').splitlines()[0][:120]})" if record.error else ""
-        self._line(
-            f"[{self._n_done}/{self._n_runs}] {self._name(run)}: {record.status}{reason}{accuracy}{took}{self._left()}"
-        )
+        place = "" if record.status == "interrupted" else f"[{self._n_done}/{self._n_runs}] "
+        self._line(f"{place}{self._name(run)}: {record.status}{reason}{accuracy}{took}{self._left()}")
 
     def on_wait(self, runs: list[Planned]) -> None:
         """Say once in a while that another process is at work."""
@@ -99,7 +100,7 @@ class StudyProgress:
                 self._task,
                 advance=advance,
                 description=f"{place} {self._name(run)}, {what}",
-                left=self._left(),
+                left=self._left().removeprefix(", "),
             )
 
     def _left(self) -> str:
@@ -109,7 +110,7 @@ class StudyProgress:
         return f", about {duration(left_s)} left"
 
     def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
         self._last_line = time.monotonic()
 
     @staticmethod

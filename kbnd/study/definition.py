@@ -216,8 +216,11 @@ def decide(study: Study, choices: Choices) -> Experiment:
     resolved = data.resolve(DataSpec(**chosen_data))
     arms = {}
     for arm in study.arms:
-        model = models.resolve(ModelSpec(**{**study.model, **preset.model, **arm.model}))
-        arms[arm.name] = (model, TrainSpec(**{**study.train, **budget, **arm.train, **asked}))
+        try:
+            model = models.resolve(ModelSpec(**{**study.model, **preset.model, **arm.model}))
+            arms[arm.name] = (model, TrainSpec(**{**study.train, **budget, **arm.train, **asked}))
+        except UsageError as error:
+            raise UsageError(f"arm {arm.name!r} of study {study.name!r}: {error}") from None
     before = {"data": DataSpec(**study.data), "train": TrainSpec(**study.train), "model": ModelSpec(**study.model)}
     after = {
         "data": resolved,

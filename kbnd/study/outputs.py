@@ -23,7 +23,7 @@ from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
 from kbnd.report.render import Table
 from kbnd.report.tables import report_tables
-from kbnd.study.definition import Experiment, Study
+from kbnd.study.definition import Experiment, PublishedTable, Study
 from kbnd.study.runner import Outcome
 
 
@@ -73,7 +73,7 @@ def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path
     comparison = compare(runs, baseline=study.baseline, metrics=metrics, published=published, arms=arms)
     ratios = time_ratios(runs, baseline=study.baseline, arms=arms)
     tables = [_about(study, outcome.label, runs, next(iter(records.values()), None))]
-    tables += report_tables(comparison, ratios, published=study.tables, difference=experiment.difference)
+    tables += report_tables(comparison, ratios, published=_asked(study, arms), difference=experiment.difference)
     environments = {session: record.environment for session, record in records.items()}
     n_bad = int(runs["status"].isin(["failed", "oom", "diverged"]).sum())
     return Report(outcome.label, experiment.difference, runs, epochs, comparison, ratios, tables, environments, n_bad)
@@ -111,6 +111,12 @@ def _first_of_each_session(ledger: Ledger, runs: pd.DataFrame) -> dict[str, RunR
     first = runs.sort_values("started_at").drop_duplicates("session")
     found = {str(run.session): ledger.get(str(run.run_id)) for run in first.itertuples()}
     return {session: record for session, record in found.items() if record is not None}
+
+
+def _asked(study: Study, arms: list[str]) -> list[PublishedTable]:
+    """The report's tables without the rows of which no arm was chosen."""
+    kept = [t.model_copy(update={"rows": tuple(r for r in t.rows if set(r.arms) & set(arms))}) for t in study.tables]
+    return [table for table in kept if table.rows]
 
 
 def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | None) -> Table:

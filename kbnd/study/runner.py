@@ -148,7 +148,8 @@ def run(
         identity = _identity(settings, experiment.data)
         runs = plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
         name, definition = label(experiment, settings), digest([experiment.definition, asdict(identity)])
-        labels = [(r.arm, r.spec.seed, r.spec.replicate, r.run_id) for r in runs]
+        in_table_order = sorted(runs, key=lambda r: (list(experiment.arms).index(r.arm), r.spec.seed, r.spec.replicate))
+        labels = [(r.arm, r.spec.seed, r.spec.replicate, r.run_id) for r in in_table_order]
         ledger.assign(name, definition, labels, title=experiment.title, difference=experiment.difference)
         driver = _Driver(settings, identity, ledger, progress, should_stop)
         _train_all(driver, runs)

@@ -17,14 +17,13 @@ import importlib.util
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from kbnd import errors
 from kbnd.errors import UsageError
+from kbnd.quiet import held_stderr
 from kbnd.spec import Identity
 from kbnd.training.machine import environment as environment
 from kbnd.training.machine import version
@@ -83,7 +82,7 @@ def load(backend: str | None = None) -> str:
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1") or _imported() is not None:
         device_kind()
     else:
-        with _held_stderr():
+        with held_stderr():
             device_kind()
     return chosen
 
@@ -229,25 +228,3 @@ def _is_installed(module: str) -> bool:
 
 def _minor(text: str | None) -> str:
     return ".".join((text or "0.0").split(".")[:2])
-
-
-@contextmanager
-def _held_stderr() -> Iterator[None]:
-    """Hold what is written to file descriptor 2; give it back only where the block fails."""
-    try:
-        stderr = os.dup(2)
-    except OSError:  # a daemon may have closed it
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(stderr, 2)
-            held.seek(0)
-            sys.stderr.write(held.read().decode(errors="replace"))
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
