@@ -1,5 +1,6 @@
 """How a decoding child that ends early is reported."""
 
+import signal
 import sys
 
 import pytest
@@ -7,6 +8,14 @@ import pytest
 from kbnd.data import tfds
 from kbnd.errors import DataMissingError, InterruptedRunError, NoSpaceError
 from kbnd.spec import DataSpec
+
+
+@pytest.fixture
+def heeds_sigint():
+    """Children inherit an ignored SIGINT (a shell's background job has one), never a handler."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +28,7 @@ from kbnd.spec import DataSpec
         ("kill -KILL $$", DataMissingError, "exit status -9"),
     ],
 )
-def test_the_end_of_the_child_becomes_the_error_it_means(script, kind, sentence, tmp_path, monkeypatch):
+def test_the_end_of_the_child_becomes_the_error_it_means(script, kind, sentence, tmp_path, monkeypatch, heeds_sigint):
     child = tmp_path / "child"
     child.write_text(f"#!/bin/sh\n{script}\n")
     child.chmod(0o755)
