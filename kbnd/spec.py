@@ -37,7 +37,11 @@ NO_FIELDS = ("function-", "constrained-", "dict[", "float", "[key]")
 
 Placement = Literal["none", "before_activation", "after_activation", "before_weight"]
 Backend = Literal["tensorflow", "jax", "torch"]
-InitialWeights = Literal["torch_default", "glorot_uniform", "he_normal"]
+InitialWeights = Literal[
+    "torch_default", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "d2l_gaussian"
+]
+LearningRateSchedule = Literal["constant", "step", "cosine"]
+DropoutScheduleName = Literal["constant", "early", "late", "linear"]
 Natural = Annotated[int, Field(ge=0, le=LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -94,6 +98,8 @@ class DataSpec(Spec):
         n_validation: images carved from the training part, stratified; None is the dataset's default.
         image_size: (height, width) the network sees; None is the dataset's default.
         fit: `pad` enlarges by a whole factor (nearest) and pads with zeros; `bilinear` resamples.
+        standardise: `per_channel` takes the training images' mean from each channel of every split and divides by
+            their standard deviation, after the pixels were scaled to [0, 1].
     """
 
     name: Annotated[str, Field(min_length=1)] = "digits"
@@ -101,6 +107,7 @@ class DataSpec(Spec):
     n_validation: Natural | None = None
     image_size: tuple[Positive, Positive] | None = None
     fit: Literal["pad", "bilinear"] = "pad"
+    standardise: Literal["none", "per_channel"] = "none"
 
 
 class TrainSpec(Spec):
@@ -110,9 +117,21 @@ class TrainSpec(Spec):
         epochs: passes over the training images.
         batch_size: images per step; the last, smaller batch is kept.
         optimizer: `sgd` or `adam`.
-        learning_rate: constant step size.
+        learning_rate: step size, before any schedule.
         momentum: of SGD, in [0, 1).
-        initial_weights: scheme of `kbnd.training.initial.SCHEMES`.
+        schedule: of the learning rate, by epoch: `constant`, `step` or `cosine` (to 0, without restarts).
+        milestones: of `step`: epochs after which the rate changes, ascending.
+        multipliers: of `step`: what `learning_rate` is multiplied by after each milestone (not cumulative).
+        weight_decay: coefficient on every trainable weight; 0 is none.
+        weight_decay_mode: `coupled` adds weight_decay * w to each gradient (L2 in the loss, PyTorch's `weight_decay`);
+            `decoupled` takes learning_rate * weight_decay * w from each weight (AdamW).
+        initial_weights: scheme of `kbnd.training.initial.SCHEMES`; `xavier_uniform` and `xavier_normal` are read as
+            `glorot_uniform` and `glorot_normal`.
+        initial_gain: factor on the initial kernels.
+        augmentation: `crop_flip` pads by 4, crops at random and flips left to right with probability 1/2.
+        dropout_schedule: of every dropout rate, by epoch: `constant`; `early` is off after the first
+            `dropout_schedule_epochs` epochs, `late` until then, `linear` falls to 0 over them.
+        dropout_schedule_epochs: see `dropout_schedule`.
         validation_curve: evaluate the validation images after every epoch.
         test_curve: evaluate the test images after every epoch, for reports that did so; never to select.
         n_train_eval: training images evaluated in eval mode after every epoch (0 is none).
@@ -123,18 +142,52 @@ class TrainSpec(Spec):
     optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: Annotated[float, Field(gt=0.0)] = 0.05
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    schedule: LearningRateSchedule = "constant"
+    milestones: tuple[Positive, ...] = ()
+    multipliers: tuple[Annotated[float, Field(gt=0.0)], ...] = ()
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    weight_decay_mode: Literal["coupled", "decoupled"] = "coupled"
     initial_weights: InitialWeights = "torch_default"
+    initial_gain: Annotated[float, Field(gt=0.0)] = 1.0
+    augmentation: Literal["none", "crop_flip"] = "none"
+    dropout_schedule: DropoutScheduleName = "constant"
+    dropout_schedule_epochs: Natural = 0
     validation_curve: bool = True
     test_curve: bool = False
     n_train_eval: Natural = 0
 
+    @field_validator("initial_weights", mode="before")
+    @classmethod
+    def _xavier_is_glorot(cls, value: Any) -> Any:
+        return value.replace("xavier", "glorot") if isinstance(value, str) else value
+
     @model_validator(mode="after")
-    def _momentum_belongs_to_sgd(self) -> TrainSpec:
+    def _options_have_their_host(self) -> TrainSpec:
+        """Refuse an option that would be read by nobody."""
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(
                 f"momentum belongs to optimizer 'sgd', received momentum {self.momentum} with {self.optimizer!r}"
             )
+        if self.weight_decay_mode != "coupled" and not self.weight_decay:
+            raise ValueError(f"weight_decay_mode {self.weight_decay_mode!r} needs a weight_decay above 0")
+        self._check_milestones()
+        is_scheduled = self.dropout_schedule != "constant"
+        if is_scheduled != bool(self.dropout_schedule_epochs):
+            raise ValueError(
+                "dropout_schedule 'early', 'late' or 'linear' and dropout_schedule_epochs above 0 belong together, "
+                f"received {self.dropout_schedule!r} and {self.dropout_schedule_epochs}"
+            )
         return self
+
+    def _check_milestones(self) -> None:
+        steps, n_multipliers = self.milestones, len(self.multipliers)
+        if (self.schedule == "step") != bool(steps) or len(steps) != n_multipliers:
+            raise ValueError(
+                "schedule 'step' needs milestones and as many multipliers, other schedules have none, received "
+                f"{self.schedule!r} with {len(steps)} milestones and {n_multipliers} multipliers"
+            )
+        if list(steps) != sorted(set(steps)):
+            raise ValueError(f"milestones should ascend, received {list(steps)}")
 
 
 class RunSpec(Spec):
