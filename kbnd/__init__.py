@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from kbnd.ledger import Ledger
     from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
     from kbnd.training.profiler import EpochProfiler
+    from kbnd.training.schedulers import DropoutSchedule
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "DataSpec": "kbnd.spec",
+    "DropoutSchedule": "kbnd.training.schedulers",
     "EpochProfiler": "kbnd.training.profiler",
     "Ledger": "kbnd.ledger",
     "ModelSpec": "kbnd.spec",
@@ -24,7 +26,7 @@ _HOMES = {
     "TrainSpec": "kbnd.spec",
 }
 
-__all__ = ["DataSpec", "EpochProfiler", "Ledger", "ModelSpec", "RunSpec", "TrainSpec", "__version__"]
+__all__ = ["DataSpec", "DropoutSchedule", "EpochProfiler", "Ledger", "ModelSpec", "RunSpec", "TrainSpec", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,13 +5,14 @@
 A generator handed from layer to layer would give every later layer other numbers as soon as one layer is added.
 Hashing the *name* of what is drawn keeps arms paired: adding a Batch Normalization layer shifts nothing else.
 
-| purpose     | name         | what it seeds                                                     |
-|-------------|--------------|-------------------------------------------------------------------|
-| `order`     | epoch        | order of the training images (`kbnd.data`)                        |
-| `weights`   | layer/weight | initial weights (`kbnd.training.initial`)                         |
-| `dropout`   | layer        | dropout masks of a layer, on TensorFlow and JAX                   |
-| `dropout`   | epoch        | all dropout masks of an epoch, on PyTorch                         |
-| `arm order` | pass, from 0 | order in which the arms of a block are trained (`kbnd.study`)     |
+| purpose        | name         | what it seeds                                                 |
+|----------------|--------------|---------------------------------------------------------------|
+| `order`        | epoch        | order of the training images (`kbnd.data`)                    |
+| `weights`      | layer/weight | initial weights (`kbnd.training.initial`)                     |
+| `dropout`      | layer        | dropout masks of a layer, on TensorFlow and JAX               |
+| `dropout`      | epoch        | all dropout masks of an epoch, on PyTorch                     |
+| `augmentation` | epoch        | crop and flip of each training image                          |
+| `arm order`    | pass, from 0 | order in which the arms of a block are trained (`kbnd.study`) |
 """
 
 from __future__ import annotations

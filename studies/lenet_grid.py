@@ -7,6 +7,7 @@ probabilities 0.1, 0.2, 0.5 and 0.8. SGD with learning rate 0.05, batch 128, 5 e
 Command:    python -m studies.lenet_grid                      (MNIST, 10 paired seeds)
             python -m studies.lenet_grid --dataset digits     (no download; a different experiment)
             python -m studies.lenet_grid --preset smoke       (seconds)
+            python -m studies.lenet_grid --arms core,initial  (with initial weights of other scales, for claim S0-C4)
 Cost:       see studies/README.md for what was measured on which machine.
 
 Read from an ambiguous text: BN stands after each of the three convolutions, before the ReLU; dropout after the

@@ -67,7 +67,10 @@ def tear(path: str) -> None:
     db.execute("PRAGMA cache_size = 5")
     db.execute("BEGIN IMMEDIATE")
     db.execute("UPDATE runs SET test_accuracy = 0.0")
-    db.executemany("INSERT INTO studies VALUES (?, '', '', '', 0)", ((f"{i:0100}",) for i in range(5000)))
+    db.executemany(
+        "INSERT INTO studies (study, digest, title, difference, assigned_at) VALUES (?, '', '', '', 0)",
+        ((f"{i:0100}",) for i in range(5000)),
+    )
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -1,8 +1,11 @@
-"""A study small enough for tests: LeNet-5 on a few digits, three arms."""
+"""Studies small enough for tests: LeNet-5 on a few digits, three arms; and one whose arms come in groups."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from kbnd.study.definition import Study
 
 TINY = """
 name = "tiny"
@@ -44,6 +47,25 @@ arms = ["bn"]
 published = [0.99]
 """
 
+GROUPED: dict[str, Any] = {
+    "name": "grouped",
+    "title": "Arms in groups",
+    "report": "nobody's",
+    "baseline": "plain",
+    "seeds": 3,
+    "model": {"name": "lenet5"},
+    "data": {"name": "mnist"},
+    "train": {"epochs": 5, "test_curve": True},
+    "arms": [
+        {"name": "plain"},
+        {"name": "bn", "model": {"batch_norm": "before_activation"}},
+        {"name": "tanh", "group": "activation", "model": {"options": {"activation": "tanh"}}},
+        {"name": "tanh+bn", "group": "activation", "baseline": "tanh", "model": {"options": {"activation": "tanh"}}},
+        {"name": "long", "group": "budget", "train": {"epochs": 40}},
+    ],
+}
+"""A study as its TOML file would hold it; nothing of it is trained."""
+
 
 def write_tiny(folder: Path, *, epochs: int = 2, learning_rate: float = 0.05, control: bool = False) -> Path:
     """Write the tiny study and return its file."""
@@ -51,3 +73,8 @@ def write_tiny(folder: Path, *, epochs: int = 2, learning_rate: float = 0.05, co
     text = TINY.format(epochs=epochs, learning_rate=learning_rate, control=f"control = {str(control).lower()}")
     file.write_text(text)
     return file
+
+
+def grouped(**changes: Any) -> Study:
+    """Return the study whose arms come in groups, with some of its fields replaced or added."""
+    return Study(**{**GROUPED, **changes})

@@ -155,3 +155,20 @@ def test_unknown_names_and_no_runs_are_refused() -> None:
         compare(runs, baseline="baseline", metrics=("accuracy",))
     with pytest.raises(UsageError, match="no runs"):
         compare(runs.iloc[:0], baseline="baseline")
+
+
+def test_an_arm_with_a_baseline_of_its_own_is_paired_with_that_one() -> None:
+    runs = make_runs(arms=("baseline", "bn", "dropout0.5"))
+    shared = compare(runs, baseline="baseline").set_index(["arm", "metric"])
+    own = compare(runs, baseline="baseline", baselines={"dropout0.5": "bn"}).set_index(["arm", "metric"])
+    both = ("test_accuracy", "test_loss")
+    for metric in both:
+        by_hand = shared.loc[("dropout0.5", metric), "mean"] - shared.loc[("bn", metric), "mean"]
+        assert own.loc[("dropout0.5", metric), "diff"] == pytest.approx(by_hand, abs=1e-12)
+        assert own.loc[("bn", metric), "diff"] == shared.loc[("bn", metric), "diff"]
+    assert list(own.xs("test_accuracy", level="metric")["baseline"]) == ["baseline", "baseline", "bn"]
+
+
+def test_a_baseline_of_its_own_must_be_an_arm() -> None:
+    with pytest.raises(UsageError, match="unknown baseline arm 'bm'"):
+        compare(make_runs(arms=("baseline", "bn")), baseline="baseline", baselines={"bn": "bm"})

@@ -28,9 +28,9 @@ def weights(model):
     return {weight.path: keras.ops.convert_to_numpy(weight.value) for weight in model.weights}
 
 
-def initial(*, seed=1, scheme="torch_default", **options):
+def initial(*, seed=1, scheme="torch_default", gain=1.0, **options):
     model = lenet5(MNIST, 10, **options)
-    initialise(model, seed=seed, scheme=scheme)
+    initialise(model, seed=seed, scheme=scheme, gain=gain)
     return weights(model)
 
 
@@ -67,11 +67,33 @@ def test_the_torch_scheme_fills_its_interval_and_no_more(baseline):
             assert np.var(scaled) == pytest.approx(1 / 3, abs=5 * math.sqrt(4 / 45 / value.size)), path
 
 
-@pytest.mark.parametrize(("scheme", "variance"), [("glorot_uniform", 2 / (400 + 3000)), ("he_normal", 2 / 400)])
-def test_glorot_and_he_have_their_variance_and_no_bias(scheme, variance):
+VARIANCES = {
+    "glorot_uniform": 2 / (400 + 3000),
+    "glorot_normal": 2 / (400 + 3000),
+    "he_uniform": 2 / 400,
+    "he_normal": 2 / 400,
+    "d2l_gaussian": 0.01**2,
+}
+
+
+@pytest.mark.parametrize(("scheme", "variance"), VARIANCES.items())
+def test_the_schemes_without_a_bias_have_their_variance(scheme, variance):
     of_scheme = initial(scheme=scheme)
     assert np.var(of_scheme["conv3/kernel"]) == pytest.approx(variance, rel=0.04)  # 48,000 numbers
     assert not any(value.any() for path, value in of_scheme.items() if path.endswith("bias"))
+
+
+def test_a_uniform_scheme_ends_at_its_bound_and_a_normal_one_does_not():
+    for scheme, is_bounded in {"he_uniform": True, "he_normal": False, "glorot_normal": False}.items():
+        kernel = initial(scheme=scheme)["conv3/kernel"]
+        assert (np.abs(kernel).max() <= math.sqrt(3 * VARIANCES[scheme]) + 1e-7) == is_bounded
+
+
+def test_a_gain_multiplies_the_kernels_alone(baseline):
+    wide = initial(gain=3.0)
+    for path, value in baseline.items():
+        factor = np.float32(3 if path.endswith("kernel") else 1)
+        np.testing.assert_allclose(wide[path], factor * value, rtol=1e-6, err_msg=path)
 
 
 def test_the_draw_is_the_named_stream_of_the_seed(baseline):

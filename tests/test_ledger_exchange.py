@@ -34,7 +34,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ledger.begin(record(seed=4))
         labels = [label("bn", run) for run in [*runs, record(seed=9)]]
         ledger.assign("grid", "f" * 16, labels[:1], title="Of yesterday")
-        ledger.assign("grid", DIGEST, labels, title="The grid", difference="digits instead of mnist")
+        about = {"title": "The grid", "difference": "digits instead of mnist"}
+        ledger.assign("grid", DIGEST, labels, **about, baselines={"bn": "none"})
     Ledger.open(folder / "empty.sqlite").close()
     return folder
 
@@ -74,7 +75,7 @@ def test_a_ledger_survives_the_way_through_an_export(full: Ledger, empty: Ledger
     assert empty.import_(source) == Merged(n_added=3, n_replaced=0, n_kept=0)
     assert exported(empty) == exported(full)
     assert empty.studies() == ["grid"]
-    assert empty.about("grid") == StudyInfo("The grid", "digits instead of mnist", DIGEST)
+    assert empty.about("grid") == StudyInfo("The grid", "digits instead of mnist", DIGEST, {"bn": "none"})
     assert empty.verify() == []
     assert empty.import_(source) == Merged(n_added=0, n_replaced=0, n_kept=3)
 

@@ -54,6 +54,13 @@ def test_a_study_names_the_arms_of_its_runs_in_its_own_order(ledger: Ledger) -> 
     assert ledger.epochs("grid")["arm"].tolist() == ["dropout0.5"] * 4 + ["baseline"] * 4
 
 
+def test_arms_come_in_the_order_of_the_labels_planned_ones_too(ledger: Ledger) -> None:
+    ledger.assign("grid", FIRST, [*labels(), label("planned", record(seed=3))])
+    assert ledger.arms("grid") == ["dropout0.5", "baseline", "planned"]
+    ledger.assign("grid", SECOND, labels()[2:])
+    assert ledger.arms("grid") == ["baseline"]
+
+
 def test_a_planned_run_has_no_row_yet(ledger: Ledger) -> None:
     ledger.assign("grid", FIRST, [*labels(), label("baseline", record(seed=3))])
     assert len(ledger.runs("grid")) == 4

@@ -154,7 +154,15 @@ def test_a_migration_keeps_what_was_stored(ledger: Ledger, monkeypatch: pytest.M
     with Ledger.open(ledger.path) as migrated:
         assert migrated.get(record().run_id) == record()
         assert migrated._db.execute("SELECT mood FROM runs").fetchone() == ("calm",)
-        assert migrated._db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert migrated._db.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) + 1,)
+
+
+def test_baselines_of_their_own_are_remembered(ledger: Ledger) -> None:
+    labels = [("bn", 1, 0, record().run_id)]
+    ledger.assign("grid", "0" * 16, labels, baselines={"bn": "none"})
+    assert ledger.about("grid").baselines == {"bn": "none"}
+    with pytest.raises(UsageError, match="baselines should map arms to arms"):
+        ledger.assign("grid", "0" * 16, labels, baselines={"bn": "no name"})
 
 
 def test_a_migration_that_fails_changes_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +173,7 @@ def test_a_migration_that_fails_changes_nothing(ledger: Ledger, monkeypatch: pyt
             Ledger.open(ledger.path)
     with Ledger.open(ledger.path) as unchanged:
         assert unchanged.verify() == []
-        assert unchanged._db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert unchanged._db.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
         assert "mood" not in [row[1] for row in unchanged._db.execute("PRAGMA table_info(runs)")]
 
 

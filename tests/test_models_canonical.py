@@ -8,14 +8,14 @@ from kbnd.errors import UsageError
 from kbnd.models import check, resolve
 from kbnd.models.canonical import canonical_spec
 from kbnd.models.lenet import UNITS
-from kbnd.models.placement import ORDER, Unit, carried, place
+from kbnd.models.placement import PLACEMENTS, Unit, carried, place
 from kbnd.spec import ModelSpec
 
 SITES = ("conv", "dense", "logits", "conv1", "conv2", "conv3", "dense1")
 RATES = (0.0, 0.1, 0.5)
 
 PLACED = {
-    "batch_norm": st.sampled_from(tuple(ORDER)),
+    "batch_norm": st.sampled_from(PLACEMENTS),
     "batch_norm_sites": st.none() | st.lists(st.sampled_from(SITES)),
     "batch_norm_momentum": st.sampled_from((0.9, 0.99)),
     "batch_norm_epsilon": st.sampled_from((1e-5, 1e-3)),
@@ -122,6 +122,30 @@ def test_the_order_and_repetition_of_sites_mean_nothing(spec, random):
 )
 def test_what_is_written_in_many_ways_becomes_one(fields, same):
     assert resolve(lenet(**fields)) == lenet(**same)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "same"),
+    [
+        ("alexnet", {"options": {"head": [], "width": 1}}, {}),
+        (
+            "alexnet",
+            {"options": {"head": (512, 512)}, "dropout": {"dense": 0.5}},
+            {"dropout": 0.5, "options": {"head": [512, 512]}},
+        ),
+        ("alexnet", {"dropout_sites": ["conv"]}, {}),
+        ("alexnet_d2l", {"dropout": {"dense2": 0.5, "dense1": 0.5}}, {"dropout": 0.5}),
+        ("simple_cnn", {"options": {"width": 2}}, {"options": {"width": 2.0}}),
+        ("simple_cnn", {"dropout": {"conv1": 0.0, "dense1": 0.5}}, {"dropout": 0.5}),
+        (
+            "deeper_cnn",
+            {"batch_norm": "after_activation", "batch_norm_sites": [f"conv{i}" for i in range(8, 0, -1)]},
+            {"batch_norm": "after_activation"},
+        ),
+    ],
+)
+def test_it_is_so_for_every_chain(name, fields, same):
+    assert resolve(ModelSpec(name=name, **fields)).model_dump_json() == ModelSpec(name=name, **same).model_dump_json()
 
 
 def test_the_unit_that_before_weight_leaves_alone_does_not_keep_its_kind_from_being_named():

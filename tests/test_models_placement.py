@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from kbnd.errors import UsageError
 from kbnd.models.floor import logits_dropout_floor, warn_of_logits_dropout
 from kbnd.models.lenet import UNITS
-from kbnd.models.placement import ACTIVATIONS, ORDER, carried, check_input, place
+from kbnd.models.placement import ACTIVATIONS, ORDER, PLACEMENTS, carried, place
+from kbnd.models.sizes import check_input
 
 NAMES = tuple(unit.name for unit in UNITS)
 SITES = ("conv", "dense", "logits", *NAMES[:4])
-PLACED = tuple(placement for placement in ORDER if placement != "none")
+PLACED = PLACEMENTS[1:]
 
 
 def lenet(**options):

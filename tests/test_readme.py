@@ -11,7 +11,8 @@ import pytest
 import typer
 
 from kbnd import cli
-from kbnd.study.definition import Choices, decide, read
+from kbnd.study.choices import Choices, decide
+from kbnd.study.definition import read
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -59,7 +59,7 @@ def test_an_arm_that_diverged_has_an_empty_panel_and_row_that_say_so() -> None:
     for seed in (1, 2):
         runs = with_status(runs, "dropout0.5", seed, "diverged")
     found = frames(runs)
-    figure = curves_figure(runs, found.epochs, arms=FEW, baseline="baseline")
+    figure = curves_figure(runs, found.epochs, references=dict.fromkeys(FEW, "baseline"))
     assert figure is not None
     titles = [axes.get_title() + axes.get_title(loc="left") for axes in figure.axes]
     assert "dropout0.5  n=0, 2 diverged" in titles
@@ -71,7 +71,7 @@ def test_an_arm_that_diverged_has_an_empty_panel_and_row_that_say_so() -> None:
 
 def test_curves_end_at_the_mean_accuracy_of_each_arm() -> None:
     runs = make_runs(seeds=5, arms=FEW)
-    figure = curves_figure(runs, make_epochs(runs), arms=FEW, baseline="baseline")
+    figure = curves_figure(runs, make_epochs(runs), references=dict.fromkeys(FEW, "baseline"))
     assert figure is not None
     first = runs[runs["replicate"] == 0]
     ends = 100 * first.groupby("arm")["test_accuracy"].mean()
@@ -92,7 +92,7 @@ def test_time_picture_shows_the_control_and_cost_needs_two_timed_arms() -> None:
 
 def test_perfect_accuracy_has_a_place_on_the_logarithmic_axis() -> None:
     epochs = make_epochs(make_runs(seeds=2, arms=FEW)).assign(val_accuracy=1.0)
-    figure = curves_figure(make_runs(seeds=2, arms=FEW), epochs, arms=FEW, baseline="baseline")
+    figure = curves_figure(make_runs(seeds=2, arms=FEW), epochs, references=dict.fromkeys(FEW, "baseline"))
     assert figure is not None
     low, high = figure.axes[0].get_ylim()
     assert low < 100 - SMALLEST_ERROR <= high < 100.1

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from kbnd import data
 from kbnd.errors import UsageError
 from kbnd.spec import LARGEST, DataSpec, InitialWeights, ModelSpec, RunSpec, TrainSpec
 from kbnd.training.initial import SCHEMES
@@ -57,6 +58,11 @@ def test_the_sentence_says_the_field_what_is_allowed_and_what_was_received(field
 
 def test_the_schemes_of_initial_weights_that_a_spec_allows_are_those_that_can_be_drawn():
     assert set(get_args(InitialWeights)) == set(SCHEMES)
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10", "folder:."])
+def test_resolving_a_dataset_keeps_its_standardisation(name):
+    assert data.resolve(DataSpec(name=name, standardise="per_channel")).standardise == "per_channel"
 
 
 def test_an_unknown_scheme_is_refused_before_anything_trains():

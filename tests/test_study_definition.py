@@ -9,7 +9,8 @@ from study_files import write_tiny
 
 from kbnd.errors import UsageError
 from kbnd.spec import Identity
-from kbnd.study.definition import Choices, decide, read
+from kbnd.study.choices import Choices, decide
+from kbnd.study.definition import read
 from kbnd.study.plan import plan
 
 LENET_GRID = Path(__file__).parents[1] / "studies" / "lenet_grid.toml"
@@ -97,7 +98,7 @@ def test_retiming_repeats_every_run_as_a_new_replicate() -> None:
         ('name = "bn"', 'name = "b n"', "b n"),
         ('arms = ["bn"]', 'arms = ["bn", "plain"]', "1 columns need as many arms"),
         ('arms = ["bn"]', 'arms = ["nb"]', "unknown arm 'nb'"),
-        ('metric = "test_accuracy"', 'metric = "accuracy"', "metric should be"),
+        ('metric = "test_accuracy"', 'metric = "accuracy"', "unknown metric 'accuracy'"),
         ("seeds = 2", "seeds = 0", "seeds should be greater than or equal to 1"),
         ('title = "A tiny study"', "", "title is missing"),
         ("seeds = 2", "sedes = 2", "unknown field 'sedes'"),

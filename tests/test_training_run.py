@@ -14,7 +14,8 @@ from kbnd.errors import DataMissingError, ResumeMismatchError
 from kbnd.records import EpochRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 from kbnd.training import backend, checkpoint, run
-from kbnd.training.feed import EpochStart, OrderedBatches, scaled
+from kbnd.training.feed import EpochStart, OrderedBatches
+from kbnd.training.pixels import Pixels
 from kbnd.training.task import Observer, Task
 
 pytestmark = pytest.mark.backend
@@ -76,7 +77,7 @@ def test_the_model_is_trained_on_the_seeds_batches_in_their_order() -> None:
     model.fit(feed, epochs=3, shuffle=False, verbose=0, callbacks=[EpochStart(feed.set_epoch)])
 
     def by_hand(epochs: list[int]) -> np.ndarray:
-        x, weights, bias = scaled(split.images[:]).reshape(70, -1).astype(float), np.zeros((784, classes)), 0.0
+        x, weights, bias = Pixels().scaled(split.images[:]).reshape(70, -1).astype(float), np.zeros((784, classes)), 0.0
         for epoch in epochs:
             order = data.epoch_order(70, seed=3, epoch=epoch)
             for batch in np.array_split(order, range(batch_size, 70, batch_size)):
@@ -96,10 +97,26 @@ def stop_after(epoch: int) -> Observer:
     return Observer(on_epoch=seen.append, should_stop=lambda: seen[-1].epoch >= epoch)
 
 
-@pytest.mark.parametrize("optimizer", [{"momentum": 0.9}, {"optimizer": "adam", "learning_rate": 0.001}])
-def test_a_resumed_run_ends_bit_identical(tmp_path: Path, optimizer: dict) -> None:
-    whole = run.train(task(epochs=4, **optimizer))
-    parts = task(epochs=4, file=tmp_path / "run.npz", **optimizer)
+RECIPES = {
+    "momentum": {"momentum": 0.9},
+    "adam": {"optimizer": "adam", "learning_rate": 0.001},
+    "everything that moves": {
+        "momentum": 0.9,
+        "weight_decay": 0.001,
+        "schedule": "step",
+        "milestones": [1, 3],
+        "multipliers": [0.5, 0.1],
+        "dropout_schedule": "linear",
+        "dropout_schedule_epochs": 3,
+        "augmentation": "crop_flip",
+    },
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_resumed_run_ends_bit_identical(tmp_path: Path, recipe: str) -> None:
+    whole = run.train(task(epochs=4, **RECIPES[recipe]))
+    parts = task(epochs=4, file=tmp_path / "run.npz", **RECIPES[recipe])
     stopped = run.train(parts, observer=stop_after(2))
     assert (stopped.status, stopped.n_epochs) == ("interrupted", 2)
     resumed = run.train(replace(parts, session="later"))

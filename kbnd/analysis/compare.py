@@ -1,4 +1,4 @@
-"""Every arm against the baseline, paired by seed: the rows of comparison.csv.
+"""Every arm against its baseline, paired by seed: the rows of comparison.csv.
 
 One seed fixes the initial weights and the order of images of every arm, so arms are compared by their
 differences within a seed, d_i = metric(arm, seed i) - metric(baseline, seed i). A difference in time (`*_s`)
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from kbnd.analysis.selection import UNFINISHED, arm_order, check_comparable, measured
+from kbnd.analysis.selection import UNFINISHED, arm_order, check_comparable, measured, references
 from kbnd.analysis.stats import LEVEL, mean_interval, paired_difference, standard_deviation
 from kbnd.analysis.timing import time_pairs
 
@@ -32,6 +32,7 @@ def compare(
     runs: pd.DataFrame,
     *,
     baseline: str,
+    baselines: Mapping[str, str] | None = None,
     metrics: Sequence[str] = METRICS,
     published: Mapping[tuple[str, str], float] | None = None,
     arms: Sequence[str] | None = None,
@@ -42,6 +43,7 @@ def compare(
     Args:
         runs: columns of runs.csv, of one study, backend and device.
         baseline: name of the arm that the others are compared with.
+        baselines: arm -> another arm that it is compared with instead, as in a study of several networks.
         metrics: columns of `runs`; those that end in `_s` are times and pair by block.
         published: the report's own numbers by (arm, metric), in the unit of the metric.
         arms: order of the rows; None puts the baseline first and sorts the others by name.
@@ -58,19 +60,22 @@ def compare(
     """
     check_comparable(runs)
     names = arm_order(runs, baseline=baseline, arms=arms)
+    reference = references(names, baseline=baseline, baselines=baselines)
     known = published or {}
     rows = []
     for metric in metrics:
-        done, pairs = measured(runs, metric), pairs_of(runs, metric, baseline=baseline)
+        done = measured(runs, metric)
+        pairs = {name: pairs_of(runs, metric, baseline=name) for name in dict.fromkeys(reference.values())}
         for arm in names:
-            mine = pairs[pairs["arm"] == arm]
+            against = pairs[reference[arm]]
+            mine = against[against["arm"] == arm]
             rows.append(
                 {
                     "arm": arm,
                     "metric": metric,
                     **_own(done.loc[done["arm"] == arm, metric], level=level),
                     "published": known.get((arm, metric), np.nan),
-                    "baseline": baseline,
+                    "baseline": reference[arm],
                     **_against_baseline(mine, level=level),
                     **_lost(runs, arm),
                 }

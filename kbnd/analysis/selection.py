@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,20 @@ def arm_order(runs: pd.DataFrame, *, baseline: str, arms: Sequence[str] | None =
     if arms is None:
         arms = [baseline, *sorted(present - {baseline})]
     return list(dict.fromkeys(arms))
+
+
+def references(arms: Iterable[str], *, baseline: str, baselines: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return arm -> the arm it is compared with: its own baseline where it has one, else the study's.
+
+    Raises:
+        UsageError: a baseline of its own that is no arm here.
+    """
+    names = list(arms)
+    found = {arm: (baselines or {}).get(arm, baseline) for arm in names} | {baseline: baseline}
+    for reference in found.values():
+        if reference not in names:
+            raise unknown("baseline arm", reference, names)
+    return found
 
 
 def measured(runs: pd.DataFrame, metric: str, *, replicate: int | None = 0) -> pd.DataFrame:

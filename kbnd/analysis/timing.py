@@ -17,12 +17,12 @@ Reference: Kalibera and Jones (2013), Rigorous benchmarking in reasonable time, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from kbnd.analysis.selection import arm_order, check_comparable, measured, require_columns
+from kbnd.analysis.selection import arm_order, check_comparable, measured, references, require_columns
 from kbnd.analysis.stats import LEVEL, paired_ratio
 
 N_BLOCKS_ADVISED = 15
@@ -67,6 +67,7 @@ def time_ratios(
     runs: pd.DataFrame,
     *,
     baseline: str,
+    baselines: Mapping[str, str] | None = None,
     metric: str = "epoch_s",
     arms: Sequence[str] | None = None,
     level: float = LEVEL,
@@ -75,7 +76,8 @@ def time_ratios(
 
     Args:
         runs: columns of runs.csv with machine, session, block and is_concurrent.
-        baseline: name of the reference arm.
+        baseline: name of the reference arm, the one that has a control.
+        baselines: arm -> another reference arm, as in a study of several networks.
         metric: column of seconds; `epoch_s` is the median epoch without warm-up.
         arms: order of the rows; None puts the baseline first and sorts the others by name.
         level: confidence of the intervals.
@@ -90,19 +92,27 @@ def time_ratios(
     """
     check_comparable(runs)
     names = arm_order(runs, baseline=baseline, arms=arms)
-    pairs = time_pairs(runs, baseline=baseline, metric=metric)
+    reference = references(names, baseline=baseline, baselines=baselines)
+    pairs = {name: time_pairs(runs, baseline=name, metric=metric) for name in dict.fromkeys(reference.values())}
     everything = measured(runs, metric, replicate=None)
     rows = []
     for arm in [baseline, control_name(baseline), *(name for name in names if name != baseline)]:
-        mine = pairs[pairs["arm"] == arm]
-        seconds = mine["value"] if len(mine) else everything.loc[everything["arm"] == arm, metric]
-        if arm == baseline:
-            blocks = pairs.drop_duplicates(_BLOCK)["reference"]
-            seconds = blocks if len(blocks) else seconds
-            row = {"n": len(blocks), "ratio": 1.0, "ci_low": np.nan, "ci_high": np.nan}
-        else:
-            found = paired_ratio(mine["value"], mine["reference"], level=level)
-            row = {"n": found.n, "ratio": found.estimate, "ci_low": found.low, "ci_high": found.high}
-        median = float(seconds.median()) if len(seconds) else np.nan
-        rows.append({"arm": arm, "metric": metric, **row, "median_s": median, "baseline": baseline})
+        against = reference.get(arm, baseline)
+        own = everything.loc[everything["arm"] == arm, metric]
+        row = _ratio(arm, against, pairs[against], own, level=level)
+        rows.append({"arm": arm, "metric": metric, **row, "baseline": against})
     return pd.DataFrame(rows, columns=list(RATIO_COLUMNS))
+
+
+def _ratio(arm: str, reference: str, pairs: pd.DataFrame, own: pd.Series, *, level: float) -> dict[str, float]:
+    """One row of the ratios; `own` are the arm's times whether they can be compared or not."""
+    if arm == reference:
+        seconds = pairs.drop_duplicates(_BLOCK)["reference"]
+        row = {"n": len(seconds), "ratio": 1.0, "ci_low": np.nan, "ci_high": np.nan}
+    else:
+        mine = pairs[pairs["arm"] == arm]
+        seconds = mine["value"]
+        found = paired_ratio(mine["value"], mine["reference"], level=level)
+        row = {"n": found.n, "ratio": found.estimate, "ci_low": found.low, "ci_high": found.high}
+    seconds = seconds if len(seconds) else own
+    return {**row, "median_s": float(seconds.median()) if len(seconds) else np.nan}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,6 +43,31 @@ def height_width(text: str | None) -> tuple[int, int] | None:
     if not (height.isdecimal() and width.isdecimal()):
         raise UsageError(f"an image size reads HEIGHTxWIDTH, as 28x28, received {text!r}")
     return int(height), int(width)
+
+
+def builder_options(texts: Iterable[str]) -> dict[str, Any]:
+    """Return the builder's options that texts such as `depth=20` name; what is no TOML value is a text.
+
+    Raises:
+        UsageError: a text without a key or a value, or a key named twice.
+    """
+    options: dict[str, Any] = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        if not key or not value:
+            raise UsageError(f"an option reads KEY=VALUE, as depth=20, received {text!r}")
+        if key in options:
+            raise UsageError(f"option {key!r} is given twice, allowed once")
+        options[key] = _toml_value(value)
+    return options
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if len(parsed) == 1 else text  # more lines than one are no value
 
 
 def show(result: Any) -> None:

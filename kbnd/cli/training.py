@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from kbnd.cli.options import (
     LedgerFile,
     RetryFailed,
     Seeds,
+    builder_options,
     end,
     height_width,
     names,
@@ -27,15 +28,24 @@ from kbnd.cli.options import (
 from kbnd.cli.progress import with_progress
 from kbnd.errors import SOME_RUNS_FAILED
 
+if TYPE_CHECKING:
+    from kbnd.study.choices import Experiment
+    from kbnd.study.definition import Study
+    from kbnd.study.runner import Settings
+
 
 def study(
     file: Annotated[Path, typer.Argument(help="The study's TOML file.")],
     dataset: Annotated[str | None, typer.Option(help="Another dataset than the study's.")] = None,
     seeds: Seeds = None,
     epochs: Epochs = None,
-    arms: Annotated[str | None, typer.Option(help="Arms to train beside the baseline, separated by commas.")] = None,
+    arms: Annotated[
+        str | None, typer.Option(help="Arms and groups to train, separated by commas, or all; baselines come along.")
+    ] = None,
     backend: BackendName = None,
-    preset: Annotated[str, typer.Option(help="faithful (the study's own), scaled or smoke.")] = "faithful",
+    preset: Annotated[
+        str, typer.Option(help="faithful (the report's own budget) or one that the study names, such as scaled.")
+    ] = "faithful",
     executor: Executor = "inline",
     ledger: LedgerFile = DEFAULT_LEDGER,
     out: Annotated[Path | None, typer.Option(help="Folder for tables and figures; default results/EXPERIMENT.")] = None,
@@ -44,12 +54,16 @@ def study(
     retry_failed: RetryFailed = False,
     retime: Annotated[int, typer.Option(min=0, help="Train every run this many times more, for its time alone.")] = 0,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for runs of other live processes.")] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be trained and what it costs; write nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Start a preset that needs a GPU on a CPU, too.")] = False,
 ) -> None:
     """Run a study: train what the ledger does not hold yet, then print and write its tables."""
-    from kbnd.report.outputs import check_writable
-    from kbnd.study import outputs
-    from kbnd.study.definition import Choices, decide, read
-    from kbnd.study.runner import Settings, label, run
+    from kbnd.study.choices import Choices, decide
+    from kbnd.study.definition import read
+    from kbnd.study.preview import check_gpu
+    from kbnd.study.runner import Settings
 
     study = read(file)
     choices: dict[str, Any] = {"preset": preset, "dataset": dataset, "seeds": seeds, "epochs": epochs}
@@ -59,14 +73,37 @@ def study(
         retry_failed=retry_failed, retime=retime, wait=wait,
     )  # fmt: skip
     settings.check()
+    if dry_run:
+        _show_plan(experiment, settings, as_json=as_json)
+        return
+    if not yes:
+        check_gpu(study, experiment, settings)
+    _run_and_report(study, experiment, settings, out=out, as_json=as_json)
+
+
+def _show_plan(experiment: Experiment, settings: Settings, *, as_json: bool) -> None:
+    from kbnd.report.plan import plan_tables
+    from kbnd.study import preview
+
+    found = preview.preview(experiment, settings)
+    show(preview.as_json(found) if as_json else plan_tables(found))
+
+
+def _run_and_report(
+    study: Study, experiment: Experiment, settings: Settings, *, out: Path | None, as_json: bool
+) -> None:
+    from kbnd.report.outputs import check_writable
+    from kbnd.study import outputs
+    from kbnd.study.runner import label, run
+
     out = out or Path("results") / label(experiment, settings)
     check_writable(out)
     outcome, stopped = with_progress(lambda **told: run(experiment, settings, **told))
     if stopped:
         print(f"stopped, runs finished by this call: {outcome.n_trained}; the same command continues", file=sys.stderr)
-        print(f"what is there: kbnd compare {ledger} --study {outcome.label}", file=sys.stderr)
+        print(f"what is there: kbnd compare {settings.ledger} --study {outcome.label}", file=sys.stderr)
         end(stopped)
-    report = outputs.make(study, experiment, outcome, ledger=ledger)
+    report = outputs.make(study, experiment, outcome, ledger=settings.ledger)
     outputs.write(report, out)
     show(outputs.as_json(report) if as_json else report.tables)
     print(f"written to {out}", file=sys.stderr)
@@ -82,15 +119,33 @@ def train(
     dropout: Annotated[float, typer.Option(help="Rate in [0, 1) at the network's dropout sites.")] = 0.0,
     batch_norm_sites: Annotated[str | None, typer.Option(help="Kinds or units with BN, separated by commas.")] = None,
     dropout_sites: Annotated[str | None, typer.Option(help="Kinds or units with dropout, separated by commas.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the network's own, as depth=20; repeatable.")
+    ] = None,
     optimizer: Annotated[str, typer.Option(help="sgd or adam.")] = "sgd",
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.05,
     momentum: Annotated[float, typer.Option(help="Momentum of SGD.")] = 0.0,
+    schedule: Annotated[str, typer.Option(help="Of the learning rate: constant, step or cosine.")] = "constant",
+    milestones: Annotated[str | None, typer.Option(help="Of step: epochs after which it changes, as 80,120.")] = None,
+    multipliers: Annotated[
+        str | None, typer.Option(help="Of step: factors on --lr from there on, as 0.1,0.01.")
+    ] = None,
+    weight_decay: Annotated[float, typer.Option(help="Coefficient on every trainable weight.")] = 0.0,
+    weight_decay_mode: Annotated[str, typer.Option(help="coupled (in the gradient) or decoupled (AdamW).")] = "coupled",
+    initial_weights: Annotated[
+        str, typer.Option(help="Scheme, such as glorot_uniform or he_normal.")
+    ] = "torch_default",
+    initial_gain: Annotated[float, typer.Option(help="Factor on the initial kernels.")] = 1.0,
+    augmentation: Annotated[str, typer.Option(help="none or crop_flip.")] = "none",
+    dropout_schedule: Annotated[str, typer.Option(help="constant, early, late or linear.")] = "constant",
+    dropout_schedule_epochs: Annotated[int, typer.Option(help="Epochs of that schedule's first part.")] = 0,
     batch_size: Annotated[int | None, typer.Option(help="Images per step; default 128 (digits: 32).")] = None,
     epochs: Epochs = None,
     seed: Annotated[int, typer.Option(help="Positive whole number.")] = 1,
     replicate: Annotated[int, typer.Option(help="Above 0: train the same run once more, for its time.")] = 0,
     image_size: ImageSize = None,
     n_train: Annotated[int | None, typer.Option(help="Train on so many images only.")] = None,
+    standardise: Annotated[str, typer.Option(help="none or per_channel (mean 0, deviation 1).")] = "none",
     backend: BackendName = None,
     ledger: LedgerFile = DEFAULT_LEDGER,
     save_weights: Annotated[Path | None, typer.Option(help="Write the final weights to this .npz file.")] = None,
@@ -112,12 +167,33 @@ def train(
         "batch_norm_sites": names(batch_norm_sites),
         "dropout": dropout,
         "dropout_sites": names(dropout_sites),
+        "options": builder_options(option or ()),
     }
-    training: dict[str, Any] = {"optimizer": optimizer, "learning_rate": lr, "momentum": momentum, **budget}
+    images: dict[str, Any] = {
+        "name": dataset,
+        "n_train": n_train,
+        "image_size": height_width(image_size),
+        "standardise": standardise,
+    }
+    training: dict[str, Any] = {
+        "optimizer": optimizer,
+        "learning_rate": lr,
+        "momentum": momentum,
+        "schedule": schedule,
+        "milestones": names(milestones) or (),
+        "multipliers": names(multipliers) or (),
+        "weight_decay": weight_decay,
+        "weight_decay_mode": weight_decay_mode,
+        "initial_weights": initial_weights,
+        "initial_gain": initial_gain,
+        "augmentation": augmentation,
+        "dropout_schedule": dropout_schedule,
+        "dropout_schedule_epochs": dropout_schedule_epochs,
+    }
     spec = RunSpec(
         model=models.resolve(ModelSpec(**network)),
-        data=data.resolve(DataSpec(name=dataset, n_train=n_train, image_size=height_width(image_size))),
-        train=TrainSpec(**training),
+        data=data.resolve(DataSpec(**images)),
+        train=TrainSpec(**training, **budget),
         seed=seed,
         replicate=replicate,
     )

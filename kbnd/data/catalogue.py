@@ -117,6 +117,7 @@ def resolve(spec: DataSpec) -> DataSpec:
         n_validation=n_validation,
         image_size=size,
         fit="pad" if is_stored_size else spec.fit,  # nothing to fit: either word means the same images
+        standardise=spec.standardise,
     )
 
 

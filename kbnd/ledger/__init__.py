@@ -3,6 +3,12 @@
 Training writes to it, analysis reads from it, and neither knows the other. Several processes may share one file:
 whoever wants to train a run claims it first, so that each run is trained once.
 
+    with Ledger.open("kbnd.sqlite") as ledger:
+        if ledger.claim(run_id) == "claimed":
+            ledger.begin(record)
+            ledger.add_epoch(run_id, epoch)
+            ledger.finish(record)
+
 | module       | subject                                                              |
 |--------------|----------------------------------------------------------------------|
 | `store`      | `Ledger`, the public face                                            |

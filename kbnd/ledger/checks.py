@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any, get_args
 
 from kbnd.errors import UsageError
@@ -62,6 +63,8 @@ def problems_of_labels(study: Any, about: StudyInfo, labels: Any) -> Iterator[st
     for name in ("title", "difference"):
         if not is_text(getattr(about, name)):
             yield f"the {name} should be printable text, received {getattr(about, name)!r:.80}"
+    if not (isinstance(about.baselines, Mapping) and all(map(is_name, chain.from_iterable(about.baselines.items())))):
+        yield f"the baselines should map arms to arms, received {about.baselines!r:.80}"
     for label in labels:
         match label:
             case [arm, int(seed), int(replicate), run_id] if is_name(arm) and is_id(run_id):

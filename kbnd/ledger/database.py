@@ -136,12 +136,27 @@ def _checked_for_reading(path: Path) -> sqlite3.Connection:
     db = connect(path, "ro")
     try:
         _refuse_strange(db, path)
-        if _version(db) < len(MIGRATIONS):
-            raise UsageError(f"{path} is no ledger yet, or one of an older kbnd: open it once for writing")
+        version = _version(db)
+        if version == 0:
+            raise UsageError(f"{path} is no ledger yet: open it once for writing")
+        return db if version == len(MIGRATIONS) else _migrated_copy(db)
     except BaseException:
         db.close()
         raise
-    return db
+
+
+def _migrated_copy(db: sqlite3.Connection) -> sqlite3.Connection:
+    """Return a ledger of an older format in memory, in the present one: who reads a file leaves it as it is."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        copy.execute("PRAGMA trusted_schema = OFF")
+        db.backup(copy)
+        _migrate(copy)
+    except BaseException:
+        copy.close()
+        raise
+    db.close()
+    return copy
 
 
 def _refuse_strange(db: sqlite3.Connection, path: Path) -> None:

@@ -33,6 +33,7 @@ _ALL_RUN_COLUMNS = (
     *RUN_COLUMNS,
     *("session", "block", "position", "machine", "is_concurrent", "model", "dataset", "device"),
     *("backend_version", "keras_version", "n_parameters", "n_steps", "n_test", "wall_s", "started_at", "error"),
+    "fingerprint",
 )
 
 _ALL_EPOCH_COLUMNS = (

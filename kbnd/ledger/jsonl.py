@@ -16,7 +16,7 @@ import base64
 import binascii
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,7 +28,7 @@ from kbnd.records import EpochRecord, RunRecord
 FORMAT = 1
 
 _LONGEST_LINE = 2**26
-_STUDY_KEYS = ("name", "title", "difference", "digest", "is_current", "labels")
+_STUDY_KEYS = ("name", "title", "difference", "digest", "baselines", "is_current", "labels")
 _INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
 
 
@@ -36,7 +36,8 @@ def lines_of(db: sqlite3.Connection) -> Iterator[str]:
     """Yield the lines that describe every label and every finished run of a ledger."""
     yield _line("ledger", {"format": FORMAT})
     for study, about, is_current, labels in read_labels(db):
-        yield _line("study", {"name": study, **about._asdict(), "is_current": is_current, "labels": labels})
+        fields = {name: _plain(value) for name, value in about._asdict().items()}
+        yield _line("study", {"name": study, **fields, "is_current": is_current, "labels": labels})
     for record in read_runs(db):
         if record.status != RUNNING:
             epochs = [_values(EPOCH_FIELDS, epoch) for epoch in record.epochs]
@@ -86,7 +87,7 @@ def _plain(value: Any) -> Any:
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, float) and value in _INFINITE.values():
         return str(value)
-    return value
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _parsed(text: str) -> tuple[str, dict[str, Any]]:
@@ -123,7 +124,8 @@ def _thing(kind: str, values: dict[str, Any]) -> RunRecord | StudyLabels:
         if not (isinstance(values["labels"], list) and all(isinstance(label, list) for label in values["labels"])):
             raise _LineError("labels is not a list of lists")
         labels = [tuple(label) for label in values["labels"]]
-        about = StudyInfo(values.get("title", ""), values.get("difference", ""), values["digest"])
+        texts = (values.get("title", ""), values.get("difference", ""), values["digest"])
+        about = StudyInfo(*texts, values.get("baselines", {}))
         return StudyLabels(values["name"], about, values.get("is_current") is True, labels)
     raise _LineError(f"describes a {kind!r:.40}, not a study or a run")
 

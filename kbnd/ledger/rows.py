@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, decode, encode
 from kbnd.records import EpochRecord, RunRecord
+from kbnd.spec import canonical_json
 
 RUNNING = "running"
 """Status of a run that some process began and has not finished (or was killed in)."""
@@ -52,11 +55,13 @@ class StudyInfo(NamedTuple):
         title: what its tables are headed; may be empty.
         difference: in words, what makes it another experiment than the report's; empty where nothing does.
         digest: of everything that makes its arms what they are.
+        baselines: arm -> the arm it is compared with, for those that have one of their own.
     """
 
     title: str
     difference: str
     digest: str
+    baselines: Mapping[str, str] = MappingProxyType({})
 
 
 class StudyLabels(NamedTuple):
@@ -122,15 +127,23 @@ def read_runs(db: sqlite3.Connection) -> Iterator[RunRecord]:
 def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, replace: bool) -> None:
     """Make a definition of a study the current one; `replace` decides where it has one already."""
     db.execute(
-        f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO studies (study, digest, title, difference, assigned_at) "
-        "VALUES (?, ?, ?, ?, ?)",
-        (study, about.digest, about.title, about.difference, time.time()),
+        f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO studies (study, digest, title, difference, baselines, "
+        "assigned_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (study, about.digest, about.title, about.difference, canonical_json(dict(about.baselines)), time.time()),
     )
 
 
 def read_study(db: sqlite3.Connection, study: str) -> StudyInfo:
     """Return the current definition of a study that has one."""
-    return StudyInfo(*db.execute("SELECT title, difference, digest FROM studies WHERE study = ?", (study,)).fetchone())
+    query = "SELECT title, difference, digest, baselines FROM studies WHERE study = ?"
+    return _about(*db.execute(query, (study,)).fetchone())
+
+
+def read_arms(db: sqlite3.Connection, study: str) -> list[str]:
+    """Return the arms of the current definition of a study, in the order of its labels."""
+    query = """SELECT l.arm FROM labels l JOIN studies s ON s.study = l.study AND s.digest = l.digest
+        WHERE l.study = ? GROUP BY l.arm ORDER BY min(l.ordinal), l.arm"""
+    return [arm for (arm,) in db.execute(query, (study,))]
 
 
 def write_labels(db: sqlite3.Connection, study: str, digest: str, labels: Iterable[Label], *, replace: bool) -> None:
@@ -146,12 +159,21 @@ def write_labels(db: sqlite3.Connection, study: str, digest: str, labels: Iterab
 def read_labels(db: sqlite3.Connection) -> Iterator[StudyLabels]:
     """Yield every definition of every study."""
     rows = db.execute(
-        "SELECT l.study, coalesce(s.title, ''), coalesce(s.difference, ''), l.digest, s.study IS NOT NULL, "
+        "SELECT l.study, coalesce(s.title, ''), coalesce(s.difference, ''), l.digest, coalesce(s.baselines, '{}'), "
+        "s.study IS NOT NULL, "
         "l.arm, l.seed, l.replicate, l.run_id FROM labels l "
         "LEFT JOIN studies s ON s.study = l.study AND s.digest = l.digest ORDER BY l.study, l.digest, l.ordinal"
     )
-    for (study, *about, is_current), group in groupby(rows, key=itemgetter(slice(5))):
-        yield StudyLabels(study, StudyInfo(*about), bool(is_current), [row[5:] for row in group])
+    for (study, *about, is_current), group in groupby(rows, key=itemgetter(slice(6))):
+        yield StudyLabels(study, _about(*about), bool(is_current), [row[6:] for row in group])
+
+
+def _about(title: str, difference: str, digest: str, baselines: str) -> StudyInfo:
+    """A row of `studies`; baselines that are no JSON are left as they are for `checks` to refuse."""
+    try:
+        return StudyInfo(title, difference, digest, json.loads(baselines))
+    except (ValueError, RecursionError):
+        return StudyInfo(title, difference, digest, baselines)  # type: ignore[arg-type]
 
 
 def _record(run: tuple[Any, ...], epochs: Iterable[tuple[Any, ...]]) -> RunRecord:

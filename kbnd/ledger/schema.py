@@ -64,7 +64,9 @@ _FIRST = (
         claimed_at REAL NOT NULL, heartbeat_at REAL NOT NULL) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_OWN_BASELINES = ("ALTER TABLE studies ADD COLUMN baselines TEXT NOT NULL DEFAULT '{}'",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES)
 """Statements that take a ledger of format i to i + 1; the format is SQLite's `user_version`. Only ever appended to."""
 
 TABLES = ("runs", "epochs", "studies", "labels", "claims")

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -35,16 +35,7 @@ Format = Literal["jsonl", "csv", "parquet"]
 
 
 class Ledger:
-    """One open ledger, for the thread that opened it; a context manager.
-
-    ```
-    with Ledger.open("kbnd.sqlite") as ledger:
-        if ledger.claim(run_id) == "claimed":
-            ledger.begin(record)
-            ledger.add_epoch(run_id, epoch)
-            ledger.finish(record)
-    ```
-    """
+    """One open ledger, for the thread that opened it; a context manager."""
 
     def __init__(self, db: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
         """Use `Ledger.open`."""
@@ -65,7 +56,7 @@ class Ledger:
         Args:
             path: the file.
             create: whether a missing file is made; its folder must exist.
-            read_only: only read; needs no write permission.
+            read_only: only read; needs no write permission, and leaves a ledger of an older format in it.
 
         Raises:
             UsageError: not a ledger, from a newer kbnd, damaged, missing or not writable.
@@ -88,8 +79,6 @@ class Ledger:
                 self._db.execute("DELETE FROM claims WHERE token = ?", (self._token,))
             self._held.clear()
         self._db.close()
-
-    # Runs
 
     def get(self, run_id: str) -> RunRecord | None:
         """Return a run with the epochs stored so far (status `running` while it is trained), or None."""
@@ -139,8 +128,6 @@ class Ledger:
             self._db.execute("DELETE FROM claims WHERE run_id = ?", (record.run_id,))
         self._let_go(record.run_id)
 
-    # Claims
-
     def claim(self, run_id: str, *, retry_failed: bool = False) -> ClaimResult:
         """Ask for the right to train a run.
 
@@ -173,10 +160,15 @@ class Ledger:
         with translated(self.path):
             return neighbours.is_shared(self._db, self._here, token=self._token, since=since)
 
-    # Studies
-
     def assign(
-        self, study: str, digest: str, labels: Iterable[Label], *, title: str = "", difference: str = ""
+        self,
+        study: str,
+        digest: str,
+        labels: Iterable[Label],
+        *,
+        title: str = "",
+        difference: str = "",
+        baselines: Mapping[str, str] | None = None,
     ) -> None:
         """Map the arms of a study to runs, stored or still to come, and make this its current definition.
 
@@ -188,8 +180,9 @@ class Ledger:
             labels: (arm, seed, replicate, run_id), in the order tables show them.
             title: what its tables are headed.
             difference: in words, what makes it another experiment than the report's; empty where nothing does.
+            baselines: arm -> the arm it is compared with, where that is not the first arm.
         """
-        mapped, about = list(labels), StudyInfo(title, difference, digest)
+        mapped, about = list(labels), StudyInfo(title, difference, digest, dict(baselines or {}))
         for problem in problems_of_labels(study, about, mapped):
             raise UsageError(problem)
         with self._writing():
@@ -197,10 +190,19 @@ class Ledger:
             rows.write_study(self._db, study, about, replace=True)
 
     def about(self, study: str) -> StudyInfo:
-        """Return title, difference and digest of the current definition of a study."""
+        """Return what the current definition of a study says of itself."""
         self._check_study(study)
         with translated(self.path):
-            return rows.read_study(self._db, study)
+            about = rows.read_study(self._db, study)
+        for problem in problems_of_labels(study, about, ()):
+            raise UsageError(f"study {study} in {self.path}: {problem}")
+        return about
+
+    def arms(self, study: str) -> list[str]:
+        """Return the arms of a study in the order of its labels, planned ones too: the baseline first."""
+        self._check_study(study)
+        with translated(self.path):
+            return rows.read_arms(self._db, study)
 
     def studies(self) -> list[str]:
         """Return the names of the studies, the one assigned last at the end."""
@@ -227,8 +229,6 @@ class Ledger:
         self._check_study(study)
         with translated(self.path):
             return read_epoch_frame(self._db, study, digest)
-
-    # Exchange
 
     def export(self, path: str | os.PathLike[str], format: Format = "jsonl", *, study: str | None = None) -> list[Path]:
         """Write the ledger for other programs and return the files written.
@@ -266,8 +266,6 @@ class Ledger:
         """Return one sentence for each thing that is wrong: SQLite's own checks, counts, ranges, digests."""
         with snapshot(self._db, self.path):
             return list(problems_in(self._db))
-
-    # Helpers of the above
 
     @contextmanager
     def _writing(self, run_id: str | None = None) -> Iterator[None]:

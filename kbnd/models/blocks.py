@@ -1,22 +1,28 @@
-"""The Keras layers of a unit, put in the order that the placement table gives.
+"""The Keras layers of a network, put in the order that the placement tables give.
 
-`unit` reads `kbnd.models.placement.ORDER` (through a `Plan`) and applies one step after the other, so that every
-network places Batch Normalization and Dropout in the same way. Layer names carry the structure, because initial
-weights and dropout masks are keyed by them: `conv1`, `conv1_bn`, `conv1_activation`, `conv1_pool`, `conv1_dropout`.
+`unit` applies the steps of a unit (`kbnd.models.placement.Placed`) one after the other, `block` adds the shortcut of a
+residual block to its branch; every network is made by them, so that all place Batch Normalization and Dropout in the
+same way. Layer names carry the structure, because initial weights and dropout masks are keyed by them: `conv1`,
+`conv1_pad`, `conv1_bn`, `conv1_activation`, `conv1_pool`, `conv1_dropout`; in a residual network
+`stage1_block2_conv1_bn`, `stage2_block1_shortcut`, `stage2_block1_add`, `head_bn`.
 `channels_last` and float32 are said to every layer, whatever the user's keras.json says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
+import numpy as np
 
 from kbnd.layers import VariableDropout
-from kbnd.models.placement import ORDER, Plan, Unit, carried
+from kbnd.models.placement import ORDER, Placed, Plan, Unit, placed
+from kbnd.models.residual import Block
+from kbnd.models.shortcuts import ZeroPadShortcut
 
-__all__ = ["ORDER", "chain", "unit"]
+__all__ = ["ORDER", "block", "chain", "network", "unit"]
 
 CHANNELS = "channels_last"
 DTYPE = "float32"
@@ -37,30 +43,74 @@ def chain(
     Returns:
         A functional model from float32 images (n, height, width, channels) to float32 logits (n, classes).
     """
+    return network(placed(units, plan, classes), plan, input_shape=input_shape, name=name)
+
+
+def network(
+    parts: Iterable[Placed | Block], plan: Plan, *, input_shape: tuple[int, int, int], name: str
+) -> keras.Model:
+    """Return the uncompiled network of units and residual blocks, one after the other."""
     image = x = keras.Input(input_shape, dtype=DTYPE, name="image")
-    for one in units:
-        if one.kind != "conv" and len(x.shape) > 2:
-            x = keras.layers.Flatten(data_format=CHANNELS, dtype=DTYPE, name="flatten")(x)
-        x = unit(x, replace(one, width=classes) if one.kind == "logits" else one, plan)
+    for part in parts:
+        x = block(x, part, plan) if isinstance(part, Block) else unit(x, part, plan)
     model = keras.Model(image, x, name=name)
     model.dtype_policy = DTYPE
     return model
 
 
-def unit(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTensor:
-    """Apply the steps that one unit carries, in the order of the plan."""
-    for step in carried(one, plan):
-        x = STEPS[step](x, one, plan)
+def unit(x: keras.KerasTensor, one: Placed, plan: Plan) -> keras.KerasTensor:
+    """Apply the steps that one unit carries, in their order; dense layers see flat maps."""
+    if one.unit.is_flat and len(x.shape) > 2:
+        x = keras.layers.Flatten(data_format=CHANNELS, dtype=DTYPE, name="flatten")(x)
+    for step in one.steps:
+        x = STEPS[step](x, one.unit, plan)
     return x
 
 
+def block(x: keras.KerasTensor, one: Block, plan: Plan) -> keras.KerasTensor:
+    """Add the shortcut to what the branch makes of the input, then apply what stands after the addition."""
+    shortcut = unit(x, one.shortcut, plan) if one.shortcut else x
+    for each in one.branch:
+        x = unit(x, each, plan)
+    x = keras.layers.Add(dtype=DTYPE, name=f"{one.name}_add")([x, shortcut])
+    return unit(x, one.merged, plan)
+
+
 def _weight(x: keras.KerasTensor, one: Unit, _: Plan) -> keras.KerasTensor:
-    if one.kind == "conv":
-        convolution = keras.layers.Conv2D(
-            one.width, one.kernel, padding=one.padding, data_format=CHANNELS, dtype=DTYPE, name=one.name
-        )
-        return convolution(x)
-    return keras.layers.Dense(one.width, dtype=DTYPE, name=one.name)(x)
+    if one.is_flat:
+        return _drawn(keras.layers.Dense(one.width, use_bias=one.bias, dtype=DTYPE, name=one.name), x)
+    if one.n_zeros:
+        x = keras.layers.ZeroPadding2D(one.n_zeros, data_format=CHANNELS, dtype=DTYPE, name=f"{one.name}_pad")(x)
+    convolution = keras.layers.Conv2D(
+        one.width,
+        one.kernel,
+        strides=one.stride,
+        padding=one.keras_padding,
+        use_bias=one.bias,
+        data_format=CHANNELS,
+        dtype=DTYPE,
+        name=one.name,
+    )
+    return _drawn(convolution, x)
+
+
+def _drawn(layer: keras.layers.Layer, x: keras.KerasTensor) -> keras.KerasTensor:
+    """Apply a new weight layer, its kernel drawn as Keras' default says but by NumPy.
+
+    Keras' own draw is compiled by JAX for each shape of a kernel, which takes up to a second each.
+    """
+    default = layer.kernel_initializer
+
+    def glorot_uniform(shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        fans = math.prod(shape[:-2]) * (shape[-2] + shape[-1])
+        bound = math.sqrt(6 / fans)
+        kernel = np.random.default_rng(default.seed).uniform(-bound, bound, shape)
+        return keras.ops.convert_to_tensor(kernel.astype(DTYPE), dtype=dtype)
+
+    layer.kernel_initializer = glorot_uniform
+    outputs = layer(x)
+    layer.kernel_initializer = default  # what the layer is saved with
+    return outputs
 
 
 def _batch_norm(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTensor:
@@ -79,11 +129,22 @@ def _activation(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTenso
 
 
 def _pool(x: keras.KerasTensor, one: Unit, _: Plan) -> keras.KerasTensor:
-    return keras.layers.MaxPooling2D(one.pool, data_format=CHANNELS, dtype=DTYPE, name=f"{one.name}_pool")(x)
+    pooling = keras.layers.MaxPooling2D(
+        one.pool, strides=one.pool_stride, data_format=CHANNELS, dtype=DTYPE, name=f"{one.name}_pool"
+    )
+    return pooling(x)
 
 
 def _dropout(x: keras.KerasTensor, one: Unit, plan: Plan) -> keras.KerasTensor:
     return VariableDropout(plan.dropout[one.name], dtype=DTYPE, name=f"{one.name}_dropout")(x)
+
+
+def _zero_pad(x: keras.KerasTensor, one: Unit, _: Plan) -> keras.KerasTensor:
+    return ZeroPadShortcut(one.width, one.stride, dtype=DTYPE, name=one.name)(x)
+
+
+def _global_pool(x: keras.KerasTensor, one: Unit, _: Plan) -> keras.KerasTensor:
+    return keras.layers.GlobalAveragePooling2D(data_format=CHANNELS, dtype=DTYPE, name=f"{one.name}_pool")(x)
 
 
 STEPS: dict[str, Callable[[keras.KerasTensor, Unit, Plan], keras.KerasTensor]] = {
@@ -92,4 +153,6 @@ STEPS: dict[str, Callable[[keras.KerasTensor, Unit, Plan], keras.KerasTensor]] =
     "activation": _activation,
     "pool": _pool,
     "dropout": _dropout,
+    "zero_pad": _zero_pad,
+    "global_pool": _global_pool,
 }

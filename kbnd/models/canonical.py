@@ -7,10 +7,12 @@
 | `dropout`          | 0 for none; one rate for equal rates; a mapping site -> rate for different ones              |
 | `dropout_sites`    | None for the default units, for none and for a mapping                                       |
 | momentum, epsilon  | their defaults without BN                                                                    |
-| `options`          | without those that equal the builder's default                                               |
+| `options`          | without those that equal the builder's default; `width = 2` as `width = 2.0`                 |
 
 Sites are written in the order of the units: a kind where all of its units are meant (and share a rate), else the
-single units. The image-side unit, which `before_weight` leaves alone, counts for nothing in this.
+single units. The image-side unit, which `before_weight` leaves alone, counts for nothing in this. A residual network
+has neither placement nor sites. Options are compared as they are written: two widths that round to the same filters
+are two specs.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kbnd.models.placement import BATCH_NORM_SITES, DROPOUT_SITES, ORDER, Plan, Unit, carried
+from kbnd.models.placement import BATCH_NORM_SITES, DROPOUT_SITES, ORDER, PLACEMENTS, Plan, Unit, carried
 from kbnd.spec import ModelSpec
 
 
@@ -33,7 +35,7 @@ def canonical_spec(spec: ModelSpec, plan: Plan, units: Sequence[Unit], *, defaul
         defaults: what the builder takes for an option that is left out.
     """
     free = units[1:] if spec.batch_norm == "before_weight" else units
-    fields: dict[str, Any] = {"name": spec.name, "options": _options(spec.options, defaults)}
+    fields: dict[str, Any] = {"name": spec.name, "options": canonical_options(spec.options, defaults)}
     if plan.batch_norm:
         fields["batch_norm"] = _placement(plan, units)
         fields["batch_norm_sites"] = _sites(plan.batch_norm, free, default=BATCH_NORM_SITES)
@@ -48,10 +50,34 @@ def canonical_spec(spec: ModelSpec, plan: Plan, units: Sequence[Unit], *, defaul
     return ModelSpec(**fields)
 
 
+def canonical_residual(spec: ModelSpec, plan: Plan, *, defaults: Mapping[str, object]) -> ModelSpec:
+    """Return the one spec of a residual network.
+
+    Args:
+        spec: of the network, checked.
+        plan: what `kbnd.models.residual.place_residual` made of it.
+        defaults: what the builder takes for an option that is left out.
+    """
+    fields: dict[str, Any] = {"name": spec.name, "options": canonical_options(spec.options, defaults)}
+    if plan.batch_norm:
+        fields["batch_norm_momentum"] = plan.batch_norm_momentum
+        fields["batch_norm_epsilon"] = plan.batch_norm_epsilon
+    return ModelSpec(dropout=spec.dropout, **fields)
+
+
+def canonical_options(options: Mapping[str, Any], defaults: Mapping[str, object]) -> dict[str, Any]:
+    """Return the options that differ from the builder's defaults, a whole number for a float as a float."""
+    return {
+        name: _written(value, defaults[name])
+        for name, value in options.items()
+        if _plain(value) != _plain(defaults[name])
+    }
+
+
 def _placement(plan: Plan, units: Sequence[Unit]) -> str:
     layers = [carried(unit, plan) for unit in units]
     return next(
-        name for name, order in ORDER.items() if [carried(unit, replace(plan, order=order)) for unit in units] == layers
+        name for name in PLACEMENTS if [carried(unit, replace(plan, order=ORDER[name])) for unit in units] == layers
     )
 
 
@@ -73,5 +99,9 @@ def _by_site(values: Mapping[str, float], units: Sequence[Unit]) -> dict[str, fl
     return by_site
 
 
-def _options(options: Mapping[str, Any], defaults: Mapping[str, object]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in defaults or value != defaults[name]}
+def _written(value: Any, default: object) -> Any:
+    return float(value) if isinstance(default, float) and isinstance(value, int) else value
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, (list, tuple)) else value

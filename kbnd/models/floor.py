@@ -1,11 +1,14 @@
-"""The loss floor of dropout on the logits: what no training can go below, however long it lasts.
+"""Dropout on the logits: the loss that no training can go below, the accuracy that none can go above.
 
 A perfect classifier still loses when the true logit is dropped to 0, where it ties with the K wrong ones dropped
 as well:
 
-    floor = rate * E[log(1 + K)],   K ~ Binomial(classes - 1, rate)
+    floor   = rate * E[log(1 + K)],                K ~ Binomial(classes - 1, rate)
+    ceiling = (1 - rate) + rate * E[1 / (1 + K)] = (1 - rate) + (1 - (1 - rate)^classes) / classes
 
-In train mode only; dropout that stands before the last weight layer has no such floor.
+In train mode only; dropout that stands before the last weight layer has neither. The ceiling is that of ties broken
+at random, and also of ties that the first class wins where all classes are equally frequent: it is then
+(1 - rate) + rate (1 - rate)^c for the class with index c, of which the above is the mean.
 """
 
 from __future__ import annotations
@@ -24,14 +27,19 @@ def logits_dropout_floor(rate: float, classes: int) -> float:
     return rate * sum(weight * math.log1p(k) for k, weight in enumerate(weights))
 
 
+def logits_dropout_ceiling(rate: float, classes: int) -> float:
+    """Return the largest train-mode accuracy with dropout on the logits: 0.5999 for rate 0.5 and 10 classes."""
+    return (1 - rate) + (1 - (1 - rate) ** classes) / classes
+
+
 def warn_of_logits_dropout(plan: Plan, units: Sequence[Unit], classes: int) -> None:
     """Warn where dropout follows the last weight layer, quoting what it costs in train mode."""
     last = units[-1].name
     rate = plan.dropout.get(last, 0.0)
     if rate and plan.order.index("dropout") > plan.order.index("weight"):
-        floor = logits_dropout_floor(rate, classes)
+        floor, ceiling = logits_dropout_floor(rate, classes), logits_dropout_ceiling(rate, classes)
         warnings.warn(
             f"dropout {rate} on {last} zeroes class scores: the training loss cannot fall below {floor:.4f} nats "
-            f"for {classes} classes, however long it trains",
+            f"for {classes} classes, nor the training accuracy rise above {ceiling:.1%}, however long it trains",
             stacklevel=3,
         )

@@ -24,7 +24,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kbnd.models.floor import warn_of_logits_dropout
-from kbnd.models.placement import Unit, check_input, place
+from kbnd.models.placement import Unit, place
+from kbnd.models.sizes import check_input
 
 if TYPE_CHECKING:
     import keras
@@ -72,7 +73,7 @@ def lenet5(
 
     Returns:
         A `keras.Model` from images scaled to [0, 1], (n, height, width, channels), to logits (n, classes). Its
-        weights are Keras' own unseeded draw; `kbnd.training.initial.initialise` gives seeded ones.
+        weights are an unseeded Glorot-uniform draw; `kbnd.training.initial.initialise` gives seeded ones.
 
     Raises:
         UsageError: an image that is too small, or an unknown or misplaced option.
@@ -92,10 +93,10 @@ def lenet5(
     warn_of_logits_dropout(plan, UNITS, classes)
     from kbnd.models.blocks import chain  # Keras starts here, so that the table above is readable without it
 
-    return chain(_fitted(input_shape), plan, input_shape=input_shape, classes=classes, name=name)
+    return chain(fitted(UNITS, input_shape), plan, input_shape=input_shape, classes=classes, name=name)
 
 
-def _fitted(input_shape: tuple[int, int, int]) -> tuple[Unit, ...]:
+def fitted(units: Sequence[Unit], input_shape: Sequence[int]) -> tuple[Unit, ...]:
     """Return the units with the first convolution padded only where the image is smaller than the paper's."""
     is_padded = min(input_shape[:2]) < UNPADDED_SIDE
-    return (replace(UNITS[0], padding="same" if is_padded else "valid"), *UNITS[1:])
+    return (replace(units[0], padding="same" if is_padded else "valid"), *units[1:])

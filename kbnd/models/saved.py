@@ -15,13 +15,13 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-LAYERS = "kbnd.layers"
+LAYERS = ("kbnd.layers", "kbnd.models.shortcuts")
 
 
 def register() -> None:
     """Import kbnd's layers now if Keras is imported, else right after it will be."""
     if "keras" in sys.modules:
-        importlib.import_module(LAYERS)
+        _import_layers()
     elif not any(isinstance(finder, _KerasFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _KerasFinder())
 
@@ -58,4 +58,9 @@ class _ThenLayers(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self.loader
         self.loader.exec_module(module)
-        importlib.import_module(LAYERS)
+        _import_layers()
+
+
+def _import_layers() -> None:
+    for module in LAYERS:
+        importlib.import_module(module)

@@ -7,7 +7,7 @@ every panel holds the one comparison that is asked for.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,45 +30,53 @@ N_FOR_BAND = 4
 SMALLEST_ERROR = 0.02
 """Percent of error below which the axis ends; on a logarithmic axis an arm without errors has no place."""
 
+HIGH = 90.0
+"""Percent that some arm must reach for a logarithmic axis of the error; below, a linear one shows more."""
+
 _TICKS = (0, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95)
 
 
-def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, arms: Sequence[str], baseline: str) -> Figure | None:
+def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mapping[str, str]) -> Figure | None:
     """Draw the mean over seeds and its interval, epoch by epoch; None where no epoch was measured.
 
     Args:
         runs: columns of runs.csv; only done runs of replicate 0 are drawn.
         epochs: columns of epochs.csv.
-        arms: order of the panels; the baseline has none of its own unless it is alone.
-        baseline: the arm behind every panel.
+        references: arm -> the arm behind its panel, in the order of the panels; an arm that is its own reference has
+            no panel unless no other has one.
     """
     first = runs[runs["replicate"] == 0]
     chosen = epochs[epochs["run_id"].isin(first.loc[first["status"] == "done", "run_id"])]
     metric = next((name for name in METRICS if name in chosen and chosen[name].notna().any()), None)
     if metric is None:
         return None
+    arms, baseline = list(references), next(iter(references.values()))
     curves = {arm: _curve(chosen[chosen["arm"] == arm], metric) for arm in arms}
-    panels = [arm for arm in arms if arm != baseline] or list(arms)
+    panels = [arm for arm in arms if arm != references[arm]] or arms
     n_columns = math.ceil(math.sqrt(len(panels)))
     n_rows = math.ceil(len(panels) / n_columns)
     figure = Figure(figsize=(max(0.8 + 2.4 * n_columns, 4.5), 1.0 + 1.75 * n_rows))
     grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
     colour, shown = colours(arms, baseline), quantity(metric)
-    _space_by_error(grid[0], pd.concat([curve.mean(axis=1) for curve in curves.values()]))
+    means = pd.concat([curve.mean(axis=1) for curve in curves.values()])
+    is_high = bool(means.max() >= HIGH)
+    if is_high:
+        _space_by_error(grid[0], means)
     for axes, arm in zip(grid, panels, strict=False):
-        if arm != baseline and baseline in curves:
-            _line(axes, curves[baseline], GREY)
+        if arm != references[arm]:
+            _line(axes, curves[references[arm]], GREY)
         _line(axes, curves[arm], colour[arm], is_front=True)
         axes.set_title(_counted(first[first["arm"] == arm]))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
         axes.set_xlim(0.5, chosen["epoch"].max() + 0.5)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    behind = f"grey, dashed: {baseline};  " if panels != [baseline] else ""
+    behind = ", ".join(dict.fromkeys(references[arm] for arm in panels if arm != references[arm]))
+    behind = f"grey, dashed: {behind if behind.count(',') < 3 else 'its baseline'};  " if behind else ""
     is_few = max(curve.shape[1] for curve in curves.values()) < N_FOR_BAND
     around = "thin: each seed" if is_few else "95 % interval"
     figure.supxlabel(f"epoch    ({behind}mean over seeds, {around})", fontsize=9)
-    figure.supylabel(f"{shown.label}, {shown.unit} (log of the error)", fontsize=9)
+    figure.supylabel(f"{shown.label}, {shown.unit}" + " (log of the error)" * is_high, fontsize=9)
     return figure
 
 

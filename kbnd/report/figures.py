@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -30,13 +30,16 @@ from kbnd.analysis.compare import pairs_of
 from kbnd.analysis.selection import measured
 from kbnd.analysis.timing import control_name
 from kbnd.report.curves import curves_figure
-from kbnd.report.notes import difference_notes
+from kbnd.report.notes import data_notes, difference_notes
 from kbnd.report.numbers import quantity
-from kbnd.report.style import GREY, INK, STYLE, colours, label_points, short_label
+from kbnd.report.style import GREY, INK, STYLE, colours, label_points, markers, short_label
 from kbnd.report.tables import noise_floor
 
 FORMATS = {"svg": {"Date": None}, "png": {"Software": None}}
 """Formats with the metadata that would make two equal pictures differ, switched off."""
+
+FEW_FAMILIES = 6
+"""Families of arms whose legend fits among the points; a longer one stands beside them."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,23 @@ class Frames:
         """Every arm once, in the order of the comparison."""
         return list(dict.fromkeys(self.comparison["arm"]))
 
+    @property
+    def references(self) -> dict[str, str]:
+        """Arm -> the arm it is compared with."""
+        return dict(zip(self.comparison["arm"], self.comparison["baseline"], strict=True))
+
+    @property
+    def against(self) -> str:
+        """What the arms are compared with, in words."""
+        return self.baseline if len(set(self.references.values())) == 1 else "its baseline"
+
     def compared(self, metric: str) -> list[dict]:
         """Rows of the comparison for one metric, in the order of the arms."""
         return self.comparison[self.comparison["metric"] == metric].to_dict("records")
 
 
 FIGURES: dict[str, Callable[[Frames, str], Figure | None]] = {
-    "curves": lambda frames, _: curves_figure(frames.runs, frames.epochs, arms=frames.arms, baseline=frames.baseline),
+    "curves": lambda frames, _: curves_figure(frames.runs, frames.epochs, references=frames.references),
     "accuracy": lambda frames, metric: accuracy_figure(frames, metric),
     "time": lambda frames, _: time_figure(frames.ratios),
     "cost": lambda frames, metric: cost_figure(frames, metric),
@@ -80,6 +93,7 @@ def draw(
     *,
     metric: str = "test_accuracy",
     difference: str = "",
+    data_note: str = "",
 ) -> dict[str, dict[str, bytes]]:
     """Return the contents of every picture by name and format (`svg`, `png`).
 
@@ -90,11 +104,13 @@ def draw(
         ratios: what `kbnd.analysis.timing.time_ratios` returns of them.
         metric: an accuracy, for `accuracy` and `cost`.
         difference: in words, what makes this another experiment than the report's; empty where nothing does.
+        data_note: what must be said beside results on these images; usually nothing.
     """
     frames = Frames(runs, epochs, comparison, ratios)
     with mpl.rc_context(STYLE):
         figures = {name: drawn(frames, metric) for name, drawn in FIGURES.items()}
-        return {name: _contents(figure, difference) for name, figure in figures.items() if figure is not None}
+        said = [*difference_notes(difference), *data_notes(data_note)]
+        return {name: _contents(figure, said) for name, figure in figures.items() if figure is not None}
 
 
 def accuracy_figure(frames: Frames, metric: str) -> Figure | None:
@@ -106,21 +122,23 @@ def accuracy_figure(frames: Frames, metric: str) -> Figure | None:
     figure = Figure(figsize=(8.4, 1.3 + 0.36 * len(rows)))
     left, right = figure.subplots(1, 2, sharey=True)
     seeds = measured(frames.runs, metric)
-    pairs = pairs_of(frames.runs, metric, baseline=frames.baseline)
+    pairs = {name: pairs_of(frames.runs, metric, baseline=name) for name in set(frames.references.values())}
     for y, row in enumerate(rows):
         mine = seeds.loc[seeds["arm"] == row["arm"], metric]
         limits = _possible(row)
         _row(left, y, mine, row["mean"], limits, scale=shown.scale, colour=colour[row["arm"]])
         if np.isfinite(row["published"]):
             left.plot(row["published"] * shown.scale, y - 0.28, "D", mfc="white", mec=INK, ms=4.5, zorder=4)
-        mine = pairs["value"][pairs["arm"] == row["arm"]] - pairs["reference"][pairs["arm"] == row["arm"]]
+        own = pairs[row["baseline"]]
+        own = own[own["arm"] == row["arm"]]
+        mine = own["value"] - own["reference"]
         limits = (row["diff_ci_low"], row["diff_ci_high"])
         _row(right, y, mine, row["diff"], limits, scale=shown.scale, colour=colour[row["arm"]])
     right.axvline(0, color=INK, lw=0.8)
     left.set_yticks(range(len(rows)), [_with_n(row) for row in rows])
     left.invert_yaxis()
     left.set(xlabel=f"{shown.label}, {shown.unit}", title="Each arm")
-    right.set(xlabel=f"arm minus {frames.baseline}, {shown.difference_unit}", title="Difference, paired by seed")
+    right.set(xlabel=f"arm minus {frames.against}, {shown.difference_unit}", title="Difference, paired by seed")
     has_intervals = any(np.isfinite(row["ci_low"]) for row in rows)
     marks = "small: one seed    large: mean" + (" with 95 % interval" if has_intervals else ", n = 1: no interval")
     has_published = any(np.isfinite(row["published"]) for row in rows)
@@ -148,7 +166,8 @@ def time_figure(ratios: pd.DataFrame) -> Figure | None:
         _row(axes, y, pd.Series(dtype=float), row["ratio"], (row["ci_low"], row["ci_high"]), colour=colour[row["arm"]])
     axes.set_yticks(range(len(rows)), [f"{row['arm']}  n={row['n']}" for row in rows])
     axes.invert_yaxis()
-    axes.set(xlabel=f"ratio to {baseline}, paired by block", title=shown.label)
+    against = baseline if ratios["baseline"].nunique() == 1 else "its baseline"
+    axes.set(xlabel=f"ratio to {against}, paired by block", title=shown.label)
     return figure
 
 
@@ -159,7 +178,10 @@ def cost_figure(frames: Frames, metric: str) -> Figure | None:
     if len(rows) < 2:
         return None
     shown, colour = quantity(metric), colours([row["arm"] for row in rows], frames.baseline)
-    figure = Figure(figsize=(6.4, 4.4))
+    arms = [row["arm"] for row in rows]
+    shape, n_families = markers(arms), len({short_label(arm)[0] for arm in arms})
+    has_room = n_families <= FEW_FAMILIES
+    figure = Figure(figsize=(6.4, 4.4) if has_room else (8.4, max(4.4, 0.9 + 0.2 * n_families)))
     axes = figure.subplots()
     points = []
     for row in rows:
@@ -167,13 +189,15 @@ def cost_figure(frames: Frames, metric: str) -> Figure | None:
         x, y = time["ratio"], row["mean"] * shown.scale
         axes.plot([time["ci_low"], time["ci_high"]], [y, y], color=tint, lw=1, alpha=0.5)
         axes.plot([x, x], np.array(_possible(row)) * shown.scale, color=tint, lw=1, alpha=0.5)
-        axes.plot(x, y, "o", color=tint, ms=6, mec="white", mew=0.6, label=short_label(row["arm"])[0], zorder=3)
+        family = short_label(row["arm"])[0]
+        axes.plot(x, y, shape[row["arm"]], color=tint, ms=6, mec="white", mew=0.6, label=family, zorder=3)
         points.append((x, y, short_label(row["arm"])[1], tint))
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    axes.legend(unique.values(), unique.keys(), frameon=False, loc="best")
+    beside: dict = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+    axes.legend(unique.values(), unique.keys(), frameon=False, **({"loc": "best"} if has_room else beside))
     time_label = quantity(str(frames.ratios["metric"].iloc[0])).label.lower()
-    axes.set(xlabel=f"{time_label}, ratio to {frames.baseline}", ylabel=f"{shown.label}, {shown.unit}")
+    axes.set(xlabel=f"{time_label}, ratio to {frames.against}", ylabel=f"{shown.label}, {shown.unit}")
     axes.set_title("Accuracy against time, 95 % intervals")
     _frame(axes, np.array([(x, y) for x, y, _, _ in points]))
     label_points(figure, axes, points)
@@ -217,11 +241,11 @@ def _with_n(row: dict) -> str:
     return f"{row['arm']}  n={row['n']}{lost}"
 
 
-def _contents(figure: Figure, difference: str) -> dict[str, bytes]:
-    """The bytes of a figure in every format."""
-    if difference:
-        note = textwrap.fill(difference_notes(difference)[0], int(14 * figure.get_figwidth()))
-        figure.suptitle(note, fontsize=8, color=GREY)
+def _contents(figure: Figure, said: Sequence[str]) -> dict[str, bytes]:
+    """The bytes of a figure in every format, with what must be said beside its numbers above it."""
+    if said:
+        lines = [textwrap.fill(note, int(14 * figure.get_figwidth())) for note in said]
+        figure.suptitle("\n".join(lines), fontsize=8, color=GREY)
     FigureCanvasAgg(figure)
     contents = {}
     for suffix, metadata in FORMATS.items():

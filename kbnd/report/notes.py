@@ -6,11 +6,14 @@ above, so they are computed from the same rows and printed with them, never left
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.analysis.timing import N_BLOCKS_ADVISED, control_name
+from kbnd.report.numbers import quantity
 from kbnd.report.render import PLUS_MINUS
 
 DIFFERENT = "a different experiment"
@@ -19,6 +22,11 @@ DIFFERENT = "a different experiment"
 def tag(difference: str) -> str:
     """Return what a title ends with where the experiment is not the report's own."""
     return f" ({DIFFERENT})" if difference else ""
+
+
+def data_notes(data_note: str) -> list[str]:
+    """Return the sentence that says what is unusual about the images; `data_note` from `kbnd.report.datasets`."""
+    return [data_note] if data_note else []
 
 
 def difference_notes(difference: str) -> list[str]:
@@ -31,7 +39,9 @@ def difference_notes(difference: str) -> list[str]:
 
 def published_notes(measured: pd.DataFrame, *, usual: int, has_repeats: bool) -> list[str]:
     """Return the notes of a report's own table; `usual` is the n of most cells."""
-    if usual == 0:
+    if measured.empty:
+        notes = ["Not measured: these runs do not record what it is made of."]
+    elif usual == 0:
         notes = ["No run has finished yet."]
     elif usual == 1:
         notes = ["Measured: n = 1 seed; one seed has no interval and decides nothing."]
@@ -42,19 +52,19 @@ def published_notes(measured: pd.DataFrame, *, usual: int, has_repeats: bool) ->
     return notes + lost_notes(measured)
 
 
-def comparison_notes(rows: pd.DataFrame, *, baseline: str) -> list[str]:
+def comparison_notes(rows: pd.DataFrame) -> list[str]:
     """Return the notes of a table of differences.
 
     Args:
         rows: of one metric, from `kbnd.analysis.compare.compare`.
-        baseline: name of the reference arm.
     """
-    n_pairs = rows.loc[rows["arm"] != baseline, "n_pairs"]
+    n_pairs = rows.loc[rows["arm"] != rows["baseline"], "n_pairs"]
     n_compared = int((n_pairs > 1).sum())
-    unit = " in percentage points (pp)" if rows["metric"].iloc[0].endswith("_accuracy") else ""
+    unit = " in percentage points (pp)" if quantity(str(rows["metric"].iloc[0])).difference_unit == "pp" else ""
     notes = []
     if n_compared:
-        notes.append(f"Diff: arm minus baseline{unit}; mean {PLUS_MINUS} half a 95 % t-interval; n: pairs.")
+        baseline = "baseline" if rows["baseline"].nunique() == 1 else "the arm it stands against"
+        notes.append(f"Diff: arm minus {baseline}{unit}; mean {PLUS_MINUS} half a 95 % t-interval; n: pairs.")
         notes.append("Higher, lower: the t-interval of the difference lies wholly above or below 0.")
     if n_compared > 1:
         notes.append(f"Intervals are not adjusted for {n_compared} comparisons: one in 20 misses its truth.")
@@ -64,7 +74,14 @@ def comparison_notes(rows: pd.DataFrame, *, baseline: str) -> list[str]:
             f"n = {most}: the smallest two-sided sign-flip p is {2 / 2**most:.3g}; "
             f"a nonparametric 'better' needs n = {N_NONPARAMETRIC}."
         )
-    return notes + lost_notes(rows)
+    return notes + censored_notes(rows["metric"]) + lost_notes(rows)
+
+
+def censored_notes(metrics: Iterable[str]) -> list[str]:
+    """Return what must be known of metrics that wait for an accuracy which some runs never reach."""
+    if not any(metric.startswith("epochs_to_") for metric in metrics):
+        return []
+    return ["Epochs to an accuracy: a run that never reaches it counts as its budget and one epoch more."]
 
 
 def duration_notes(rows: pd.DataFrame) -> list[str]:
@@ -100,7 +117,7 @@ def time_notes(ratios: pd.DataFrame, *, floor: float) -> list[str]:
         floor: `kbnd.report.tables.noise_floor` of them; nan without a control.
     """
     baseline = str(ratios["baseline"].iloc[0])
-    others = ratios[ratios["arm"] != baseline]
+    others = ratios[ratios["arm"] != ratios["baseline"]]
     control = others[others["arm"] == control_name(baseline)]
     n_blocks = int(others["n"].max()) if len(others) else 0
     if n_blocks == 0:

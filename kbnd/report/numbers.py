@@ -1,15 +1,20 @@
 """How numbers are printed: unit, scale, decimals and a true minus sign for every metric.
 
-| metric       | printed in                                      | decimals                            |
-|--------------|-------------------------------------------------|-------------------------------------|
-| `*_accuracy` | %, differences in percentage points (pp)        | 2: one image of 10,000 is 0.01      |
-| `*_loss`     | nats                                            | 4                                   |
-| `*_s`        | s                                               | three digits of the smallest, 1 to 4 |
+| metric                                            | printed in                               | decimals         |
+|---------------------------------------------------|------------------------------------------|------------------|
+| `*_accuracy`, `aulc`                              | %, differences in percentage points (pp) | 2: see below     |
+| `accuracy_gap`, `accuracy_gain`, `instability_K`  | pp                                       | 2                |
+| `epoch_cv`                                        | %, differences in pp                     | 2                |
+| `*_loss`, `loss_gap`                              | nats                                     | 4                |
+| `epochs_to_X`, `best_epoch`                       | epochs                                   | 2, 1             |
+| `*_s`                                             | s                                        | 1 to 4: see below |
+
+One image of 10,000 is 0.01 %. Times keep three digits of the smallest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import floor, isfinite, log10
 
@@ -22,6 +27,7 @@ class Quantity:
 
     Attributes:
         label: what it is, to open a title with.
+        short: what it is, to head a narrow column with; empty is the label.
         unit: of a value.
         difference_unit: of a difference between two values.
         scale: factor from the stored to the printed number.
@@ -33,35 +39,77 @@ class Quantity:
     difference_unit: str = ""
     scale: float = 1.0
     decimals: int = 4
+    short: str = ""
 
     def number(self, value: float) -> str:
         """Return a stored value as it is printed; a dash where there is none."""
         if not isfinite(value):
             return DASH
-        return f"{value * self.scale:.{self.decimals}f}".replace("-", MINUS)
+        text = f"{value * self.scale:.{self.decimals}f}"
+        return text.removeprefix("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def _accuracy(label: str, short: str = "", unit: str = "%") -> Quantity:
+    return Quantity(label, unit, "pp", 100.0, 2, short)
+
+
+def _loss(label: str, short: str = "") -> Quantity:
+    return Quantity(label, "nats", "nats", short=short)
+
+
+def _epochs(label: str, short: str, decimals: int) -> Quantity:
+    return Quantity(label, "epochs", "epochs", 1.0, decimals, short)
+
+
+def _time(label: str) -> Quantity:
+    return Quantity(label, "s", "s")
 
 
 QUANTITIES = {
-    "test_accuracy": Quantity("Test accuracy", "%", "pp", 100.0, 2),
-    "val_accuracy": Quantity("Validation accuracy", "%", "pp", 100.0, 2),
-    "train_accuracy": Quantity("Training accuracy (dropout on)", "%", "pp", 100.0, 2),
-    "test_loss": Quantity("Test loss", "nats", "nats"),
-    "val_loss": Quantity("Validation loss", "nats", "nats"),
-    "fit_s": Quantity("Training time", "s", "s"),
-    "steady_train_s": Quantity("Training time without warm-up", "s", "s"),
-    "epoch_s": Quantity("Training time of an epoch", "s", "s"),
-    "compile_s": Quantity("Compilation time", "s", "s"),
+    "test_accuracy": _accuracy("Test accuracy"),
+    "val_accuracy": _accuracy("Validation accuracy", "Val. acc."),
+    "train_accuracy": _accuracy("Training accuracy (dropout on)", "Train acc."),
+    "train_eval_accuracy": _accuracy("Training accuracy in eval mode", "Train acc. (eval)"),
+    "accuracy_gap": _accuracy("Accuracy gap, training in eval mode minus test", "Acc. gap", "pp"),
+    "first_epoch_accuracy": _accuracy("Test accuracy after the first epoch", "Epoch 1"),
+    "accuracy_gain": _accuracy("Gain in test accuracy since the first epoch", "Gain", "pp"),
+    "aulc": _accuracy("Mean test accuracy over all epochs", "AULC"),
+    "epoch_cv": _accuracy("Variation of the epoch time", "Epoch CV"),
+    "test_loss": _loss("Test loss"),
+    "val_loss": _loss("Validation loss", "Val. loss"),
+    "train_loss": _loss("Training loss (dropout on)", "Train loss"),
+    "train_eval_loss": _loss("Training loss in eval mode", "Train loss (eval)"),
+    "loss_gap": _loss("Loss gap, test minus training in eval mode", "Loss gap"),
+    "best_epoch": _epochs("Epoch with the highest test accuracy", "Best epoch", 1),
+    "fit_s": _time("Training time"),
+    "steady_train_s": _time("Training time without warm-up"),
+    "epoch_s": _time("Training time of an epoch"),
+    "compile_s": _time("Compilation time"),
 }
+
+PARAMETRIC: dict[str, Callable[[float], Quantity]] = {
+    "epochs_to": lambda x: _epochs(f"Epochs to {100 * x:g} % test accuracy", f"To {100 * x:g} %", 2),
+    "instability": lambda n: _accuracy(
+        f"Instability of test accuracy over the last {n:g} epochs", f"Instab. {n:g}", "pp"
+    ),
+}
+"""Metrics that end in a number, by their stem."""
 
 
 def quantity(metric: str, values: Iterable[float] = ()) -> Quantity:
     """Return how to print a metric; `values` decide the decimals of times."""
-    known = QUANTITIES.get(metric, Quantity(metric))
+    stem, _, number = metric.rpartition("_")
+    known = PARAMETRIC[stem](float(number)) if stem in PARAMETRIC else QUANTITIES.get(metric, Quantity(metric))
     if not metric.endswith("_s"):
         return known
     positive = [value for value in values if isfinite(value) and value > 0]
     decimals = min(max(2 - floor(log10(min(positive))), 1), 4) if positive else 2
     return replace(known, unit="s", difference_unit="s", decimals=decimals)
+
+
+def in_unit(text: str, unit: str) -> str:
+    """Return a title or heading with its unit, where there is one."""
+    return f"{text}, {unit}" if unit else text
 
 
 def plus_minus(shown: Quantity, mean: float, low: float, high: float) -> str:

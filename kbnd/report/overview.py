@@ -15,6 +15,8 @@ from kbnd.analysis.timing import time_ratios
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
 from kbnd.records import RunRecord
+from kbnd.report.datasets import data_note, data_note_of
+from kbnd.report.notes import data_notes
 from kbnd.report.render import Table
 from kbnd.report.tables import report_tables
 
@@ -44,25 +46,25 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     Args:
         path: the ledger.
         study: the experiment; may be None where the ledger holds one only.
-        baseline: the reference arm; None is the study's own.
+        baseline: the reference arm of all; None is the study's own, and its arms' own.
 
     Raises:
         UsageError: no such experiment or arm, several to choose from, or no finished run.
     """
     with Ledger.open(path, create=False, read_only=True) as ledger:
         study = _chosen(study, ledger.studies(), path)
-        runs, about = ledger.runs(study=study), ledger.about(study)
-    arms = list(dict.fromkeys(runs["arm"]))
-    if not arms:
+        runs, about, arms = ledger.runs(study=study), ledger.about(study), ledger.arms(study)
+    if runs.empty:
         raise UsageError(f"the experiment {study!r} in {path} has no runs yet")
-    baseline = baseline or arms[0]  # a study's labels begin with its baseline
-    if baseline not in arms:
+    if baseline is not None and baseline not in arms:
         raise unknown("arm", baseline, arms)
-    comparison = compare(runs, baseline=baseline, arms=arms)
-    ratios = time_ratios(runs, baseline=baseline, arms=arms)
+    against: dict[str, Any] = {"baseline": baseline or arms[0], "arms": arms}
+    if baseline is None:
+        against["baselines"] = {arm: other for arm, other in about.baselines.items() if other in arms}
+    comparison, ratios = compare(runs, **against), time_ratios(runs, **against)
     rows = (("Experiment", study), ("Runs", f"{len(runs)} in {path}"))
     tables = [Table(about.title or study, ("", ""), rows, align="ll")]
-    tables += report_tables(comparison, ratios, difference=about.difference)
+    tables += report_tables(comparison, ratios, difference=about.difference, data_note=data_note_of(runs))
     return Overview(study, about.difference, comparison, ratios, tables)
 
 
@@ -110,7 +112,8 @@ def run_tables(runs: pd.DataFrame, path: Path) -> list[Table]:
             )
             for run in group.to_dict("records")
         ]
-        tables.append(Table(f"{study}: {len(rows)} runs in {path}", columns, tuple(rows), align="llrrllrrr"))
+        notes = tuple(data_notes(data_note_of(group)))
+        tables.append(Table(f"{study}: {len(rows)} runs in {path}", columns, tuple(rows), notes, align="llrrllrrr"))
     return tables or [Table(f"no runs in {path}", columns, (), align="llrrllrrr")]
 
 
@@ -140,6 +143,7 @@ def run_table(record: RunRecord) -> Table:
         f"{record.n_test} images), test loss {_number(record.test_loss, 4)} nats.",
         "Train columns are means over the epoch with dropout on; validation is in eval mode.",
         f"Run {record.run_id}, {record.backend} {record.backend_version} on {record.device}.",
+        *data_notes(data_note(record.dataset, record.fingerprint)),
     ]
     return Table(f"{record.model} on {record.dataset}, seed {record.seed}", columns, tuple(rows), tuple(notes))
 

@@ -21,6 +21,8 @@ INK, GREY = "#222222", "#6e6e6e"
 
 _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+
 STYLE: Any = {
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
@@ -67,6 +69,13 @@ def colours(arms: Iterable[str], baseline: str) -> dict[str, str]:
         families.setdefault(family, _PALETTE[len(families) % len(_PALETTE)])
         result[arm] = families[family]
     return result
+
+
+def markers(arms: Iterable[str]) -> dict[str, str]:
+    """Return a marker for each arm: families that had to share a colour differ in it."""
+    families = list(dict.fromkeys(short_label(arm)[0] for arm in arms))
+    shapes = {family: _MARKERS[i // len(_PALETTE) % len(_MARKERS)] for i, family in enumerate(families)}
+    return {arm: shapes[short_label(arm)[0]] for arm in arms}
 
 
 def label_points(figure: Figure, axes: Axes, points: list[tuple[float, float, str, str]]) -> None:

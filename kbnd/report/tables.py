@@ -5,14 +5,17 @@
     Baseline   98.40 ± 0.32  same       bn        +0.51    [+0.20, +0.82]     bn    1.127   [1.081, 1.175]
       published      98.32   same       ...                                   ...
 
+Where arms have baselines of their own, a column says which one each stands against. The report's own tables are made in
+`kbnd.report.published`, the metrics that only claims look at in `kbnd.report.further`.
+
 Every number carries its n, an interval and a unit. One value has no interval and the cell says n = 1; a diverged
 run is counted and never averaged; an arm without pairs is listed as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,36 +23,14 @@ import pandas as pd
 from kbnd.analysis.compare import is_time
 from kbnd.analysis.timing import control_name
 from kbnd.errors import UsageError
-from kbnd.report.notes import comparison_notes, difference_notes, duration_notes, published_notes, tag, time_notes
-from kbnd.report.numbers import Quantity, interval, plus_minus, quantity, signed
+from kbnd.report.further import further_tables
+from kbnd.report.notes import comparison_notes, data_notes, difference_notes, tag, time_notes
+from kbnd.report.numbers import in_unit, interval, plus_minus, quantity, signed
+from kbnd.report.published import PublishedTable, published_table
 from kbnd.report.render import DASH, Table
 
-SAME = "same"
-"""Stands in the cells that repeat the arm to their left."""
-
-
-class PublishedRow(Protocol):
-    """One row of a report's table: an arm for each column, and the report's numbers (or none)."""
-
-    @property
-    def label(self) -> str: ...  # noqa: D102
-    @property
-    def arms(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def published(self) -> tuple[float | None, ...]: ...  # noqa: D102
-
-
-class PublishedTable(Protocol):
-    """A table of a report: what `kbnd.study.definition.PublishedTable` is, without depending on it."""
-
-    @property
-    def title(self) -> str: ...  # noqa: D102
-    @property
-    def metric(self) -> str: ...  # noqa: D102
-    @property
-    def columns(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def rows(self) -> Sequence[PublishedRow]: ...  # noqa: D102
+Wanted = Mapping[str, Collection[str]]
+"""Metric -> the arms that claims compare by it."""
 
 
 def report_tables(
@@ -58,66 +39,45 @@ def report_tables(
     *,
     published: Sequence[PublishedTable] = (),
     metrics: Sequence[str] = ("test_accuracy",),
+    further: Wanted | None = None,
     difference: str = "",
+    data_note: str = "",
 ) -> list[Table]:
     """Return a study's tables in the order a reader wants them.
 
     Args:
         comparison: what `kbnd.analysis.compare.compare` returns.
         ratios: what `kbnd.analysis.timing.time_ratios` returns; None leaves the time table out.
-        published: the report's own tables.
+        published: the report's own tables; those of which no arm was chosen are left out.
         metrics: metrics with a table of differences.
+        further: metrics that claims look at besides, in compact tables.
         difference: in words, what makes this another experiment than the report's; empty where nothing does.
+        data_note: what must be said beside results on these images (`kbnd.report.datasets`); usually nothing.
     """
-    tables = [published_table(table, comparison, difference=difference) for table in published]
-    tables += [comparison_table(comparison, metric, difference=difference) for metric in metrics]
+    tables = [made for table in published if (made := published_table(table, comparison)) is not None]
+    tables += [comparison_table(comparison, metric) for metric in metrics]
+    tables += further_tables(comparison, further or {})
     if ratios is not None and not ratios.empty:
-        tables.append(time_table(ratios, difference=difference))
-    return tables
+        tables.append(time_table(ratios))
+    said = (*difference_notes(difference), *data_notes(data_note))
+    return [replace(table, title=table.title + tag(difference), notes=(*said, *table.notes)) for table in tables]
 
 
-def published_table(table: PublishedTable, comparison: pd.DataFrame, *, difference: str = "") -> Table:
-    """Return a report's own table: measured mean and interval, the published number below each.
-
-    An arm that fills several columns is shown once, the repetitions read `same`.
-    """
-    measured = _rows_of(comparison, table.metric)
-    shown = quantity(table.metric, measured["mean"])
-    by_arm = {arm["arm"]: arm for arm in measured.to_dict("records")}
-    used = measured[measured["arm"].isin({arm for row in table.rows for arm in row.arms})]
-    usual = _mode(used["n"].tolist())
-    rows: list[tuple[str, ...]] = []
-    for row in table.rows:
-        members = [by_arm.get(arm) for arm in row.arms]
-        rows.append((row.label, *_once([_measured_cell(arm, shown) for arm in members], row.arms)))
-        counts = [0 if arm is None else arm["n"] for arm in members]
-        if set(counts) != {usual}:
-            rows.append(("  n", *_once([str(n) for n in counts], row.arms)))
-        if any(value is not None for value in row.published):
-            numbers = [DASH if value is None else shown.number(value) for value in row.published]
-            keys = [f"{arm} {number}" for arm, number in zip(row.arms, numbers, strict=True)]
-            rows.append(("  published", *_once(numbers, keys)))
-    has_repeats = any(SAME in row for row in rows)
-    notes = [*difference_notes(difference), *published_notes(used, usual=usual, has_repeats=has_repeats)]
-    notes += duration_notes(used) if is_time(table.metric) else []
-    title = f"{table.title}, {shown.unit}" if shown.unit else table.title
-    return Table(title + tag(difference), ("", *table.columns), tuple(rows), tuple(notes))
-
-
-def comparison_table(comparison: pd.DataFrame, metric: str = "test_accuracy", *, difference: str = "") -> Table:
-    """Return one row for each arm: its mean, and its paired difference from the baseline with 95 % interval."""
+def comparison_table(comparison: pd.DataFrame, metric: str = "test_accuracy") -> Table:
+    """Return one row for each arm: its mean, and its paired difference from its baseline with 95 % interval."""
     chosen = _rows_of(comparison, metric)
     shown = quantity(metric, chosen["mean"])
-    baseline = str(chosen["baseline"].iloc[0])
+    against, has_many = _against(chosen)
     rows = []
     for arm in chosen.to_dict("records"):
-        is_baseline = arm["arm"] == baseline
+        is_baseline = arm["arm"] == arm["baseline"]
         mean = plus_minus(shown, arm["mean"], arm["ci_low"], arm["ci_high"])
         n = arm["n"] if is_baseline else arm["n_pairs"]
         limits = interval(shown, arm["diff_ci_low"], arm["diff_ci_high"])
         rows.append(
             (
                 str(arm["arm"]),
+                *([DASH if is_baseline else str(arm["baseline"])] if has_many else []),
                 mean if arm["n"] == n else f"{mean} (n={arm['n']})",
                 DASH if is_baseline else signed(shown, arm["diff"]),
                 DASH if is_baseline else limits,
@@ -125,24 +85,27 @@ def comparison_table(comparison: pd.DataFrame, metric: str = "test_accuracy", *,
                 "reference" if is_baseline else _difference_in_words(arm),
             )
         )
-    columns = ("Arm", f"Mean, {shown.unit}", f"Diff, {shown.difference_unit}", "95 % interval", "n", "In words")
-    title = f"{shown.label}: arms against {baseline}, paired by {'block' if is_time(metric) else 'seed'}"
-    notes = [*difference_notes(difference), *comparison_notes(chosen, baseline=baseline)]
-    return Table(title + tag(difference), columns, tuple(rows), tuple(notes), align="lrrrrl")
+    numbers = (in_unit("Mean", shown.unit), in_unit("Diff", shown.difference_unit), "95 % interval", "n", "In words")
+    columns = ("Arm", "Against", *numbers) if has_many else ("Arm", *numbers)
+    title = f"{shown.label}: arms against {against}, paired by {'block' if is_time(metric) else 'seed'}"
+    align = "llrrrrl" if has_many else "lrrrrl"
+    return Table(title, columns, tuple(rows), tuple(comparison_notes(chosen)), align)
 
 
-def time_table(ratios: pd.DataFrame, *, difference: str = "") -> Table:
-    """Return one row for each arm: its time as a ratio to the baseline's, beside the A/A noise floor."""
+def time_table(ratios: pd.DataFrame) -> Table:
+    """Return one row for each arm: its time as a ratio to its baseline's, beside the A/A noise floor."""
     metric, baseline = str(ratios["metric"].iloc[0]), str(ratios["baseline"].iloc[0])
+    against, has_many = _against(ratios)
     shown = quantity(metric, ratios["median_s"])
     floor = noise_floor(ratios)
     rows = []
     for arm in ratios.to_dict("records") if ratios["median_s"].notna().any() else []:
-        is_baseline = arm["arm"] == baseline
+        is_baseline = arm["arm"] == arm["baseline"]
         has_limits = np.isfinite(arm["ci_low"])
         rows.append(
             (
                 str(arm["arm"]),
+                *([DASH if is_baseline else str(arm["baseline"])] if has_many else []),
                 shown.number(arm["median_s"]),
                 DASH if is_baseline or not arm["n"] else f"{arm['ratio']:.3f}",
                 f"[{arm['ci_low']:.3f}, {arm['ci_high']:.3f}]" if has_limits else DASH,
@@ -150,10 +113,11 @@ def time_table(ratios: pd.DataFrame, *, difference: str = "") -> Table:
                 "reference" if is_baseline else _ratio_in_words(arm, control_name(baseline), floor),
             )
         )
-    columns = ("Arm", "Median, s", "Ratio", "95 % interval", "Blocks", "In words")
-    notes = [*difference_notes(difference), *time_notes(ratios, floor=floor)]
-    title = f"{shown.label}: ratio to {baseline}, paired by block"
-    return Table(title + tag(difference), columns, tuple(rows), tuple(notes), align="lrrrrl")
+    numbers = ("Median, s", "Ratio", "95 % interval", "Blocks", "In words")
+    columns = ("Arm", "Against", *numbers) if has_many else ("Arm", *numbers)
+    title = f"{shown.label}: ratio to {against}, paired by block"
+    align = "llrrrrl" if has_many else "lrrrrl"
+    return Table(title, columns, tuple(rows), tuple(time_notes(ratios, floor=floor)), align)
 
 
 def noise_floor(ratios: pd.DataFrame) -> float:
@@ -165,31 +129,18 @@ def noise_floor(ratios: pd.DataFrame) -> float:
     return float(max(control["ci_high"].iloc[0], 1 / control["ci_low"].iloc[0]))
 
 
+def _against(rows: pd.DataFrame) -> tuple[str, bool]:
+    """What the arms are compared with, in words, and whether that is more than one arm."""
+    baselines = list(dict.fromkeys(rows["baseline"]))
+    return (str(baselines[0]), False) if len(baselines) == 1 else ("their own baselines", True)
+
+
 def _rows_of(comparison: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = comparison[comparison["metric"] == metric]
     if rows.empty:
         known = ", ".join(dict.fromkeys(comparison["metric"]))
         raise UsageError(f"the comparison holds no metric {metric!r}: choose from {known}")
     return rows
-
-
-def _measured_cell(arm: dict | None, shown: Quantity) -> str:
-    if arm is None:
-        return "not run"
-    n, n_diverged = arm["n"], arm["n_diverged"]
-    if n == 0:
-        return "diverged" if n_diverged else "none done"
-    return plus_minus(shown, arm["mean"], arm["ci_low"], arm["ci_high"])
-
-
-def _mode(counts: Sequence[int]) -> int:
-    """The count that most cells have, the larger of two alike; 0 for no cells."""
-    return max(set(counts), key=lambda n: (list(counts).count(n), n), default=0)
-
-
-def _once(cells: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """The cells, with `same` wherever the key repeats the one to its left."""
-    return [SAME if i and key == keys[i - 1] else cell for i, (cell, key) in enumerate(zip(cells, keys, strict=True))]
 
 
 def _difference_in_words(arm: dict) -> str:

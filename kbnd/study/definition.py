@@ -1,39 +1,65 @@
-"""The TOML schema of a study: arms, budget, presets, published tables.
+"""The TOML schema of a study: arms, budget, presets, published tables, claims.
 
 One schema serves the studies of the source reports and a user's own (`kbnd study my.toml`):
 
     name, title, baseline          seeds, control
     [model] [data] [train]         what all arms share
-    [[arms]]                       a name and what it changes
+    [[arms]]                       a name, its group and baseline, and what it changes
     [presets.NAME]                 changes for `--preset NAME`; `faithful` is the report's own budget
     [[tables]]                     the report's tables: a metric, columns, rows of arms and published numbers
+    [[claims]]                     what the report says, and what decides it (`kbnd.study.claims`)
+
+How the tables of changes are laid over each other is said in `kbnd.study.choices`.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from kbnd import data, models
+from kbnd.analysis.metrics import is_metric
 from kbnd.errors import UsageError, unknown
-from kbnd.spec import DataSpec, ModelSpec, Name, Spec, TrainSpec, digest, sentence
+from kbnd.spec import Name, Spec, TrainSpec, sentence
+from kbnd.study.claims import Claim, check_claims
 
-PRESETS = ("faithful", "scaled", "smoke")
+FAITHFUL = "faithful"
+"""The preset that every study has, with or without a table of its own: the report's budget."""
+
+CORE = "core"
+"""Group of an arm that names none; what is trained unless a preset or `--arms` says otherwise."""
+
+ALL = "all"
+"""What chooses every arm; no arm and no group may be called so."""
 
 Changes = dict[str, Any]
-Metric = Literal["fit_s", "epoch_s", "test_accuracy", "test_loss", "val_accuracy", "val_loss"]
+PresetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,20}$")]
 
 
 class Arm(Spec):
-    """One variant: a name and the fields it changes in the shared model and training."""
+    """One variant: a name and the fields it changes in the shared model and training.
+
+    Attributes:
+        name: letters, digits and the signs . _ + -
+        group: what it is chosen by together with others.
+        baseline: the arm it is compared with; None is the preset's or the study's.
+        model: changes; its `options` are merged key by key.
+        train: changes; they hold in every preset.
+    """
 
     name: Name
+    group: Name = CORE
+    baseline: Name | None = None
     model: Changes = {}
     train: Changes = {}
+
+
+NAMED: dict[str, tuple[type[Spec], str]] = {"arms": (Arm, "name"), "claims": (Claim, "id")}
+"""List of tables -> what each becomes, and the field that a person knows it by."""
 
 
 class Row(Spec):
@@ -49,15 +75,22 @@ class PublishedTable(Spec):
 
     Attributes:
         title: as the report's caption says it, in our words.
-        metric: column of the runs that it shows; published accuracies are fractions, times seconds.
+        metric: what it shows, as `kbnd.analysis.metrics` calls it; published accuracies are fractions, times seconds.
         columns: headings.
         rows: one arm and one published number for each column.
     """
 
     title: str
-    metric: Metric
+    metric: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    @field_validator("metric")
+    @classmethod
+    def _is_a_metric(cls, metric: str) -> str:
+        if not is_metric(metric):
+            raise ValueError(f"unknown metric {metric!r}")
+        return metric
 
     @model_validator(mode="after")
     def _rows_fit_columns(self) -> PublishedTable:
@@ -71,9 +104,22 @@ class PublishedTable(Spec):
 
 
 class Preset(Spec):
-    """What `--preset NAME` changes."""
+    """What `--preset NAME` changes.
+
+    Attributes:
+        seeds: number of paired seeds; None is the study's.
+        arms: arms and groups that are trained unless `--arms` says otherwise; None is the group `core`.
+        baseline: what arms without a baseline of their own are compared with; None is the study's.
+        needs_gpu: whether a CPU is refused, with the time it would take, unless the user insists.
+        model: changes; `options` are merged key by key.
+        data: changes.
+        train: changes; what an arm changes itself stays as the arm says.
+    """
 
     seeds: Annotated[int, Field(ge=1)] | None = None
+    arms: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    baseline: Name | None = None
+    needs_gpu: bool = False
     model: Changes = {}
     data: Changes = {}
     train: Changes = {}
@@ -86,7 +132,7 @@ class Study(Spec):
         name: of the study, at most 20 characters; its module and file are called so.
         title: one line for headings.
         report: the source report, in words.
-        baseline: the arm that all others are compared with.
+        baseline: the arm that others are compared with unless they, or the preset, name another.
         seeds: default number of paired seeds.
         control: whether the baseline is trained twice in every block, the A/A control of all times.
         model: fields that all arms share.
@@ -95,6 +141,7 @@ class Study(Spec):
         arms: the variants.
         presets: changes by preset name.
         tables: the report's tables.
+        claims: what the report says, each with what decides it.
     """
 
     name: Annotated[Name, Field(max_length=20)]
@@ -107,80 +154,99 @@ class Study(Spec):
     data: Changes = {}
     train: Changes = {}
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
-    presets: dict[Name, Preset] = {}
+    presets: dict[PresetName, Preset] = {}
     tables: tuple[PublishedTable, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @field_validator("arms", "claims", mode="before")
+    @classmethod
+    def _say_which(cls, tables: Any, info: ValidationInfo) -> Any:
+        """Build each arm and claim here, so that an error names it: in a list of 70, nobody counts."""
+        field = str(info.field_name)
+        kind, key = NAMED[field]
+        if not isinstance(tables, list | tuple) or not all(isinstance(table, dict | kind) for table in tables):
+            raise ValueError(f"{field} should be tables, [[{field}]]")
+        built = []
+        for table in tables:
+            try:
+                built.append(table if isinstance(table, kind) else kind(**table))
+            except UsageError as error:
+                raise ValueError(f"{field[:-1]} {table.get(key)!r}: {error}") from None
+        return tuple(built)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Study:
         names = [arm.name for arm in self.arms]
-        repeated = {name for name in names if names.count(name) > 1}
-        if repeated:
-            raise ValueError(f"two arms are called {min(repeated)!r}")
-        for used in [self.baseline, *(arm for t in self.tables for row in t.rows for arm in row.arms)]:
+        _check_unique("arms", names)
+        _check_unique("claims", [claim.id for claim in self.claims])
+        for group in self.groups:
+            if group in names:
+                raise ValueError(f"an arm and a group are both called {group!r}")
+        if ALL in (*names, *self.groups):
+            raise ValueError(f"no arm or group can be called {ALL!r}: it chooses every arm")
+        for used in self._arms_used():
             if used not in names:
                 raise ValueError(str(unknown("arm", used, names)))
-        for preset in self.presets:
-            if preset not in PRESETS:
-                raise ValueError(str(unknown("preset", preset, PRESETS)))
+        for preset in self.presets.values():
+            for used in preset.arms or ():
+                self.members(used)
         return self
 
-    def arm(self, name: str) -> Arm:
-        """Return the arm of that name.
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every group of arms, once, in the order of the arms."""
+        return tuple(dict.fromkeys(arm.group for arm in self.arms))
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Return the arms that a name chooses: an arm itself, a group's arms, or all of them.
 
         Raises:
-            UsageError: there is none.
+            UsageError: it is neither; arms and groups are listed.
         """
+        if name == ALL:
+            return tuple(arm.name for arm in self.arms)
+        found = tuple(arm.name for arm in self.arms if name in (arm.name, arm.group))
+        if not found:
+            raise unknown("arm or group", name, [*(arm.name for arm in self.arms), *self.groups, ALL])
+        return found
+
+    def preset(self, name: str) -> Preset:
+        """Return a preset; `faithful` is there even where the file does not name it.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if name not in self.presets and name != FAITHFUL:
+            raise unknown("preset", name, dict.fromkeys([FAITHFUL, *self.presets]))
+        return self.presets.get(name, Preset())
+
+    def faithful_training(self) -> dict[str, TrainSpec]:
+        """Return how each arm is trained with the report's own budget.
+
+        Raises:
+            UsageError: a training that cannot be; it names the arm.
+        """
+        shared = {**self.train, **self.preset(FAITHFUL).train}
+        training = {}
         for arm in self.arms:
-            if arm.name == name:
-                return arm
-        raise unknown("arm", name, [arm.name for arm in self.arms])
+            with naming(self, arm.name):
+                training[arm.name] = TrainSpec(**{**shared, **arm.train})
+        return training
 
-
-class Choices(Spec):
-    """What a user chose on the command line; None is the study's or the preset's own.
-
-    Attributes:
-        preset: `faithful`, `scaled` or `smoke`.
-        dataset: another dataset, with its own default batch size and epochs.
-        seeds: number of paired seeds, 1...N.
-        epochs: passes over the training images.
-        arms: the arms to train besides the baseline.
-    """
-
-    preset: Literal["faithful", "scaled", "smoke"] = "faithful"
-    dataset: str | None = None
-    seeds: Annotated[int, Field(ge=1)] | None = None
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    arms: tuple[str, ...] | None = None
-
-
-class Experiment(Spec):
-    """A study with every choice made: what is trained.
-
-    Attributes:
-        name: study, dataset and whatever else a user chose; with the backend it names the experiment in a ledger.
-        title: of the study.
-        difference: in words, what makes this another experiment than the report's; empty where nothing does.
-        seeds: number of paired seeds.
-        data: shared by all arms, resolved.
-        arms: name -> (model, train), the baseline first; those chosen.
-        definition: digest of the data and of every arm of the study, chosen or not.
-    """
-
-    name: Name
-    title: str
-    difference: str
-    seeds: int
-    data: DataSpec
-    arms: dict[Name, tuple[ModelSpec, TrainSpec]]
-    definition: str
+    def _arms_used(self) -> list[str]:
+        """Names that should be those of arms, wherever the file says them."""
+        baselines = [arm.baseline for arm in self.arms] + [preset.baseline for preset in self.presets.values()]
+        shown = [arm for table in self.tables for row in table.rows for arm in row.arms]
+        named = [name for name in baselines if name is not None]
+        return [self.baseline, *named, *shown, *(arm for claim in self.claims for arm in claim.arms)]
 
 
 def read(path: Path) -> Study:
     """Read a study's TOML file.
 
     Raises:
-        UsageError: the file is missing, no TOML, or not a study; the sentence names the file and the field.
+        UsageError: the file is missing, no TOML, not a study, or claims what its own training could not decide; the
+            sentence names the file and the field.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -189,90 +255,25 @@ def read(path: Path) -> Study:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"the study {path} is not TOML: {error}") from None
     try:
-        return Study.model_validate(content)
+        study = Study.model_validate(content)
+        check_claims(study)
     except ValidationError as error:
         raise UsageError(f"the study {path}: {sentence(error)}") from None
     except UsageError as error:
         raise UsageError(f"the study {path}: {error}") from None
+    return study
 
 
-def decide(study: Study, choices: Choices) -> Experiment:
-    """Make every choice of an experiment and check all of its arms, before anything is trained.
-
-    Raises:
-        UsageError: an unknown arm, preset or dataset, or an arm that the network cannot have.
-    """
-    preset = study.presets.get(choices.preset)
-    if preset is None and choices.preset != "faithful":
-        raise unknown("preset", choices.preset, ["faithful", *study.presets])
-    preset = preset or Preset()
-    chosen_data = {**study.data, **preset.data}
-    budget = dict(preset.train)
-    if choices.dataset is not None and choices.dataset != chosen_data.get("name"):
-        chosen_data = {**preset.data, "name": choices.dataset}
-        budget = {**data.training_defaults(choices.dataset), **budget}
-    usual_epochs = TrainSpec(**{**study.train, **budget}).epochs
-    asked = {} if choices.epochs is None else {"epochs": choices.epochs}
-    resolved = data.resolve(DataSpec(**chosen_data))
-    arms = {}
-    for arm in study.arms:
-        try:
-            model = models.resolve(ModelSpec(**{**study.model, **preset.model, **arm.model}))
-            arms[arm.name] = (model, TrainSpec(**{**study.train, **budget, **arm.train, **asked}))
-        except UsageError as error:
-            raise UsageError(f"arm {arm.name!r} of study {study.name!r}: {error}") from None
-    before = {"data": DataSpec(**study.data), "train": TrainSpec(**study.train), "model": ModelSpec(**study.model)}
-    after = {
-        "data": resolved,
-        "train": TrainSpec(**{**study.train, **budget, **asked}),
-        "model": ModelSpec(**{**study.model, **preset.model}),
-    }
-    epochs = None if choices.epochs in (None, usual_epochs) else choices.epochs
-    return Experiment(
-        name=_name(study.name, resolved.name, choices.preset, epochs),
-        title=study.title,
-        difference=_difference({**before, "data": data.resolve(DataSpec(**study.data))}, after),
-        seeds=choices.seeds or preset.seeds or study.seeds,
-        data=resolved,
-        arms={name: arms[name] for name in _chosen_arms(study, choices.arms)},
-        definition=digest([_values(resolved), {name: [_values(part) for part in arm] for name, arm in arms.items()}]),
-    )
+@contextmanager
+def naming(study: Study, arm: str) -> Iterator[None]:
+    """Let an error inside say which arm of which study it is about."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"arm {arm!r} of study {study.name!r}: {error}") from None
 
 
-def _chosen_arms(study: Study, names: tuple[str, ...] | None) -> list[str]:
-    """The baseline, then the arms chosen (None is all) in the study's order."""
-    chosen = {arm.name for arm in study.arms} if names is None else {study.arm(name).name for name in names}
-    return [study.baseline, *(arm.name for arm in study.arms if arm.name in chosen - {study.baseline})]
-
-
-def _values(spec: Spec) -> dict[str, Any]:
-    return spec.model_dump(mode="json", exclude_defaults=True)
-
-
-def _name(study: str, dataset: str, preset: str, epochs: int | None) -> str:
-    """Label of an experiment: `lenet_grid.mnist`, `lenet_grid.digits.smoke`, `lenet_grid.mnist.e2`."""
-    short = "".join(c if c.isalnum() or c in "_-" else "_" for c in dataset)
-    if short != dataset or len(short) > 16:  # a folder, or a long name
-        short = f"{short[-7:]}-{digest(dataset)[:8]}"
-    parts = [study, short, "" if preset == "faithful" else preset, "" if epochs is None else f"e{epochs}"]
-    return ".".join(part for part in parts if part)
-
-
-def _difference(faithful: Mapping[str, Spec], actual: Mapping[str, Spec]) -> str:
-    """Words for every field that makes the experiment another one than the report's."""
-    changes = []
-    for part, spec in actual.items():
-        before, after = faithful[part].model_dump(), spec.model_dump()
-        label = {"name": "dataset"} if part == "data" else {}
-        changes += [
-            f"{label.get(field, field)} {_words(after[field])} instead of {_words(before[field])}"
-            for field in after
-            if after[field] != before[field]
-        ]
-    return ", ".join(changes)
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "x".join(str(part) for part in value)
-    return "all" if value is None else str(value)
+def _check_unique(what: str, names: list[str]) -> None:
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ValueError(f"two {what} are called {min(repeated)!r}")

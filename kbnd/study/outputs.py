@@ -13,17 +13,21 @@ from typing import Any
 import pandas as pd
 
 from kbnd import data
-from kbnd.analysis.compare import METRICS, compare
+from kbnd.analysis.compare import METRICS, compare, is_time
+from kbnd.analysis.metrics import with_metrics
 from kbnd.analysis.timing import time_ratios
 from kbnd.files import write_whole
 from kbnd.ledger import Ledger
 from kbnd.records import RunRecord
+from kbnd.report.datasets import data_note_of
 from kbnd.report.figures import draw
+from kbnd.report.notes import data_notes
 from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
 from kbnd.report.render import Table
 from kbnd.report.tables import report_tables
-from kbnd.study.definition import Experiment, PublishedTable, Study
+from kbnd.study.choices import Experiment
+from kbnd.study.definition import Study
 from kbnd.study.runner import Outcome
 
 
@@ -34,6 +38,7 @@ class Report:
     Attributes:
         name: of the experiment, with the backend.
         difference: in words, what makes it another experiment than the report's.
+        data_note: what must be said beside results on its images; usually nothing.
         runs: rows of runs.csv.
         epochs: rows of epochs.csv.
         comparison: rows of comparison.csv.
@@ -45,6 +50,7 @@ class Report:
 
     name: str
     difference: str
+    data_note: str
     runs: pd.DataFrame
     epochs: pd.DataFrame
     comparison: pd.DataFrame
@@ -61,27 +67,45 @@ def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path
         runs, epochs = (read(outcome.label, digest=outcome.definition) for read in (opened.runs, opened.epochs))
         runs, epochs = runs[runs["run_id"].isin(planned)], epochs[epochs["run_id"].isin(planned)]
         records = _first_of_each_session(opened, runs)
-    arms = list(experiment.arms)
-    published: dict[tuple[str, str], float] = {
-        (arm, table.metric): value
-        for table in study.tables
-        for row in table.rows
-        for arm, value in zip(row.arms, row.published, strict=False)
-        if value is not None
+    against: dict[str, Any] = {
+        "baseline": experiment.baseline,
+        "baselines": experiment.baselines,
+        "arms": list(experiment.arms),
     }
-    metrics = list(dict.fromkeys([*METRICS, *(table.metric for table in study.tables)]))
-    comparison = compare(runs, baseline=study.baseline, metrics=metrics, published=published, arms=arms)
-    ratios = time_ratios(runs, baseline=study.baseline, arms=arms)
-    tables = [_about(study, outcome.label, runs, next(iter(records.values()), None))]
-    tables += report_tables(comparison, ratios, published=_asked(study, arms), difference=experiment.difference)
-    environments = {session: record.environment for session, record in records.items()}
-    n_bad = int(runs["status"].isin(["failed", "oom", "diverged"]).sum())
-    return Report(outcome.label, experiment.difference, runs, epochs, comparison, ratios, tables, environments, n_bad)
+    wanted = _metrics(study)
+    derived = with_metrics(runs, epochs, wanted)
+    done = derived[derived["status"] == "done"]
+    metrics = [name for name in wanted if name in METRICS or done.empty or done[name].notna().any()]
+    comparison = compare(derived, metrics=metrics, published=_published(study), **against)
+    ratios = time_ratios(runs, **against)
+    note = data_note_of(runs)
+    tables = [_about(study, outcome.label, runs, next(iter(records.values()), None), note)]
+    tables += report_tables(
+        comparison,
+        ratios,
+        published=study.tables,
+        further=_claimed(study),
+        difference=experiment.difference,
+        data_note=note,
+    )
+    return Report(
+        name=outcome.label,
+        difference=experiment.difference,
+        data_note=note,
+        runs=runs,
+        epochs=epochs,
+        comparison=comparison,
+        ratios=ratios,
+        tables=tables,
+        environments={session: record.environment for session, record in records.items()},
+        n_bad=int(runs["status"].isin(["failed", "oom", "diverged"]).sum()),
+    )
 
 
 def write(report: Report, folder: Path) -> list[Path]:
     """Write every file of the output folder; raises as `kbnd.report.outputs.write_outputs` does."""
-    drawn = draw(report.runs, report.epochs, report.comparison, report.ratios, difference=report.difference)
+    said = {"difference": report.difference, "data_note": report.data_note}
+    drawn = draw(report.runs, report.epochs, report.comparison, report.ratios, **said)
     written = write_outputs(
         folder,
         runs=report.runs,
@@ -100,6 +124,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "experiment": report.name,
         "difference": report.difference,
+        "data_note": report.data_note,
         "runs": as_rows(report.runs),
         "comparison": as_rows(report.comparison),
         "times": as_rows(report.ratios),
@@ -113,18 +138,38 @@ def _first_of_each_session(ledger: Ledger, runs: pd.DataFrame) -> dict[str, RunR
     return {session: record for session, record in found.items() if record is not None}
 
 
-def _asked(study: Study, arms: list[str]) -> list[PublishedTable]:
-    """The report's tables without the rows of which no arm was chosen."""
-    kept = [t.model_copy(update={"rows": tuple(r for r in t.rows if set(r.arms) & set(arms))}) for t in study.tables]
-    return [table for table in kept if table.rows]
+def _metrics(study: Study) -> list[str]:
+    """What is compared: the usual metrics, then those that the report's tables and the study's claims look at."""
+    tables = [table.metric for table in study.tables]
+    claims = [test.metric for claim in study.claims for test in claim.tests]
+    return list(dict.fromkeys([*METRICS, *tables, *claims]))
 
 
-def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | None) -> Table:
+def _claimed(study: Study) -> dict[str, set[str]]:
+    """Metric -> the arms that claims compare by it, but for what has a table of its own: test accuracy and times."""
+    found: dict[str, set[str]] = {}
+    for test in (test for claim in study.claims for test in claim.tests):
+        if test.metric != "test_accuracy" and not is_time(test.metric):
+            found.setdefault(test.metric, set()).update(test.arms)
+    return found
+
+
+def _published(study: Study) -> dict[tuple[str, str], float]:
+    """The report's own numbers by arm and metric."""
+    return {
+        (arm, table.metric): value
+        for table in study.tables
+        for row in table.rows
+        for arm, value in zip(row.arms, row.published, strict=False)
+        if value is not None
+    }
+
+
+def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | None, note: str) -> Table:
     """What was run, on what: the heading of everything printed."""
     counts = ", ".join(f"{n} {status}" for status, n in runs["status"].value_counts().items())
     rows = [("Report", study.report)] if study.report else []
     rows += [("Experiment", label), ("Runs", counts)]
-    notes = []
     if record is not None:
         about = record.environment
         versions = f"{record.backend} {record.backend_version}, Keras {record.keras_version}"
@@ -134,5 +179,4 @@ def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | Non
             ("Data", data.label_for(record.dataset, record.fingerprint)),
             ("Backend", f"{versions} on {record.device} ({place})"),
         ]
-        notes = [note for note in [data.note_for(record.dataset, record.fingerprint)] if note]
-    return Table(study.title, ("", ""), tuple(rows), tuple(notes), align="ll")
+    return Table(study.title, ("", ""), tuple(rows), tuple(data_notes(note)), align="ll")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kbnd.seeds import generator
 from kbnd.spec import Identity, RunSpec
-from kbnd.study.definition import Experiment
+from kbnd.study.choices import Experiment
 
 
 @dataclass(frozen=True)

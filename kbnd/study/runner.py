@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from kbnd.execution import EXECUTORS, executor
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import DataSpec, Identity, RunSpec, digest
-from kbnd.study.definition import Experiment
+from kbnd.study.choices import Experiment
 from kbnd.study.plan import Planned, plan
 from kbnd.training import backend
 from kbnd.training.task import Observer, Task
@@ -144,13 +145,13 @@ def run(
         DataMissingError: the dataset is not there.
         LedgerClaimedError: only runs of other live processes are left, and `wait` is off.
     """
-    with _opened(settings, experiment.data) as ledger:
-        identity = _identity(settings, experiment.data)
+    with _opened(settings, experiment.data) as (ledger, identity):
         runs = plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
         name, definition = label(experiment, settings), digest([experiment.definition, asdict(identity)])
         in_table_order = sorted(runs, key=lambda r: (list(experiment.arms).index(r.arm), r.spec.seed, r.spec.replicate))
         labels = [(r.arm, r.spec.seed, r.spec.replicate, r.run_id) for r in in_table_order]
-        ledger.assign(name, definition, labels, title=experiment.title, difference=experiment.difference)
+        about = {"title": experiment.title, "difference": experiment.difference}
+        ledger.assign(name, definition, labels, **about, baselines=experiment.all_baselines)
         driver = _Driver(settings, identity, ledger, progress, should_stop)
         _train_all(driver, runs)
     return Outcome(name, definition, runs, driver.n_trained)
@@ -160,8 +161,7 @@ def run_one(
     spec: RunSpec, settings: Settings, *, progress: Progress, should_stop: Callable[[], bool] = lambda: False
 ) -> Outcome:
     """Train a single run unless the ledger holds it; raises as `run` does, and where its weights were not kept."""
-    with _opened(settings, spec.data) as ledger:
-        identity = _identity(settings, spec.data)
+    with _opened(settings, spec.data) as (ledger, identity):
         planned = Planned(spec.model.name, spec, spec.run_id(identity))
         if settings.weights and ledger.status(planned.run_id) not in UNFINISHED:
             raise UsageError(
@@ -182,18 +182,15 @@ def label(experiment: Experiment, settings: Settings) -> str:
     return f"{experiment.name}.{backend.choose(settings.backend)}"
 
 
-def _opened(settings: Settings, data_spec: DataSpec) -> Ledger:
-    """Open the ledger; one that does not exist is made only when the data are there."""
+@contextmanager
+def _opened(settings: Settings, data_spec: DataSpec) -> Iterator[tuple[Ledger, Identity]]:
+    """Open the ledger and load the backend; a ledger that does not exist is made only when the data are there."""
     settings.check()
-    if not settings.ledger.exists():
-        data.fingerprint(data_spec)
-    return Ledger.open(settings.ledger)
-
-
-def _identity(settings: Settings, data_spec: DataSpec) -> Identity:
-    fingerprint = data.fingerprint(data_spec)
-    backend.load(settings.backend)
-    return backend.identity(fingerprint)
+    fingerprint = None if settings.ledger.exists() else data.fingerprint(data_spec)
+    with Ledger.open(settings.ledger) as ledger:
+        fingerprint = fingerprint or data.fingerprint(data_spec)
+        backend.load(settings.backend)
+        yield ledger, backend.identity(fingerprint)
 
 
 def _train_all(driver: _Driver, runs: list[Planned]) -> None:
@@ -249,15 +246,20 @@ def _observer(driver: _Driver, planned: Planned) -> Observer:
     """Store a run's beginning and epochs; where its claim is lost (the machine slept), the run stops."""
 
     def on_start(record: RunRecord) -> None:
-        driver.ledger.begin(record, keep_epochs=len(record.epochs))
+        write(lambda: driver.ledger.begin(record, keep_epochs=len(record.epochs)))
         driver.progress.on_start(planned, record)
 
     def on_epoch(epoch: EpochRecord) -> None:
+        write(lambda: driver.ledger.add_epoch(planned.run_id, epoch))
+        driver.progress.on_epoch(planned, epoch)
+
+    def write(what: Callable[[], None]) -> None:
+        if planned.run_id in driver.lost:
+            return
         try:
-            driver.ledger.add_epoch(planned.run_id, epoch)
+            what()
         except LedgerClaimedError:
             driver.lost.add(planned.run_id)
-        driver.progress.on_epoch(planned, epoch)
 
     def should_stop() -> bool:
         return planned.run_id in driver.lost or driver.should_stop()
@@ -267,14 +269,16 @@ def _observer(driver: _Driver, planned: Planned) -> Observer:
 
 def _store(driver: _Driver, planned: Planned, record: RunRecord) -> bool:
     """Put a finished run into the ledger and drop its checkpoint; False where the claim on it was lost."""
-    from kbnd.training import checkpoint
-
+    if planned.run_id in driver.lost:  # whoever took it over may have stored its result by now
+        return False
     record = replace(record, is_concurrent=driver.ledger.is_shared(record.started_at))
     try:
         driver.ledger.finish(record)
     except LedgerClaimedError:
         return False
     if record.status in ("done", "diverged"):
+        from kbnd.training import checkpoint  # brings Keras
+
         checkpoint.remove(driver.settings.checkpoint(planned.run_id))
     driver.n_trained += record.status != "interrupted"
     driver.progress.on_end(planned, record)

@@ -1,8 +1,9 @@
 """The run wing: from a spec to a trained, timed and evaluated run.
 
-`backend` chooses and synchronises, `initial` draws weights, `feed` orders batches, `profiler` is the clock (`clock`
-its arithmetic, `meters` its instruments), `checkpoint` saves, `run` puts them together. Importing this package
-imports no backend: the public names are looked up when they are first used.
+`backend` chooses and synchronises, `initial` draws weights, `feed` orders batches (`augmentation` and `pixels` change
+their images), `optimizers` take the steps, `schedulers` move learning rate and dropout along `schedules`, `profiler` is
+the clock (`clock` its arithmetic, `meters` its instruments), `checkpoint` saves, `run` puts them together. Importing
+this package imports no backend: the public names are looked up when they are first used.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kbnd.training.profiler import EpochProfiler
+    from kbnd.training.schedulers import DropoutSchedule
 
-PUBLIC = {"EpochProfiler": "kbnd.training.profiler"}
+PUBLIC = {"DropoutSchedule": "kbnd.training.schedulers", "EpochProfiler": "kbnd.training.profiler"}
 
-__all__ = ["EpochProfiler"]
+__all__ = ["DropoutSchedule", "EpochProfiler"]
 
 
 def __getattr__(name: str) -> Any:

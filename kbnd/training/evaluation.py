@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from kbnd.data import Split
-from kbnd.training.feed import scaled
+from kbnd.training.pixels import Pixels
 
 LARGEST_BATCH = 1000
 """Images evaluated at a time; divides the usual 10,000 so that one graph serves a whole split."""
@@ -34,17 +34,18 @@ class Evaluation:
     correct: np.ndarray
 
 
-def evaluate(model: keras.Model, split: Split) -> Evaluation:
+def evaluate(model: keras.Model, split: Split, *, pixels: Pixels = Pixels()) -> Evaluation:  # noqa: B008 (frozen)
     """Evaluate a model that outputs logits, dropout off and moving statistics in BN.
 
     Args:
         model: maps float32 (b, h, w, c) to logits (b, classes).
         split: images uint8 (n, h, w, c), labels (n,).
+        pixels: the scaling that the model was trained with.
 
     Returns:
         Loss, accuracy and correctness; the loss is NaN or inf where the logits are.
     """
-    logits = predict_logits(model, split.images).astype(np.float64)
+    logits = predict_logits(model, split.images, pixels=pixels).astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         of_label = logits[np.arange(len(logits)), split.labels]
         loss = float(np.mean(logsumexp(logits, axis=1) - of_label))
@@ -52,9 +53,9 @@ def evaluate(model: keras.Model, split: Split) -> Evaluation:
     return Evaluation(loss=loss, accuracy=float(correct.mean()), correct=correct)
 
 
-def predict_logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
+def predict_logits(model: keras.Model, images: np.ndarray, *, pixels: Pixels = Pixels()) -> np.ndarray:  # noqa: B008
     """Return float32 logits (n, classes) of uint8 images (n, h, w, c), in eval mode."""
     n_batches = math.ceil(len(images) / LARGEST_BATCH)
     size = math.ceil(len(images) / n_batches)
     batches = [images[start : start + size] for start in range(0, len(images), size)]
-    return np.concatenate([np.asarray(model.predict_on_batch(scaled(batch))) for batch in batches])
+    return np.concatenate([np.asarray(model.predict_on_batch(pixels.scaled(batch))) for batch in batches])

@@ -1,7 +1,7 @@
 """Batches in the order that a seed fixes: the same images in the same steps on every backend and in every arm.
 
 Keras calls a `PyDataset`'s own epoch hooks at different moments on each backend, so the feed never counts
-epochs: a callback tells it the epoch (`EpochStart`) and the order is a function of (seed, epoch) alone.
+epochs: a callback tells it the epoch (`EpochStart`); order and augmentation are functions of (seed, epoch) alone.
 """
 
 from __future__ import annotations
@@ -14,24 +14,38 @@ import keras
 import numpy as np
 
 from kbnd.data import Split, epoch_order
+from kbnd.training.augmentation import CropFlip
+from kbnd.training.pixels import Pixels
 
 
 class OrderedBatches(keras.utils.PyDataset):
-    """Batches of one split, (images float32 in [0, 1] of shape (b, h, w, c), labels int64 of shape (b,)).
+    """Batches of one split, (images float32 of shape (b, h, w, c), labels int64 of shape (b,)).
 
     The last, smaller batch is kept.
 
     Args:
         split: images uint8 (n, h, w, c) and labels (n,).
         batch_size: images per batch.
-        seed: with the epoch, fixes the order.
+        seed: with the epoch, fixes the order and the augmentation.
+        pixels: how pixels are scaled.
+        is_augmented: whether each image is cropped and mirrored at random (`kbnd.training.augmentation`).
     """
 
-    def __init__(self, split: Split, *, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        seed: int,
+        pixels: Pixels = Pixels(),  # noqa: B008 (frozen)
+        is_augmented: bool = False,
+    ) -> None:
         super().__init__()
         self._split = split
         self._batch_size = batch_size
         self._seed = seed
+        self._pixels = pixels
+        self._is_augmented = is_augmented
         self.set_epoch(1)
 
     def __len__(self) -> int:
@@ -39,11 +53,16 @@ class OrderedBatches(keras.utils.PyDataset):
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self._order[step * self._batch_size : (step + 1) * self._batch_size]
-        return scaled(self._split.images[chosen]), self._split.labels[chosen]
+        images = self._split.images[chosen]
+        if self._crop_flip is not None:
+            images = self._crop_flip.applied(images, chosen)
+        return self._pixels.scaled(images), self._split.labels[chosen]
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the order of this epoch (from 1)."""
-        self._order = epoch_order(len(self._split.labels), seed=self._seed, epoch=epoch)
+        """Take the order and the augmentation of this epoch (from 1)."""
+        n_images = len(self._split.labels)
+        self._order = epoch_order(n_images, seed=self._seed, epoch=epoch)
+        self._crop_flip = CropFlip.drawn(n_images, seed=self._seed, epoch=epoch) if self._is_augmented else None
 
 
 class EpochStart(keras.callbacks.Callback):
@@ -56,8 +75,3 @@ class EpochStart(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 (Keras' signature)
         """Pass on the epoch."""
         self._start(epoch + 1)
-
-
-def scaled(images: np.ndarray) -> np.ndarray:
-    """Return uint8 pixels as float32 in [0, 1]."""
-    return np.multiply(images, np.float32(1 / 255), dtype=np.float32)

@@ -4,13 +4,20 @@ Weights are drawn in NumPy after a model is built, so that TensorFlow, JAX and P
 The key is a name and never the order of calls: adding a Batch Normalization or Dropout layer shifts nothing else.
 n is fan-in, m fan-out (receptive field times channels in, channels out):
 
-| scheme           | kernel                                | bias                | source                        |
-|------------------|---------------------------------------|---------------------|-------------------------------|
-| `torch_default`  | U(-1/sqrt(n), 1/sqrt(n))              | the same            | PyTorch's Conv2d and Linear   |
-| `glorot_uniform` | U(-sqrt(6/(n+m)), sqrt(6/(n+m)))      | 0                   | Glorot & Bengio (2010), eq. 16 |
-| `he_normal`      | N(0, 2/n)                             | 0                   | He et al. (2015), eq. 10      |
+| scheme           | kernel                           | bias     | source                                             |
+|------------------|----------------------------------|----------|----------------------------------------------------|
+| `torch_default`  | U(-1/sqrt(n), 1/sqrt(n))         | the same | PyTorch's Conv2d and Linear                        |
+| `glorot_uniform` | U(-sqrt(6/(n+m)), sqrt(6/(n+m))) | 0        | Glorot & Bengio (2010), eq. 16                     |
+| `glorot_normal`  | N(0, 2/(n+m))                    | 0        | their eq. 12, as a normal distribution             |
+| `he_uniform`     | U(-sqrt(6/n), sqrt(6/n))         | 0        | He et al. (2015), eq. 10, as a uniform distribution |
+| `he_normal`      | N(0, 2/n)                        | 0        | He et al. (2015), eq. 10                           |
+| `d2l_gaussian`   | N(0, 0.01**2)                    | 0        | Zhang et al., "Dive into Deep Learning", MLPs |
 
-Differs: Keras truncates `he_normal` at two standard deviations; here it is the normal distribution of the paper.
+A `gain` multiplies the kernels, never the biases.
+
+A layer inside a composite layer is keyed by its path under the model (`stage1_ic/dropout`), every other by its name.
+
+Differs: Keras truncates `glorot_normal` and `he_normal` at two standard deviations; here both are normal distributions.
 """
 
 from __future__ import annotations
@@ -44,6 +51,10 @@ def _uniform(bound: Callable[[int, int], float]) -> Draw:
     return lambda rng, shape, n, m: rng.uniform(-bound(n, m), bound(n, m), shape)
 
 
+def _normal(sd: Callable[[int, int], float]) -> Draw:
+    return lambda rng, shape, n, m: rng.normal(0.0, sd(n, m), shape)
+
+
 def _zeros(_rng: np.random.Generator, shape: tuple[int, ...], _n: int, _m: int) -> np.ndarray:
     return np.zeros(shape)
 
@@ -53,7 +64,10 @@ SCHEMES: dict[str, Scheme] = {  # named as `kbnd.spec.InitialWeights` allows, wh
         kernel=_uniform(lambda n, _: 1 / math.sqrt(n)), bias=_uniform(lambda n, _: 1 / math.sqrt(n))
     ),
     "glorot_uniform": Scheme(kernel=_uniform(lambda n, m: math.sqrt(6 / (n + m))), bias=_zeros),
-    "he_normal": Scheme(kernel=lambda rng, shape, n, _: rng.normal(0.0, math.sqrt(2 / n), shape), bias=_zeros),
+    "glorot_normal": Scheme(kernel=_normal(lambda n, m: math.sqrt(2 / (n + m))), bias=_zeros),
+    "he_uniform": Scheme(kernel=_uniform(lambda n, _: math.sqrt(6 / n)), bias=_zeros),
+    "he_normal": Scheme(kernel=_normal(lambda n, _: math.sqrt(2 / n)), bias=_zeros),
+    "d2l_gaussian": Scheme(kernel=_normal(lambda _n, _m: 0.01), bias=_zeros),
 }
 
 CONSTANTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
@@ -63,7 +77,7 @@ LEFT_ALONE = ("rate",)
 """Weights that a builder set on purpose: the rate of `VariableDropout`."""
 
 
-def initialise(model: keras.Model, *, seed: int, scheme: str = "torch_default") -> None:
+def initialise(model: keras.Model, *, seed: int, scheme: str = "torch_default", gain: float = 1.0) -> None:
     """Set every weight of a built model: kernels and biases by scheme and seed, BN to its constants.
 
     Moving statistics are reset as well, so that a compiled model can be used for another run.
@@ -72,24 +86,27 @@ def initialise(model: keras.Model, *, seed: int, scheme: str = "torch_default") 
         model: any built Keras model made of convolutions, dense layers, BN and Dropout.
         seed: of the run.
         scheme: key of `SCHEMES`.
+        gain: factor on every kernel.
 
     Raises:
         UsageError: an unknown scheme, or a weight that the schemes say nothing about.
     """
     if scheme not in SCHEMES:
         raise unknown("initial_weights scheme", scheme, SCHEMES)
-    for layer, weights in _weights_by_layer(model):
+    for key, layer in [(model.name, model), *_layers(model)]:
+        weights = _own_weights(layer)
         for name, variable in weights.items():
             if name in LEFT_ALONE:
                 continue
             if name in CONSTANTS:
                 value = np.full(variable.shape, CONSTANTS[name])
             elif name in ("kernel", "bias") and "kernel" in weights:
-                rng = generator(seed, "weights", f"{layer}/{name}")
+                rng = generator(seed, "weights", f"{key}/{name}")
                 draw = SCHEMES[scheme].kernel if name == "kernel" else SCHEMES[scheme].bias
                 value = draw(rng, tuple(variable.shape), *_fans(weights["kernel"].shape))
+                value = value * gain if name == "kernel" else value
             else:
-                raise UsageError(f"no scheme of initial weights covers {name!r} of layer {layer!r}")
+                raise UsageError(f"no scheme of initial weights covers {name!r} of layer {key!r}")
             variable.assign(value.astype("float32"))
 
 
@@ -103,11 +120,11 @@ def seed_dropout(model: keras.Model, *, seed: int) -> None:
         model: any Keras model.
         seed: of the run.
     """
-    for layer in _layers(model):
+    for key, layer in _layers(model):
         state = getattr(getattr(layer, "seed_generator", None), "state", None)
         if state is not None:
             # 31 bits: what the seed types of all backends hold (int64 taken modulo 2**31 - 2, uint32)
-            state.assign(np.array([subseed(seed, "dropout", layer.name) >> 33, 0], dtype=state.dtype))
+            state.assign(np.array([subseed(seed, "dropout", key) >> 33, 0], dtype=state.dtype))
 
 
 def seed_global_dropout(*, seed: int, epoch: int) -> None:
@@ -128,19 +145,29 @@ def seed_global_dropout(*, seed: int, epoch: int) -> None:
         torch.manual_seed(subseed(seed, "dropout", epoch))
 
 
-def _weights_by_layer(model: keras.Model) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each layer that has weights of its own by name, with these weights by name."""
-    layers: dict[str, dict[str, Any]] = {}
-    for variable in model.weights:
-        path, _, name = variable.path.rpartition("/")
-        layers.setdefault(path, {})[name] = variable
-    for path, weights in layers.items():
-        yield path.rpartition("/")[2], weights
+def _layers(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """Yield every layer once with its path under the model; a layer of the model itself comes before those inside."""
+    seen: set[int] = set()
+    inside = [("", model)]
+    while inside:
+        level, inside = inside, []
+        for path, outer in level:
+            for layer in _sublayers(outer):
+                if id(layer) not in seen:
+                    seen.add(id(layer))
+                    yield f"{path}{layer.name}", layer
+                    inside.append((f"{path}{layer.name}/", layer))
 
 
-def _layers(model: keras.Model) -> list[Any]:
-    """Return the model's layers with those inside composite layers, which no public attribute lists."""
-    return model._flatten_layers(include_self=False, recursive=True)
+def _own_weights(layer: Any) -> dict[str, Any]:
+    """Return a layer's weights by name without those of the layers inside it."""
+    of_others = {id(variable) for inner in _sublayers(layer) for variable in inner.weights}
+    return {variable.name: variable for variable in layer.weights if id(variable) not in of_others}
+
+
+def _sublayers(layer: Any) -> list[Any]:
+    """Return the layers directly inside a layer or model, which no public attribute lists."""
+    return layer._flatten_layers(include_self=False, recursive=False)
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -14,7 +14,8 @@ import keras
 from kbnd import data
 from kbnd.records import EpochRecord, Status
 from kbnd.training import checkpoint
-from kbnd.training.evaluation import evaluate
+from kbnd.training.evaluation import Evaluation, evaluate
+from kbnd.training.pixels import Pixels
 from kbnd.training.profiler import EpochProfiler
 from kbnd.training.task import Observer, Task
 
@@ -35,6 +36,7 @@ class Recorder(keras.callbacks.Callback):
         *,
         epochs: list[EpochRecord],
         session: str,
+        pixels: Pixels,
     ) -> None:
         super().__init__()
         self.epochs = epochs
@@ -44,6 +46,7 @@ class Recorder(keras.callbacks.Callback):
         self._profiler = profiler
         self._observer = observer
         self._session = session
+        self._pixels = pixels
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate, record, report, then decide whether to go on."""
@@ -75,18 +78,19 @@ class Recorder(keras.callbacks.Callback):
         found: dict[str, Any] = {}
         if spec.validation_curve and len(self._dataset.validation.labels):
             started = time.perf_counter()
-            result = evaluate(self.model, self._dataset.validation)
+            result = self._evaluated(self._dataset.validation)
             found |= {"val_s": time.perf_counter() - started, "val_loss": result.loss, "val_accuracy": result.accuracy}
         if spec.test_curve:
-            result = evaluate(self.model, self._dataset.test)
+            result = self._evaluated(self._dataset.test)
             found |= {"test_loss": result.loss, "test_accuracy": result.accuracy}
         if spec.n_train_eval:
-            part = self._dataset.train
-            result = evaluate(
-                self.model, data.Split(part.images[: spec.n_train_eval], part.labels[: spec.n_train_eval])
-            )
+            # The first images: stratified order puts the classes in proportion in every prefix.
+            result = self._evaluated(self._dataset.train[: spec.n_train_eval])
             found |= {"train_eval_loss": result.loss, "train_eval_accuracy": result.accuracy}
         return found
+
+    def _evaluated(self, split: data.Split) -> Evaluation:
+        return evaluate(self.model, split, pixels=self._pixels)
 
     def _maybe_stop(self, n_epochs: int) -> None:
         is_stopping = self._observer.should_stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,19 +22,17 @@ from kbnd import data, models
 from kbnd.errors import KbndError, ResumeMismatchError
 from kbnd.files import disk_errors, replacing
 from kbnd.records import EpochRecord, RunRecord, Status
-from kbnd.spec import PROTOCOL, RunSpec, TrainSpec
+from kbnd.spec import PROTOCOL, RunSpec
 from kbnd.training import backend, checkpoint, initial
 from kbnd.training.clock import summarise
 from kbnd.training.evaluation import evaluate
 from kbnd.training.feed import EpochStart, OrderedBatches
+from kbnd.training.optimizers import optimizer_for
+from kbnd.training.pixels import Pixels, pixels_for
 from kbnd.training.profiler import EpochProfiler
 from kbnd.training.recorder import Recorder
+from kbnd.training.schedulers import schedulers_for
 from kbnd.training.task import Observer, Task
-
-OPTIMIZERS: dict[str, Callable[[TrainSpec], keras.optimizers.Optimizer]] = {
-    "sgd": lambda spec: keras.optimizers.SGD(spec.learning_rate, momentum=spec.momentum),
-    "adam": lambda spec: keras.optimizers.Adam(spec.learning_rate, epsilon=1e-8),
-}
 
 CLOCK_FIELDS = (
     *("fit_s", "steady_train_s", "epoch_s", "compile_s"),
@@ -82,10 +80,10 @@ def train(task: Task, *, dataset: data.Dataset | None = None, observer: Observer
 def compiled(spec: RunSpec, dataset: data.Dataset) -> keras.Model:
     """Return the network of a run: built, with its seed's initial weights and dropout generators, compiled."""
     model = models.build(spec.model, input_shape=dataset.image_shape, classes=dataset.classes)
-    initial.initialise(model, seed=spec.seed, scheme=spec.train.initial_weights)
+    initial.initialise(model, seed=spec.seed, scheme=spec.train.initial_weights, gain=spec.train.initial_gain)
     initial.seed_dropout(model, seed=spec.seed)
     model.compile(
-        optimizer=OPTIMIZERS[spec.train.optimizer](spec.train),
+        optimizer=optimizer_for(spec.train),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
@@ -130,21 +128,29 @@ def _trained(
         epochs += resumed.epochs
         record = replace(record, epochs=resumed.epochs, session=_joined(resumed.session, task.session))
     observer.on_start(record)
-    feed = OrderedBatches(dataset.train, batch_size=spec.batch_size, seed=task.spec.seed)
+    pixels = pixels_for(task.spec.data, dataset.train.images)
+    feed = OrderedBatches(
+        dataset.train,
+        batch_size=spec.batch_size,
+        seed=task.spec.seed,
+        pixels=pixels,
+        is_augmented=spec.augmentation != "none",
+    )
 
     def start(epoch: int) -> None:
         feed.set_epoch(epoch)
         initial.seed_global_dropout(seed=task.spec.seed, epoch=epoch)
 
     profiler = EpochProfiler(n_images=len(dataset.train.labels))
-    recorder = Recorder(task, dataset, profiler, observer, epochs=epochs, session=record.session)
+    recorder = Recorder(task, dataset, profiler, observer, epochs=epochs, session=record.session, pixels=pixels)
     model.fit(
         feed,
         epochs=spec.epochs,
         initial_epoch=len(epochs),
         shuffle=False,
         verbose=0,
-        callbacks=[EpochStart(start), profiler, recorder],
+        # What prepares an epoch stands before the profiler, so that its window is open for the training alone.
+        callbacks=[EpochStart(start), *schedulers_for(spec), profiler, recorder],
     )
     clock = summarise([asdict(epoch) for epoch in epochs])
     record = replace(
@@ -159,16 +165,16 @@ def _trained(
     )
     if record.status == "interrupted":
         return record
-    record = replace(record, **_final(model, dataset, epochs))
+    record = replace(record, **_final(model, dataset, epochs, pixels))
     if task.weights:
         _save_weights(model, task.weights)
     is_finite = all(math.isfinite(loss) for loss in (record.test_loss, record.val_loss) if loss is not None)
     return record if is_finite else replace(record, status="diverged")
 
 
-def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochRecord]) -> dict[str, Any]:
+def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochRecord], pixels: Pixels) -> dict[str, Any]:
     """Test and validation results of the final weights, by field of RunRecord."""
-    test = evaluate(model, dataset.test)
+    test = evaluate(model, dataset.test, pixels=pixels)
     found: dict[str, Any] = {
         "test_loss": test.loss,
         "test_accuracy": test.accuracy,
@@ -178,7 +184,7 @@ def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochReco
         "val_accuracy": epochs[-1].val_accuracy,
     }
     if found["val_loss"] is None and len(dataset.validation.labels):
-        validation = evaluate(model, dataset.validation)
+        validation = evaluate(model, dataset.validation, pixels=pixels)
         found |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
     return found
 

@@ -1,0 +1,184 @@
+"""What is known of a network before it is built: its options, whether a spec of it can be meant, its one spec.
+
+| class                  | network                          | Batch Normalization and Dropout from               |
+|------------------------|----------------------------------|----------------------------------------------------|
+| `Architecture`         | a chain of units                 | placement, sites and rates of `ModelSpec`          |
+| `ResidualArchitecture` | stem, residual blocks, head      | the option `order`, and one rate                   |
+
+Both have the same methods; nothing here imports Keras before a builder is called.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kbnd.errors import UsageError, unknown
+from kbnd.models.canonical import canonical_residual, canonical_spec
+from kbnd.models.placement import Placed, Plan, Unit, place, placed
+from kbnd.models.residual import RULES, Block, Residual, parts, place_residual
+from kbnd.models.sizes import check_input
+from kbnd.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import keras
+
+Shape = tuple[int, int, int]
+
+
+def _as_they_are(units: Sequence[Unit], _: Sequence[int]) -> Sequence[Unit]:
+    return units
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that is a chain of units.
+
+    Attributes:
+        name: as in `ModelSpec.name`.
+        builder: the public function; it loads Keras when it is called.
+        units: its chain, given the options of a spec but for the activation.
+        dataset: what the network is trained on unless told otherwise.
+        fitted: the chain for images of one shape.
+        hint: what the network can do about a missing dense layer, for the error.
+    """
+
+    name: str
+    builder: Callable[..., keras.Model]
+    units: Callable[..., Sequence[Unit]]
+    dataset: str
+    fitted: Callable[[Sequence[Unit], Sequence[int]], Sequence[Unit]] = _as_they_are
+    hint: str = ""
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What `ModelSpec.options` may hold: the builder's arguments without a field of their own, and defaults."""
+        return _options(self.builder)
+
+    def plan(self, spec: ModelSpec) -> Plan:
+        """Return where the layers of a spec stand.
+
+        Raises:
+            UsageError: the spec cannot be meant.
+        """
+        activation = _checked_options(spec, self.options).get("activation", "relu")
+        return place(
+            spec.name,
+            self._units(spec),
+            batch_norm=spec.batch_norm,
+            dropout=spec.dropout,
+            batch_norm_sites=spec.batch_norm_sites,
+            dropout_sites=spec.dropout_sites,
+            activation=activation,
+            batch_norm_momentum=spec.batch_norm_momentum,
+            batch_norm_epsilon=spec.batch_norm_epsilon,
+            hint=self.hint,
+        )
+
+    def canonical(self, spec: ModelSpec) -> ModelSpec:
+        """Return the one spec of the network that a spec describes."""
+        return canonical_spec(spec, self.plan(spec), self._units(spec), defaults=self.options)
+
+    def parts(self, spec: ModelSpec, *, input_shape: Shape, classes: int) -> tuple[Placed | Block, ...]:
+        """Return the units with their steps, in their order."""
+        plan, units = self.plan(spec), self._units(spec)
+        check_input(spec.name, units, input_shape, classes)
+        return placed(self.fitted(units, input_shape), plan, classes)
+
+    def arguments(self, spec: ModelSpec) -> dict[str, Any]:
+        """Return what the builder is called with, beside the shape and the classes."""
+        return {
+            "batch_norm": spec.batch_norm,
+            "dropout": spec.dropout,
+            "batch_norm_sites": spec.batch_norm_sites,
+            "dropout_sites": spec.dropout_sites,
+            "batch_norm_momentum": spec.batch_norm_momentum,
+            "batch_norm_epsilon": spec.batch_norm_epsilon,
+            **spec.options,
+        }
+
+    def _units(self, spec: ModelSpec) -> Sequence[Unit]:
+        return self.units(**{name: value for name, value in spec.options.items() if name != "activation"})
+
+
+@dataclass(frozen=True)
+class ResidualArchitecture:
+    """A residual network, whose Batch Normalization and Dropout stand where its order puts them.
+
+    Attributes:
+        name: as in `ModelSpec.name`.
+        builder: the public function; it loads Keras when it is called.
+        dataset: what the network is trained on unless told otherwise.
+    """
+
+    name: str
+    builder: Callable[..., keras.Model]
+    dataset: str
+
+    @property
+    def options(self) -> dict[str, object]:
+        """As `Architecture.options`; None for the depth, which has no default."""
+        return _options(self.builder)
+
+    def plan(self, spec: ModelSpec) -> Plan:
+        """As `Architecture.plan`.
+
+        Raises:
+            UsageError: the spec cannot be meant.
+        """
+        options = _checked_options(spec, self.options)
+        return place_residual(
+            self._network(spec),
+            activation=options.get("activation", "relu"),
+            batch_norm_momentum=spec.batch_norm_momentum,
+            batch_norm_epsilon=spec.batch_norm_epsilon,
+        )
+
+    def canonical(self, spec: ModelSpec) -> ModelSpec:
+        """As `Architecture.canonical`."""
+        return canonical_residual(spec, self.plan(spec), defaults=self.options)
+
+    def parts(self, spec: ModelSpec, *, input_shape: Shape, classes: int) -> tuple[Placed | Block, ...]:
+        """Return stem, blocks, head and logits with their steps, in their order."""
+        self.plan(spec)
+        check_input(spec.name, (), input_shape, classes)
+        return parts(self._network(spec), classes=classes)
+
+    def arguments(self, spec: ModelSpec) -> dict[str, Any]:
+        """As `Architecture.arguments`."""
+        return {
+            "dropout": spec.dropout,
+            "batch_norm_momentum": spec.batch_norm_momentum,
+            "batch_norm_epsilon": spec.batch_norm_epsilon,
+            **spec.options,
+        }
+
+    def _network(self, spec: ModelSpec) -> Residual:
+        if spec.batch_norm != "none" or spec.batch_norm_sites is not None:
+            raise UsageError(
+                f"{spec.name} has its Batch Normalization from the option order ({', '.join(RULES)}): leave "
+                "batch_norm and batch_norm_sites out"
+            )
+        if not isinstance(spec.dropout, float) or spec.dropout_sites is not None:
+            raise UsageError(f"{spec.name} has one dropout rate and its option order says where: name no sites")
+        options = {name: value for name, value in spec.options.items() if name != "activation"}
+        return Residual(**{"depth": None, **options, "dropout": spec.dropout})  # type: ignore[arg-type]
+
+
+def _options(builder: Callable[..., object]) -> dict[str, object]:
+    taken = {*ModelSpec.model_fields, "input_shape", "classes"}
+    parameters = inspect.signature(builder).parameters
+    return {
+        name: None if parameter.default is inspect.Parameter.empty else parameter.default
+        for name, parameter in parameters.items()
+        if name not in taken
+    }
+
+
+def _checked_options(spec: ModelSpec, allowed: dict[str, object]) -> dict[str, Any]:
+    for option in spec.options:
+        if option not in allowed:
+            raise unknown(f"option of {spec.name}", option, allowed)
+    return spec.options

@@ -1,0 +1,228 @@
+"""What a user chooses of a study, and the experiment that comes of it: every arm with every field decided.
+
+Tables of changes are laid over each other, the later one wins, field by field:
+
+| part  | order                                                                                              |
+|-------|----------------------------------------------------------------------------------------------------|
+| model | study, preset, arm; `options` key by key                                                           |
+| data  | study, preset, `--dataset`                                                                         |
+| train | study, defaults of the dataset (where it is not the study's), preset, arm, `--epochs`              |
+
+So an arm of 40 epochs (a group `long`) has 40 in every preset, and only the user's own `--epochs` shortens it.
+
+- Where a table names another network, an option laid down before stays only if that network has an option of that
+  name: a preset's `width` reaches all arms, the base network's `depth` no network without one. All other fields stay.
+- Where another dataset is named, `n_train` and `n_validation` laid down before go: they count other images. What the
+  network sees (`image_size`, `fit`, `standardise`) stays. With `--dataset`, the preset's own counts stay too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kbnd import data, models
+from kbnd.errors import UsageError
+from kbnd.spec import DataSpec, ModelSpec, Name, Positive, Spec, TrainSpec, digest
+from kbnd.study.definition import ALL, CORE, FAITHFUL, Arm, Changes, Preset, Study, naming
+from kbnd.study.differences import COUNTS, fields_of, instead
+
+LONGEST_NAME = 50
+"""Of an experiment, so that the backend's name fits behind it in a ledger's 64."""
+
+Recipe = tuple[ModelSpec, TrainSpec]
+
+
+class Choices(Spec):
+    """What a user chose on the command line; None is the study's or the preset's own.
+
+    Attributes:
+        preset: a preset of the study; `faithful` is always one.
+        dataset: another dataset, with its own default batch size and epochs.
+        seeds: number of paired seeds, 1...N.
+        epochs: passes over the training images.
+        arms: arms and groups to train besides the baselines; `all` is every arm.
+    """
+
+    preset: str = FAITHFUL
+    dataset: str | None = None
+    seeds: Annotated[int, Field(ge=1)] | None = None
+    epochs: Positive | None = None
+    arms: tuple[str, ...] | None = None
+
+
+class Experiment(Spec):
+    """A study with every choice made: what is trained.
+
+    Attributes:
+        name: study, dataset and whatever else a user chose; with the backend it names the experiment in a ledger.
+        title: of the study.
+        preset: its name.
+        difference: in words, what makes this another experiment than the report's; empty where nothing does.
+        seeds: number of paired seeds.
+        data: shared by all arms, resolved.
+        arms: name -> (model, train), the baseline first; those chosen, and the baselines that they need.
+        baselines: arm -> the arm it is compared with; the baseline -> itself.
+        all_baselines: likewise of every arm of the study, chosen or not: a ledger gathers what is chosen one by one.
+        needs_gpu: whether a CPU is refused unless the user insists.
+        definition: digest of the data and of every arm of the study, chosen or not.
+    """
+
+    name: Name
+    title: str
+    preset: str = FAITHFUL
+    difference: str
+    seeds: int
+    data: DataSpec
+    arms: dict[Name, Recipe]
+    baselines: dict[Name, Name]
+    all_baselines: dict[Name, Name] = {}
+    needs_gpu: bool = False
+    definition: str
+
+    @property
+    def baseline(self) -> str:
+        """The arm that stands first: the preset's or the study's, and the A/A control's."""
+        return next(iter(self.arms))
+
+
+def decide(study: Study, choices: Choices) -> Experiment:
+    """Make every choice of an experiment and check its arms, before anything is trained.
+
+    An arm that is not chosen may be one that the preset's network cannot have; with the faithful preset every arm must.
+
+    Raises:
+        UsageError: an unknown arm, group, preset or dataset, or an arm that the network cannot have.
+    """
+    preset = study.preset(choices.preset)
+    baselines = _baselines(study, preset)
+    chosen = _chosen(study, preset, baselines, choices.arms)
+    images, is_other = _images(study, preset, choices.dataset)
+    budget = _budget(study, preset, images.name if is_other else None)
+    asked = {} if choices.epochs is None else {"epochs": choices.epochs}
+    required = set(chosen) if choices.preset != FAITHFUL else {arm.name for arm in study.arms}
+    usual, arms = {}, {}
+    for arm in study.arms:
+        try:
+            with naming(study, arm.name):
+                usual[arm.name] = _recipe(study, preset, arm, budget)
+                arms[arm.name] = _recipe(study, preset, arm, budget, asked)
+        except UsageError:
+            if arm.name in required:
+                raise
+    is_shortened = any(usual[name][1] != train for name, (_, train) in arms.items())
+    return Experiment(
+        name=_name(study.name, images.name, choices.preset, choices.epochs if is_shortened else None),
+        title=study.title,
+        preset=choices.preset,
+        difference=_difference(study, preset, images, budget, epochs=choices.epochs, arms=chosen),
+        seeds=choices.seeds or preset.seeds or study.seeds,
+        data=images,
+        arms={name: arms[name] for name in chosen},
+        baselines={name: baselines[name] for name in chosen},
+        all_baselines=baselines,
+        needs_gpu=preset.needs_gpu,
+        definition=digest([_values(images), {name: [_values(part) for part in arm] for name, arm in arms.items()}]),
+    )
+
+
+def _baselines(study: Study, preset: Preset) -> dict[str, str]:
+    """Every arm -> the arm it is compared with; the one that is the others' stands first and is its own."""
+    first = preset.baseline or study.baseline
+    return {first: first} | {arm.name: arm.baseline or first for arm in study.arms if arm.name != first}
+
+
+def _chosen(study: Study, preset: Preset, baselines: Mapping[str, str], asked: Iterable[str] | None) -> list[str]:
+    """The arms to be trained: the baseline first, then those asked for and their baselines as the study has them."""
+    default = preset.arms or ([CORE] if CORE in study.groups else [ALL])
+    chosen = {next(iter(baselines))}
+    new = {name for each in (default if asked is None else asked) for name in study.members(each)}
+    while new:  # a baseline may have one of its own
+        chosen |= new
+        new = {baselines[name] for name in chosen} - chosen
+    return [name for name in baselines if name in chosen]
+
+
+def _images(study: Study, preset: Preset, dataset: str | None) -> tuple[DataSpec, bool]:
+    """The dataset, resolved, and whether it is another one than the study's."""
+    faithful = _faithful_data(study)
+    chosen = _over_data(faithful, preset.data)
+    if dataset is not None and dataset != chosen.get("name"):
+        counts = {field: preset.data[field] for field in COUNTS if field in preset.data}
+        chosen = {**_over_data(chosen, {"name": dataset}), **counts}
+    images = data.resolve(DataSpec(**chosen))
+    return images, images.name != data.resolve(DataSpec(**faithful)).name
+
+
+def _faithful_data(study: Study) -> Changes:
+    return _over_data(study.data, study.preset(FAITHFUL).data)
+
+
+def _over_data(before: Changes, after: Changes) -> Changes:
+    usual = before.get("name", DataSpec().name)
+    is_other = after.get("name", usual) != usual
+    return {field: value for field, value in before.items() if not (is_other and field in COUNTS)} | after
+
+
+def _budget(study: Study, preset: Preset, other_dataset: str | None) -> Changes:
+    """What all arms are trained with, before their own changes."""
+    defaults = {} if other_dataset is None else data.training_defaults(other_dataset)
+    return {**study.train, **defaults, **preset.train}
+
+
+def _recipe(study: Study, preset: Preset, arm: Arm, budget: Changes, asked: Changes | None = None) -> Recipe:
+    model = models.resolve(ModelSpec(**_over_models(study.model, preset.model, arm.model)))
+    return model, TrainSpec(**{**budget, **arm.train, **(asked or {})})
+
+
+def _over_models(*tables: Changes) -> Changes:
+    """Tables of `ModelSpec` fields laid over each other; an option does not follow to a network that has none such."""
+    merged: Changes = {}
+    for table in tables:
+        options = merged.get("options", {})
+        network = table.get("name", merged.get("name"))
+        if network != merged.get("name") and network in models.MODELS:
+            options = {name: value for name, value in options.items() if name in models.MODELS[network].options}
+        added = table.get("options", {})
+        if not isinstance(added, Mapping):
+            return {**merged, **table}  # ModelSpec says what options should be
+        merged = {**merged, **table, "options": {**options, **added}}
+    return merged
+
+
+def _values(spec: Spec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", exclude_defaults=True)
+
+
+def _name(study: str, dataset: str, preset: str, epochs: int | None) -> str:
+    """Label of an experiment: `lenet_grid.mnist`, `lenet_grid.digits.smoke`, `lenet_grid.mnist.e2`."""
+    short = "".join(c if c.isalnum() or c in "_-" else "_" for c in dataset)
+    if short != dataset or len(short) > 16:  # a folder, or a long name
+        short = f"{short[-7:]}-{digest(dataset)[:8]}"
+    parts = [study, short, "" if preset == FAITHFUL else preset, "" if epochs is None else f"e{epochs}"]
+    name = ".".join(part for part in parts if part)
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{digest(name)[:8]}"
+
+
+def _difference(
+    study: Study, preset: Preset, images: DataSpec, budget: Changes, *, epochs: int | None, arms: Iterable[str]
+) -> str:
+    """Words for every field that makes the experiment another one than the report's."""
+    faithful = study.preset(FAITHFUL)
+    before = [
+        fields_of(data.resolve(DataSpec(**_faithful_data(study)))),
+        fields_of(TrainSpec(**{**study.train, **faithful.train})),
+        fields_of(ModelSpec(**_over_models(study.model, faithful.model))),
+    ]
+    after = [
+        fields_of(images),
+        fields_of(TrainSpec(**budget)),
+        fields_of(ModelSpec(**_over_models(study.model, preset.model))),
+    ]
+    if epochs is not None:
+        reported = study.faithful_training()
+        before[1]["epochs"] = " or ".join(map(str, sorted({reported[arm].epochs for arm in arms})))
+        after[1]["epochs"] = str(epochs)
+    return instead(before, after)

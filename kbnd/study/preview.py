@@ -1,0 +1,217 @@
+"""What an experiment would do and cost, before it does anything (`--dry-run`).
+
+| a run's time is | where                                                                                        |
+|-----------------|----------------------------------------------------------------------------------------------|
+| `measured`      | the ledger holds runs of the same recipe, on this machine, backend and device                |
+| `scaled`        | it holds runs of other arms: the estimate times their median ratio of measured to estimated  |
+| `estimated`     | nothing was measured here (`kbnd.study.estimate`)                                            |
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from statistics import median
+from typing import Any, Literal
+
+from kbnd import models
+from kbnd.errors import UsageError
+from kbnd.report.plan import rough_time
+from kbnd.spec import DataSpec
+from kbnd.study import estimate
+from kbnd.study.choices import Experiment
+from kbnd.study.definition import FAITHFUL, Study
+from kbnd.study.differences import changed, described
+from kbnd.study.estimate import Images
+from kbnd.study.holdings import Holdings, holdings
+from kbnd.study.runner import Settings, label
+from kbnd.training import backend
+from kbnd.training.machine import environment
+
+Source = Literal["measured", "scaled", "estimated"]
+
+SCALED = "scaled"
+"""The preset that is named first to who cannot run another one."""
+
+
+@dataclass(frozen=True)
+class ArmPreview:
+    """One arm of what would be trained.
+
+    Attributes:
+        arm: its name.
+        baseline: the arm it is compared with.
+        changes: in words, what it has otherwise than that one; what is its own baseline says what it is.
+        recipe_id: of its runs.
+        n_runs: seeds and replicates.
+        n_held: those that need no training; None where that cannot be told.
+        n_parameters: trainable.
+        macs: multiply-accumulates of one image's forward pass.
+        run_s: seconds of one run; it and what follows is None where nothing is known of the images.
+        source: where `run_s` comes from.
+        memory_bytes: of one run.
+        ledger_bytes: that all of its runs leave.
+        checkpoint_bytes: of one run while it is trained.
+    """
+
+    arm: str
+    baseline: str
+    changes: str
+    recipe_id: str
+    n_runs: int
+    n_held: int | None
+    n_parameters: int | None = None
+    macs: int | None = None
+    run_s: float | None = None
+    source: Source = "estimated"
+    memory_bytes: float | None = None
+    ledger_bytes: float | None = None
+    checkpoint_bytes: float | None = None
+
+    @property
+    def n_left(self) -> int:
+        """Runs still to be trained, all of them where that cannot be told."""
+        return self.n_runs - (self.n_held or 0)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an experiment would do.
+
+    Attributes:
+        label: the experiment's name in the ledger.
+        title: of the study.
+        difference: in words, what makes it another experiment than the report's.
+        backend: what it would be trained on.
+        data: the dataset as it would be used.
+        seeds: number of paired seeds.
+        needs_gpu: whether a CPU would be refused.
+        gpu: name of a GPU that the driver lists; times are those of the CPU all the same.
+        speed: multiply-accumulates per second of this machine's cores in a matrix product.
+        within: factor by which an estimated time may well be wrong.
+        seconds: of all runs that are left, one after another; it and what follows is None where nothing is known.
+        memory_bytes: of the largest arm.
+        disk_bytes: that the ledger and the dataset cache grow by, and the largest checkpoint.
+        arms: the baseline first.
+    """
+
+    label: str
+    title: str
+    difference: str
+    backend: str
+    data: DataSpec
+    seeds: int
+    needs_gpu: bool
+    gpu: str | None
+    speed: float
+    within: float
+    seconds: float | None
+    memory_bytes: float | None
+    disk_bytes: float | None
+    arms: list[ArmPreview]
+
+
+def preview(experiment: Experiment, settings: Settings) -> Preview:
+    """Return what would be trained and what that would cost; nothing is made or written.
+
+    Raises:
+        UsageError: a backend or executor that cannot be, or a ledger that is none.
+    """
+    settings.check()
+    known = holdings(experiment, settings)
+    images, speed = estimate.images_of(experiment.data), estimate.machine_speed()
+    arms = [_arm(experiment, name, known) for name in experiment.arms]
+    seconds = memory = disk = None
+    if images is not None:
+        name = backend.choose(settings.backend)
+        arms = _timed([_costed(arm, experiment, images, name, speed) for arm in arms], known)
+        seconds = sum((arm.run_s or 0) * arm.n_left for arm in arms)
+        memory = max(arm.memory_bytes or 0 for arm in arms)
+        rows = sum((arm.ledger_bytes or 0) * arm.n_left / arm.n_runs for arm in arms)
+        disk = rows + max(arm.checkpoint_bytes or 0 for arm in arms) + images.n_new_bytes
+    return Preview(
+        label=label(experiment, settings),
+        title=experiment.title,
+        difference=experiment.difference,
+        backend=backend.choose(settings.backend),
+        data=experiment.data,
+        seeds=experiment.seeds,
+        needs_gpu=experiment.needs_gpu,
+        gpu=(environment()["gpu"] or {}).get("name"),
+        speed=speed,
+        within=estimate.WITHIN,
+        seconds=seconds,
+        memory_bytes=memory,
+        disk_bytes=disk,
+        arms=arms,
+    )
+
+
+def as_json(found: Preview) -> dict[str, Any]:
+    """Return a preview as JSON values."""
+    arms = [asdict(arm) | {"n_left": arm.n_left} for arm in found.arms]
+    return asdict(found) | {"data": found.data.model_dump(mode="json"), "arms": arms}
+
+
+def check_gpu(study: Study, experiment: Experiment, settings: Settings) -> None:
+    """Refuse a preset that needs a GPU where the backend, which is loaded for it, sees none.
+
+    Raises:
+        UsageError: it says how long the preset would take here, which one fits, and how to insist.
+    """
+    settings.check()
+    if not experiment.needs_gpu:
+        return
+    name = backend.load(settings.backend)
+    if backend.device_kind() != "cpu":
+        return
+    seconds = preview(experiment, settings).seconds
+    would_take = "a time that cannot be told" if seconds is None else f"about {rough_time(seconds)} (an estimate)"
+    presets = sorted(dict.fromkeys([FAITHFUL, *study.presets]), key=lambda one: one != SCALED)
+    fitting = [one for one in presets if not study.preset(one).needs_gpu]
+    fits = f"--preset {fitting[0]} fits a CPU, " if fitting else ""
+    raise UsageError(
+        f"preset {experiment.preset!r} needs a GPU and {name} sees none, on this CPU it would take {would_take}: "
+        f"{fits}--yes starts it all the same"
+    )
+
+
+def _arm(experiment: Experiment, name: str, known: Holdings) -> ArmPreview:
+    own = [run for run in known.runs if run.arm == name]
+    compared = experiment.baselines[name]
+    recipe, other = experiment.arms[name], experiment.arms[compared]
+    return ArmPreview(
+        arm=name,
+        baseline=compared,
+        changes=described(*recipe) if name == compared else changed(other, recipe),
+        recipe_id=own[0].spec.recipe_id,
+        n_runs=len(own),
+        n_held=None if known.held is None else sum(run.run_id in known.held for run in own),
+    )
+
+
+def _costed(arm: ArmPreview, experiment: Experiment, images: Images, backend_name: str, speed: float) -> ArmPreview:
+    model, train = experiment.arms[arm.arm]
+    cost = models.cost(model, input_shape=images.shape, classes=images.classes)
+    return replace(
+        arm,
+        n_parameters=cost.n_parameters,
+        macs=cost.macs,
+        run_s=estimate.run_seconds(cost, train, images, speed=speed, backend=backend_name),
+        memory_bytes=estimate.run_memory(cost, train, images, backend=backend_name),
+        ledger_bytes=estimate.run_rows(train, images) * arm.n_runs,
+        checkpoint_bytes=estimate.run_checkpoints(cost, train),
+    )
+
+
+def _timed(arms: list[ArmPreview], known: Holdings) -> list[ArmPreview]:
+    """Put what was measured in place of what was estimated, and scale the other estimates by it."""
+    ratios = [known.run_s[arm.recipe_id] / arm.run_s for arm in arms if arm.recipe_id in known.run_s and arm.run_s]
+    if not ratios:
+        return arms
+    timed = []
+    for arm in arms:
+        if arm.recipe_id in known.run_s:
+            timed.append(replace(arm, run_s=known.run_s[arm.recipe_id], source="measured"))
+        else:
+            timed.append(replace(arm, run_s=(arm.run_s or 0) * median(ratios), source="scaled"))
+    return timed

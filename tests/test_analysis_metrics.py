@@ -1,0 +1,90 @@
+"""Metrics derived from the epochs of runs, against curves whose values are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kbnd.analysis.metrics import is_metric, requirements, with_metrics
+from kbnd.errors import UsageError
+
+CURVE = (0.50, 0.70, 0.90, 0.80)
+
+
+def run_of(curve: tuple[float | None, ...] = CURVE, **columns: tuple[float, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One run with a test curve, and further columns of its epochs."""
+    runs = pd.DataFrame([{"run_id": "r", "arm": "a", "status": "done", "test_accuracy": curve[-1], "test_loss": 0.7}])
+    epochs = pd.DataFrame({"run_id": "r", "epoch": range(1, len(curve) + 1), "test_accuracy": curve, **columns})
+    return runs, epochs
+
+
+def value(metric: str, curve: tuple[float | None, ...] = CURVE, **columns: tuple[float, ...]) -> float:
+    runs, epochs = run_of(curve, **columns)
+    return float(with_metrics(runs, epochs.sample(frac=1, random_state=0), [metric])[metric].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("first_epoch_accuracy", 0.5),
+        ("accuracy_gain", 0.3),
+        ("aulc", 0.725),
+        ("best_epoch", 3),
+        ("epochs_to_0.5", 1),
+        ("epochs_to_0.45", 1),
+        ("epochs_to_0.7", 2),
+        ("epochs_to_0.75", 2.25),
+        ("epochs_to_0.95", 5),  # never: the budget and one more
+        ("instability_4", np.std([0.2, 0.2, -0.1], ddof=1) / np.sqrt(2)),
+        ("instability_3", np.std([0.2, -0.1], ddof=1) / np.sqrt(2)),
+        ("instability_20", np.std([0.2, 0.2, -0.1], ddof=1) / np.sqrt(2)),
+    ],
+)
+def test_a_test_curve_gives_its_numbers(metric: str, expected: float) -> None:
+    assert value(metric) == pytest.approx(expected, abs=1e-12)
+    assert requirements(metric) == {"test_curve"}
+
+
+def test_a_trend_alone_is_no_instability() -> None:
+    assert value("instability_4", (0.1, 0.2, 0.3, 0.4)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["aulc", "first_epoch_accuracy", "epochs_to_0.9", "instability_3", "best_epoch"])
+def test_without_a_whole_curve_there_is_no_number(metric: str) -> None:
+    assert np.isnan(value(metric, (None, None, None, 0.9)))
+
+
+def test_too_few_epochs_have_no_instability() -> None:
+    assert np.isnan(value("instability_20", (0.5, 0.6)))
+
+
+def test_gaps_are_taken_in_eval_mode_at_the_last_epoch() -> None:
+    measured = {"train_eval_accuracy": (0.6, 0.8, 0.95, 0.99), "train_eval_loss": (1.0, 0.6, 0.3, 0.1)}
+    assert value("accuracy_gap", **measured) == pytest.approx(0.19)
+    assert value("loss_gap", **measured) == pytest.approx(0.6)
+    assert value("train_eval_accuracy", **measured) == 0.99
+    assert requirements("accuracy_gap") == {"n_train_eval"}
+    assert np.isnan(value("accuracy_gap"))
+
+
+def test_the_variation_of_epochs_leaves_warm_up_out() -> None:
+    times = {"train_s": (9.0, 1.0, 2.0, 3.0), "is_warmup": (True, False, False, False)}
+    assert value("epoch_cv", **times) == pytest.approx(0.5)
+
+
+def test_stored_columns_stay_as_they_are() -> None:
+    runs, epochs = run_of()
+    found = with_metrics(runs, epochs, ["test_accuracy", "aulc"])
+    assert found["test_accuracy"].iloc[0] == 0.8
+    assert requirements("test_accuracy") == frozenset()
+    assert "aulc" not in runs
+
+
+@pytest.mark.parametrize(
+    "name", ["acuracy", "epochs_to_98", "epochs_to_", "instability_2", "instability_2.5", "aulc_3"]
+)
+def test_what_is_no_metric_is_refused(name: str) -> None:
+    assert not is_metric(name)
+    with pytest.raises(UsageError, match="unknown metric"):
+        requirements(name)
