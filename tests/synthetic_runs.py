@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,6 +66,29 @@ TABLES = (
         (0.9886, 0.9902, 0.9903, 0.9821),
     ),
 )
+
+
+# Many arms: a factorial of 39 against one baseline, and two networks of twelve arms, each with a baseline of its own.
+_RATED = tuple(f"-{site}{p}" for site in ("dense", "both", "conv") for p in RATES)
+FACTORIAL = tuple(f"{position}{end}" for position in ("none", "before", "after") for end in ("", *_RATED))
+_ORDERS = ("post", "pre", *(f"{order}{p}" for order in ("relu_ic_conv", "conv_relu_ic") for p in ("", "-p0", "-p0.1")))
+NETWORKS = {
+    f"{network}-{order}": f"{network}-post"
+    for network in ("r20", "r110b")
+    for order in (*_ORDERS, *(f"{order}-p0.05" for order in ("post", "pre", "relu_ic_conv", "conv_relu_ic")))
+}
+"""Arm -> its baseline."""
+
+
+def make_many(arms: Iterable[str], **options: Any) -> pd.DataFrame:
+    """Runs of any arms, each 0.1 points better and one percent slower than the one before."""
+    names = list(arms)
+    return make_runs(
+        arms=names,
+        accuracy={arm: 0.95 + 0.001 * i for i, arm in enumerate(names)},
+        epoch_s={arm: 5.0 * 1.01**i for i, arm in enumerate(names)},
+        **options,
+    )
 
 
 def make_runs(

@@ -73,6 +73,18 @@ def test_the_variation_of_epochs_leaves_warm_up_out() -> None:
     assert value("epoch_cv", **times) == pytest.approx(0.5)
 
 
+def test_times_measured_beside_other_runs_have_no_variation() -> None:
+    runs, epochs = run_of(train_s=(9.0, 1.0, 2.0, 3.0), is_warmup=(True, False, False, False))
+    found = with_metrics(runs.assign(is_concurrent=True), epochs, ["epoch_cv"])
+    assert np.isnan(found["epoch_cv"].iloc[0])
+
+
+def test_a_run_without_epochs_has_no_derived_number() -> None:
+    runs, epochs = run_of()
+    found = with_metrics(runs, epochs.iloc[:0], ["aulc", "train_accuracy", "epoch_cv"])
+    assert found[["aulc", "train_accuracy", "epoch_cv"]].isna().all(axis=None)
+
+
 def test_stored_columns_stay_as_they_are() -> None:
     runs, epochs = run_of()
     found = with_metrics(runs, epochs, ["test_accuracy", "aulc"])

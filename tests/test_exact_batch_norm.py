@@ -1,4 +1,4 @@
-"""What is true of Batch Normalization without any training: identities, checked on layers, for Keras' and kbnd's own."""
+"""What is true of Batch Normalization without any training, checked on two layers: Keras' and kbnd's own."""
 
 import numpy as np
 import pytest

@@ -5,9 +5,8 @@ optimizers. Weights go over by unit: kernels (h, w, in, out) become (out, in, h,
 
 Both round to 24 bits. How much that costs depends on the order in which a channel's numbers are added up for BN: in
 pairs (JAX, PyTorch) a mean is off by 1e-7 standard deviations, one after the other (TensorFlow on a CPU, 25,088 numbers
-here) by 2e-4. A value before ReLU that near to 0 then passes on one side only, and one such value of conv3 moves the
-weights of the next step by 1e-5; from there on two trainings part. So every step is compared from the same weights, and
-twenty steps in a row where no rounding is that large.
+here) by 2e-4. A value before ReLU that near to 0 then passes on one side only, and after one such value of conv3 two
+trainings part. So every step is also compared from the same weights, and the learning rates are small.
 """
 
 from functools import cache
@@ -43,13 +42,17 @@ SIDES = {
 """Sides of the maps that BN sees."""
 
 RULES = {
-    "sgd": {"learning_rate": 0.01},
-    "momentum and weight decay": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 0.05},
-    "adam": {"optimizer": "adam", "learning_rate": 0.001, "weight_decay": 0.05},
+    "sgd": {"learning_rate": 0.003},
+    "momentum and weight decay": {"learning_rate": 0.001, "momentum": 0.9, "weight_decay": 0.05},
+    "adam": {"optimizer": "adam", "learning_rate": 0.0003, "weight_decay": 0.05},
 }
-TRAINED = [(arm, "sgd") for arm in ARMS] + [
+TRAINED = [
+    ("none", "sgd"),
+    ("none", "adam"),  # before BN the gradient of a bias is rounding alone, of which Adam would make whole steps
+    ("before activation", "sgd"),
     ("before activation, two sites", "momentum and weight decay"),
-    ("none", "adam"),  # before BN the gradient of a bias is rounding alone, of which Adam makes whole steps
+    ("after activation", "sgd"),
+    ("before weight", "sgd"),
 ]
 
 
@@ -211,8 +214,9 @@ def test_pytorch_averages_variances_of_n_minus_one_and_kbnd_of_n(arm):
         n, path = BATCH * side**2, f"{unit}_bn/moving_variance"
         biased, unbiased = ours[path] - kept, theirs[path].numpy() - kept
         np.testing.assert_allclose(unbiased * (n - 1) / n, biased, rtol=rounding, atol=1e-6, err_msg=unit)
-        if n == BATCH:  # where 1 part in n is more than rounding everywhere
-            assert np.abs(unbiased / biased - 1).min() > 0.02
+        if n == BATCH:  # where 1 part in n is more than any rounding
+            has_varied = biased > 1e-4  # behind ReLU a channel can be 0 throughout
+            np.testing.assert_allclose((unbiased / biased)[has_varied], n / (n - 1), rtol=5e-3)
         mean = f"{unit}_bn/moving_mean"
         np.testing.assert_allclose(theirs[mean], ours[mean], rtol=0, atol=rounding, err_msg=unit)
 
@@ -248,49 +252,38 @@ def detached(network):
 def trained(arm, rule):
     """Twenty steps of kbnd and of two PyTorch networks, one on its own, one that takes kbnd's weights before each step.
 
-    Returns the weights at the end, kbnd's and those of the first, and how far each step of the second went astray, as
-    a fraction of the step.
+    Returns trainable weights: at the start, at the end kbnd's and those of the first; and how far each step of the
+    second went astray, as a fraction of the step.
     """
     model, feed = compiled(ARMS[arm], rule), batches()
     alone, following = (with_weights(LeNet5(**ARMS[arm]), model) for _ in range(2))
     optimizers = [torch_optimizer(network, rule) for network in (alone, following)]
-    astray = []
+    start, astray = trainable(weights_of(model)), []
+    ours = start
     for step in range(N_STEPS):
+        before = ours
         with_weights(following, model)
-        before = trainable(weights_of(model))
         images, labels = feed[step]
         model.train_on_batch(images, labels)
         for network, optimizer in zip((alone, following), optimizers, strict=True):
             torch_step(network, optimizer, images, labels, step=step + 1)
         ours, theirs = trainable(weights_of(model)), trainable(detached(following))
         astray.append(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs - before))
-    return weights_of(model), detached(alone), astray
+    return start, ours, trainable(detached(alone)), astray
 
 
 @pytest.mark.parametrize(("arm", "rule"), TRAINED)
 def test_every_step_from_the_same_weights_goes_to_the_same_place(arm, rule):
-    assert max(trained(arm, rule)[2]) < (0.05 if rounds_much() and arm != "none" else 1e-3)
+    *_, astray = trained(arm, rule)
+    assert np.median(astray) < (0.01 if rounds_much() and arm != "none" else 2e-4)
+    assert max(astray) < 0.05  # where a value before ReLU has come to lie on the other side
 
 
 # Behind ReLU a channel of conv3 is almost always 0 for all 32 images: its variance is near epsilon, BN enlarges the
 # rounding by 1 / sqrt(epsilon), forwards and again backwards, and trainings part after a few steps.
-STEADY = [(arm, rule) for arm, rule in TRAINED if arm != "after activation"]
-
-
-@pytest.mark.parametrize(("arm", "rule"), STEADY)
+@pytest.mark.parametrize(("arm", "rule"), [pair for pair in TRAINED if pair[0] != "after activation"])
 def test_twenty_steps_end_in_the_same_weights(arm, rule):
-    if rounds_much() and arm != "none":
-        pytest.skip("BN's sums on TensorFlow round too much for twenty steps in a row; each step is compared")
-    ours, alone, _ = trained(arm, rule)
-    np.testing.assert_allclose(trainable(ours), trainable(alone), rtol=0, atol=1e-4)
-    for path in (path for path in ours if "moving_mean" in path):
-        np.testing.assert_allclose(ours[path], alone[path], rtol=0, atol=1e-4, err_msg=path)
-    start = weights_of(compiled(ARMS[arm], rule))
-    assert np.abs(trainable(ours) - trainable(start)).max() > 2e-3
-
-
-def test_zz_print(capsys):
-    with capsys.disabled():
-        for arm, rule in TRAINED:
-            o, a, s = trained(arm, rule)
-            print(arm, rule, "astray %.1e" % max(s), "end %.1e" % np.abs(trainable(o) - trainable(a)).max())
+    start, ours, theirs, _ = trained(arm, rule)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+    tolerance = 0.02 if rounds_much() and arm != "none" else 1e-3
+    assert np.linalg.norm(ours - theirs) < tolerance * np.linalg.norm(ours - start)

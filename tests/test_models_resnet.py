@@ -231,24 +231,23 @@ def test_formats_are_explicit_whatever_the_user_configured():
         keras.config.set_dtype_policy(before[1])
     assert model.get_layer("stage3_block1_add").output.shape == (None, 2, 2, 16)
     assert {layer.compute_dtype for layer in [model, *model.layers[1:]]} == {"float32"}
-    assert model(np.zeros((1, *SMALL), "float32")).shape == (1, 4)
+    assert model.inputs[0].dtype == model.outputs[0].dtype == "float32"
 
 
-@pytest.mark.parametrize("side", [1, 2, 8])
-def test_images_of_any_size_go_through(side):
-    model = resnet((side, side, 3), 4, depth=8, width=0.25)
-    assert model(np.zeros((2, side, side, 3), "float32"), training=True).shape == (2, 4)
+def test_even_one_pixel_goes_through():
+    model = resnet((1, 1, 3), 4, depth=8, width=0.25)
+    assert model.get_layer("stage3_block1_add").output.shape == (None, 1, 1, 16)
+    assert model(np.zeros((2, 1, 1, 3), "float32")).shape == (2, 4)
 
 
-@pytest.mark.parametrize(("order", "shortcut"), [("post", "projection"), ("conv_relu_ic", "zero_pad")])
-def test_it_trains(order, shortcut):
+def test_it_trains():
     import keras
 
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 32)
     images = rng.normal(0, 0.3, (32, *SMALL)) + np.where(labels, 1.0, -1.0)[:, None, None, None]
     keras.utils.set_random_seed(1)
-    model = resnet(SMALL, 4, depth=8, order=order, shortcut=shortcut, dropout=0.05, width=0.25)
+    model = resnet(SMALL, 4, depth=8, order="conv_relu_ic", shortcut="zero_pad", dropout=0.05, width=0.25)
     model.compile(keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     history = model.fit(images.astype("float32"), labels, batch_size=8, epochs=4, verbose=0).history["loss"]
     assert float(history[-1]) < 0.7 * float(history[0])

@@ -75,7 +75,7 @@ def test_what_is_chosen_changes_no_run_and_not_the_experiment() -> None:
         ),
         ({"presets": {"scaled": {"arms": []}}}, "arms"),
         ({"presets": {"scaled": {"baseline": "core"}}}, "unknown arm 'core'"),
-        ({"presets": {"my preset": {}}}, "my preset"),
+        ({"presets": {"my-preset": {}}}, "a preset's name is 1 to 20 letters, digits and _, received 'my-preset'"),
         ({"arms": {"name": "plain"}}, "arms should be tables, [[arms]]"),
     ],
 )

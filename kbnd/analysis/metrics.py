@@ -15,7 +15,7 @@ A test curve a_1...a_E holds the test accuracy after each epoch; the last is the
 | `best_epoch`           | first epoch with the highest a_e; descriptive, nothing is selected by it     | test_curve   |
 | `epochs_to_X`          | first e with a_e >= X, linear between epochs; censored at E + 1              | test_curve   |
 | `instability_K`        | SD of the first differences of the last K values / sqrt(2), free of trend    | test_curve   |
-| `epoch_cv`             | SD / mean of the training time of epochs without warm-up                     |              |
+| `epoch_cv`             | SD / mean of the training time of epochs without warm-up, alone on a machine |              |
 
 What a run lacks is nan, never 0.
 
@@ -144,7 +144,9 @@ def _loss_gap(epochs: pd.DataFrame, run: pd.Series) -> float:
     return float(run["test_loss"]) - _last("train_eval_loss")(epochs, run)
 
 
-def _epoch_cv(epochs: pd.DataFrame, _run: pd.Series) -> float:
+def _epoch_cv(epochs: pd.DataFrame, run: pd.Series) -> float:
+    if run.get("is_concurrent", False):
+        return math.nan
     is_steady = ~epochs["is_warmup"].eq(True) if "is_warmup" in epochs else slice(None)
     times = _column(epochs[is_steady], "train_s")
     times = times[np.isfinite(times)]

@@ -17,7 +17,7 @@ Dropout in one unit of the branch stands right before its last weight layer. All
 number of trainable parameters: what the head normalises in one, the stem normalises in another.
 
 References: He et al., "Deep residual learning for image recognition", CVPR 2016 (`post`); He et al., "Identity
-mappings in deep residual networks", ECCV 2016 (`pre`); Chen et al., arXiv 1905.05928 (2019), fig. 2 (the last three,
+mappings in deep residual networks", ECCV 2016 (`pre`); Chen et al., arXiv 1905.05928 (2019) (the last three,
 IC meaning BN and dropout).
 """
 

@@ -63,7 +63,7 @@ def comparison_notes(rows: pd.DataFrame) -> list[str]:
     unit = " in percentage points (pp)" if quantity(str(rows["metric"].iloc[0])).difference_unit == "pp" else ""
     notes = []
     if n_compared:
-        baseline = "baseline" if rows["baseline"].nunique() == 1 else "the arm it stands against"
+        baseline = "baseline" if rows["baseline"].nunique() == 1 else "the arm it stands against,"
         notes.append(f"Diff: arm minus {baseline}{unit}; mean {PLUS_MINUS} half a 95 % t-interval; n: pairs.")
         notes.append("Higher, lower: the t-interval of the difference lies wholly above or below 0.")
     if n_compared > 1:

@@ -39,11 +39,12 @@ def plan_tables(found: Preview) -> list[Table]:
     is_known = all(arm.n_held is not None for arm in found.arms)
     held = f"{n_runs - n_left} in the ledger" if is_known else "the ledger's cannot be told before the data are decoded"
     control = " and the A/A control" if n_runs > found.seeds * len(found.arms) else ""
+    of_what = f"{_counted(len(found.arms), 'arm')} x {_counted(found.seeds, 'seed')}{control}"
     rows = [
         ("Experiment", found.label),
         ("Differs from the report", found.difference or "in nothing"),
         ("Data", _data(found)),
-        ("Runs", f"{n_runs}: {len(found.arms)} arms x {found.seeds} seeds{control}; {held}, {n_left} to train"),
+        ("Runs", f"{n_runs}: {of_what}; {held}, {n_left} to train"),
         ("Time, estimated", _maybe(found.seconds, rough_time)),
         ("Memory, estimated", _maybe(found.memory_bytes, rough_size)),
         ("Disk, estimated", _maybe(found.disk_bytes, rough_size)),
@@ -87,6 +88,10 @@ def _data(found: Preview) -> str:
 
 def _maybe(value: float | None, shown: Callable[[float], str]) -> str:
     return "cannot be told before the data are decoded" if value is None else f"about {shown(value)}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _two_digits(number: float) -> str:

@@ -1,1 +1,5 @@
-"""Studies: the TOML schema (`definition`) and the runner that trains, resumes and reports (`runner`)."""
+"""Studies: from a TOML file to a table.
+
+definition (file, arms, presets), claims --> choices --> plan --> runner --> outputs
+                                               |----> preview (holdings, estimate): the same, without training
+"""

@@ -14,6 +14,7 @@ How the tables of changes are laid over each other is said in `kbnd.study.choice
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ ALL = "all"
 """What chooses every arm; no arm and no group may be called so."""
 
 Changes = dict[str, Any]
-PresetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,20}$")]
+PRESET_NAME = re.compile(r"[A-Za-z0-9_]{1,20}")
 
 
 class Arm(Spec):
@@ -154,7 +155,7 @@ class Study(Spec):
     data: Changes = {}
     train: Changes = {}
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
-    presets: dict[PresetName, Preset] = {}
+    presets: dict[str, Preset] = {}
     tables: tuple[PublishedTable, ...] = ()
     claims: tuple[Claim, ...] = ()
 
@@ -187,7 +188,9 @@ class Study(Spec):
         for used in self._arms_used():
             if used not in names:
                 raise ValueError(str(unknown("arm", used, names)))
-        for preset in self.presets.values():
+        for name, preset in self.presets.items():
+            if not PRESET_NAME.fullmatch(name):
+                raise ValueError(f"a preset's name is 1 to 20 letters, digits and _, received {name!r}")
             for used in preset.arms or ():
                 self.members(used)
         return self

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 WITHIN = 3
 """Factor by which an estimated time may well be wrong."""
 
-EFFICIENCY = {"tensorflow": 0.8, "jax": 0.25, "torch": 0.6}
+EFFICIENCY = {"tensorflow": 0.8, "jax": 0.25, "torch": 0.8}
 """Part of the speed in a matrix product that a training step reaches on a CPU; measured, see above."""
 
 ACTIVATION_MACS = 50
