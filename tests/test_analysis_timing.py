@@ -95,3 +95,24 @@ def test_times_that_cannot_be_compared_are_still_shown() -> None:
     found = row(time_ratios(runs, baseline="baseline"), "bn")
     assert found["n"] == 0
     assert found["median_s"] > 0
+
+
+def test_an_arm_with_a_baseline_of_its_own_is_timed_against_that_one() -> None:
+    """The control stays the study's baseline's: another reference has no second run to be told from."""
+    runs = make_runs(seeds=8)
+    own = time_ratios(runs, baseline="baseline", baselines={"bn+dropout0.5": "bn"})
+    shared = time_ratios(runs, baseline="baseline")
+    found = row(own, "bn+dropout0.5")
+    assert found["baseline"] == "bn"
+    expected = row(shared, "bn+dropout0.5")["ratio"] / row(shared, "bn")["ratio"]
+    assert found["ratio"] == pytest.approx(expected)
+    same = ["baseline", CONTROL, "bn", "dropout0.5"]
+    assert own[own["arm"].isin(same)].equals(shared[shared["arm"].isin(same)])
+
+
+def test_a_second_reference_that_is_its_own_baseline_has_ratio_one_and_no_control() -> None:
+    runs = make_runs(seeds=4)
+    ratios = time_ratios(runs, baseline="baseline", baselines={"bn": "bn", "bn+dropout0.5": "bn"})
+    assert row(ratios, "bn")["ratio"] == 1
+    assert np.isnan(row(ratios, "bn")["ci_low"])
+    assert [arm for arm in ratios["arm"] if "A/A" in arm] == [CONTROL]

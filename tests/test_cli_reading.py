@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ledger_records import label, record
+from ledger_records import SETTING, label, record
 
 from kbnd import cli
+from kbnd.data.catalogue import COPIES
 from kbnd.ledger import Ledger
+from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 
 BASELINE = {1: 0.90, 2: 0.92, 3: 0.94}
 DROPOUT = {1: 0.93, 2: 0.94, 3: 0.95}
@@ -123,3 +126,80 @@ def test_compare_takes_the_studys_own_baseline(capsys, tmp_path: Path) -> None:
         opened.merge(runs.values())
         opened.assign("mine", "0" * 16, [label(arm, run) for arm, run in runs.items()])
     assert "arms against plain" in kbnd(capsys, "compare", file)[1]
+
+
+def two_networks(file: Path, *, unfinished: str = "") -> Path:
+    """Two networks, each with a baseline of its own; the runs of one arm may be planned only."""
+    arms = {"plain": 0.0, "drop": 0.1, "other": 0.2, "other-drop": 0.3}
+    baselines = {"plain": "plain", "drop": "plain", "other": "plain", "other-drop": "other"}
+    runs = {
+        arm: [record(seed=seed, dropout=dropout, test_accuracy=0.9 + dropout / 10 + seed / 1000) for seed in (1, 2)]
+        for arm, dropout in arms.items()
+    }
+    with Ledger.open(file) as opened:
+        opened.merge([run for arm, own in runs.items() for run in own if arm != unfinished])
+        labels = [label(arm, run) for arm, own in runs.items() for run in own]
+        opened.assign("nets", "0" * 16, labels, baselines=baselines)
+    return file
+
+
+def baselines_in(printed: str) -> dict[str, str]:
+    rows = json.loads(printed)["comparison"]
+    return {row["arm"]: row["baseline"] for row in rows if row["metric"] == "test_accuracy"}
+
+
+def test_compare_pairs_each_arm_with_its_own_baseline(capsys, tmp_path: Path) -> None:
+    file = two_networks(tmp_path / "kbnd.sqlite")
+    code, out, _ = kbnd(capsys, "compare", file, "--json")
+    assert code == 0
+    assert baselines_in(out) == {"plain": "plain", "drop": "plain", "other": "plain", "other-drop": "other"}
+    rows = {(row["arm"], row["metric"]): row for row in json.loads(out)["comparison"]}
+    assert rows["other-drop", "test_accuracy"]["diff"] == pytest.approx(0.01)
+    assert "Against" in kbnd(capsys, "compare", file)[1]
+
+
+def test_a_baseline_that_is_asked_for_is_everyones(capsys, tmp_path: Path) -> None:
+    file = two_networks(tmp_path / "kbnd.sqlite")
+    code, out, _ = kbnd(capsys, "compare", file, "--json", "--baseline", "drop")
+    assert code == 0
+    assert set(baselines_in(out).values()) == {"drop"}
+
+
+@pytest.mark.parametrize("unfinished", ["plain", "other"])
+def test_a_baseline_without_runs_yet_is_not_replaced_by_another_arm(capsys, tmp_path: Path, unfinished: str) -> None:
+    """While a study trains, its arms come in any order."""
+    file = two_networks(tmp_path / "kbnd.sqlite", unfinished=unfinished)
+    code, out, _ = kbnd(capsys, "compare", file, "--json")
+    assert code == 0
+    assert baselines_in(out) == {"plain": "plain", "drop": "plain", "other": "plain", "other-drop": "other"}
+    waiting = "drop" if unfinished == "plain" else "other-drop"
+    rows = {(row["arm"], row["metric"]): row for row in json.loads(out)["comparison"]}
+    assert rows[waiting, "test_accuracy"]["n_pairs"] == 0
+
+
+def test_own_baselines_travel_with_an_export(capsys, tmp_path: Path) -> None:
+    file = two_networks(tmp_path / "kbnd.sqlite")
+    kbnd(capsys, "ledger", "export", tmp_path / "runs.jsonl", "--ledger", file)
+    kbnd(capsys, "ledger", "import", tmp_path / "runs.jsonl", "--ledger", tmp_path / "other.sqlite")
+    assert kbnd(capsys, "compare", tmp_path / "other.sqlite", "--json") == kbnd(capsys, "compare", file, "--json")
+
+
+def test_a_re_encoded_dataset_is_named_wherever_its_numbers_are(capsys, tmp_path: Path) -> None:
+    jpeg = next(fingerprint for fingerprint, copy in COPIES.items() if "JPEG" in copy.label)
+    spec = RunSpec(model=ModelSpec(name="lenet5"), data=DataSpec(name="cifar10"), train=TrainSpec(epochs=2), seed=1)
+    setting = replace(SETTING, fingerprint=jpeg)
+    run = record(
+        run_id=spec.run_id(setting),
+        recipe_id=spec.recipe_id,
+        spec=spec.canonical(),
+        dataset="cifar10",
+        fingerprint=jpeg,
+    )
+    with Ledger.open(tmp_path / "kbnd.sqlite") as opened:
+        opened.merge([run])
+        opened.assign("jpeg", "0" * 16, [label("plain", run)])
+    note = "Data: CIFAR-10 (JPEG), re-encoded as JPEG: results compare among themselves"
+    printed = kbnd(capsys, "compare", tmp_path / "kbnd.sqlite")[1]
+    assert printed.count(note) == printed.count("arms against") + printed.count("ratio to") == 2
+    assert note in kbnd(capsys, "ledger", "list", tmp_path / "kbnd.sqlite")[1]
+    assert note in kbnd(capsys, "ledger", "show", run.run_id, "--ledger", tmp_path / "kbnd.sqlite")[1]

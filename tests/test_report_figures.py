@@ -14,8 +14,8 @@ from synthetic_runs import ARMS, make_epochs, make_runs, with_status
 
 from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
-from kbnd.report.curves import SMALLEST_ERROR, curves_figure
 from kbnd.report.cost import cost_figure
+from kbnd.report.curves import SMALLEST_ERROR, curves_figure
 from kbnd.report.dots import accuracy_figure, time_figure
 from kbnd.report.figures import draw
 from kbnd.report.frames import Frames

@@ -11,7 +11,7 @@ from kbnd.analysis.metrics import with_metrics
 from kbnd.report.further import MOST_COLUMNS, further_tables
 from kbnd.report.numbers import quantity
 from kbnd.report.render import DASH, PLUS_MINUS, to_text
-from kbnd.report.tables import report_tables
+from kbnd.report.tables import comparison_table, report_tables
 
 METRICS = ("test_accuracy", "first_epoch_accuracy", "aulc", "epochs_to_0.98")
 ARMS = ("baseline", "bn", "dropout0.5", "bn+dropout0.5")
@@ -53,6 +53,8 @@ def test_notes_say_what_the_short_headings_mean_and_how_censoring_counts() -> No
     assert any("never reaches it counts as its budget and one epoch more" in note for note in table.notes)
     (without,) = further_tables(comparison, {"aulc": ["bn"]})
     assert not any("never reaches" in note for note in without.notes)
+    assert any("never reaches" in note for note in comparison_table(comparison, "epochs_to_0.98").notes)
+    assert not any("never reaches" in note for note in comparison_table(comparison, "aulc").notes)
 
 
 def test_another_n_stands_in_its_cell_and_a_diverged_arm_is_named() -> None:

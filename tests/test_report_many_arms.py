@@ -101,6 +101,17 @@ def test_titles_of_panels_end_before_the_next_panel(figures: Drawn) -> None:
         assert all(title.get_window_extent().x1 < axes.get_window_extent().x1 + gap for title in titles)
 
 
+def test_long_titles_shrink_until_they_fit() -> None:
+    long = "a-name-of-sixty-four-letters-which-is-the-longest-there-can-be-x"
+    families = [f"deeper-dropout{p}" for p in ("", 0.2, 0.4, 0.6, 0.8)]
+    arms = ["none", long, *families, *(f"x{'y' * i}" for i in range(9))]
+    runs = make_many(arms, seeds=2, n_epochs=2)
+    with mpl.rc_context(STYLE):
+        figure = rendered(curves_figure(runs, make_epochs(runs), references=dict.fromkeys(arms, "none")))
+    for axes, title in zip(figure.axes[:2], (figure.axes[0]._left_title, figure.axes[1].artists[0]), strict=True):  # type: ignore[attr-defined]
+        assert title.get_window_extent().x1 < axes.get_window_extent().x1 + 25
+
+
 def test_many_arms_share_panels_by_family_and_few_have_their_own() -> None:
     many = panels_of(dict.fromkeys(FACTORIAL, "none"))
     assert len(many) == 11

@@ -174,6 +174,35 @@ def test_another_experiment_is_labelled_in_every_title_and_note() -> None:
         assert table.notes[0] == "A different experiment: dataset digits instead of mnist."
 
 
+def test_what_must_be_said_of_the_data_is_said_below_every_table() -> None:
+    for table in tables(make_runs(), data_note="Data: CIFAR-10 (JPEG)."):
+        assert table.notes[0] == "Data: CIFAR-10 (JPEG)."
+        assert "different" not in table.title
+
+
+def test_arms_with_baselines_of_their_own_say_which() -> None:
+    runs = make_runs(seeds=3)
+    against = {"baseline": "baseline", "baselines": {arm: "bn" for arm in ARMS if arm.startswith("bn+")}, "arms": ARMS}
+    differences, times = report_tables(compare(runs, **against), time_ratios(runs, **against))
+    for table in (differences, times):
+        assert "their own baselines" in table.title
+        assert table.columns[:2] == ("Arm", "Against")
+        assert row(table, "bn+dropout0.5")[1] == "bn"
+        assert row(table, "dropout0.5")[1] == "baseline"
+        assert row(table, "baseline")[1] == DASH
+        assert row(table, "baseline")[-1] == "reference"
+        assert max(map(len, to_text(table).splitlines())) <= 100
+    assert row(times, "baseline (A/A)")[1] == "baseline"
+    assert any(note.startswith("Diff: arm minus the arm it stands against,") for note in differences.notes)
+
+
+def test_a_single_baseline_needs_no_column() -> None:
+    runs = make_runs(seeds=3)
+    against = {"baseline": "baseline", "baselines": dict.fromkeys(ARMS, "baseline"), "arms": ARMS}
+    same = report_tables(compare(runs, **against), time_ratios(runs, **against))
+    assert same == tables(runs)[2:]
+
+
 def test_a_metric_that_was_not_compared_is_refused() -> None:
     with pytest.raises(UsageError, match="no metric 'val_loss': choose from test_accuracy"):
         comparison_table(compare(make_runs(), baseline="baseline"), "val_loss")

@@ -27,7 +27,9 @@ ledger_app = typer.Typer(help="The ledger of runs: list, show, export, import, v
 def compare(
     ledger: LedgerArgument = DEFAULT_LEDGER,
     study: Annotated[str | None, typer.Option(help="Experiment in the ledger; needed where it holds several.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="Arm to compare with; default the study's own.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Arm to compare all others with; default the study's, and its arms' own.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the arms of an experiment: mean, 95 % interval, paired difference and its interval, n."""

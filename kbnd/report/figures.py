@@ -2,9 +2,9 @@
 
 | figure     | shows                                                                                   |
 |------------|-----------------------------------------------------------------------------------------|
-| `curves`   | one small panel for each arm: mean over seeds with its interval, the baseline in grey   |
-| `accuracy` | every seed, mean, interval and published number; difference from the baseline           |
-| `time`     | time as a ratio to the baseline with interval, the A/A noise floor as a band            |
+| `curves`   | one small panel for each arm, or family of arms: mean over seeds, its baseline in grey  |
+| `accuracy` | every seed, mean, interval and published number; difference from its baseline           |
+| `time`     | time as a ratio to its baseline with interval, the A/A noise floor as a band            |
 | `cost`     | accuracy against time: up and to the left is better                                     |
 
 A picture that has nothing to show is left out. The same frames give the same bytes: no dates, no random ids.

@@ -95,7 +95,7 @@ def shades(n: int) -> list[str]:
 
 def title_size(text: str) -> float:
     """Return the size in points at which a title fits above its panel."""
-    return min(10.0, max(5.0, TITLE_POINTS / len(text)))
+    return min(10.0, TITLE_POINTS / len(text))
 
 
 def coloured_title(axes: Axes, name: str, parts: Sequence[tuple[str, str]]) -> None:

@@ -1,0 +1,212 @@
+"""The outputs of a study from a ledger alone: its metrics, baselines, tables and what is said beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from ledger_records import SETTING
+
+from kbnd.analysis.compare import METRICS
+from kbnd.data.catalogue import COPIES, ORIGINALS
+from kbnd.ledger import Ledger
+from kbnd.records import EpochRecord, RunRecord
+from kbnd.report.overview import compare_ledger
+from kbnd.report.render import DASH, Table
+from kbnd.spec import PROTOCOL, Identity, RunSpec
+from kbnd.study import outputs
+from kbnd.study.choices import Choices, decide
+from kbnd.study.definition import Study
+from kbnd.study.plan import plan
+from kbnd.study.runner import Outcome
+
+MNIST = replace(SETTING, fingerprint=ORIGINALS["mnist"])
+JPEG = replace(SETTING, fingerprint=next(name for name, copy in COPIES.items() if "JPEG" in copy.label))
+N_EPOCHS = 4
+
+STUDY: dict[str, Any] = {
+    "name": "nets",
+    "title": "Two networks",
+    "baseline": "plain",
+    "seeds": 3,
+    "model": {"name": "lenet5"},
+    "data": {"name": "mnist"},
+    "train": {"epochs": N_EPOCHS, "test_curve": True},
+    "arms": [
+        {"name": "plain"},
+        {"name": "bn", "model": {"batch_norm": "before_activation"}},
+        {"name": "other", "model": {"options": {"activation": "tanh"}}},
+        {
+            "name": "other-bn",
+            "baseline": "other",
+            "model": {"batch_norm": "before_activation", "options": {"activation": "tanh"}},
+        },
+        {"name": "extra", "group": "more", "model": {"dropout": 0.5}},
+    ],
+    "tables": [
+        {
+            "title": "Mean accuracy",
+            "metric": "aulc",
+            "columns": ["ReLU", "tanh"],
+            "rows": [
+                {"label": "plain", "arms": ["plain", "other"], "published": [0.9, 0.8]},
+                {"label": "dropout", "arms": ["extra", "extra"], "published": [0.7, 0.7]},
+                {"label": "mixed", "arms": ["bn", "extra"], "published": [0.7, 0.6]},
+            ],
+        }
+    ],
+    "claims": [
+        {
+            "id": "first",
+            "statement": "BN is ahead after one epoch",
+            "tests": [{"metric": "first_epoch_accuracy", "contrast": {"bn": 1, "plain": -1}, "rule": "superiority"}],
+        },
+        {
+            "id": "time",
+            "statement": "BN costs time",
+            "tests": [{"metric": "epoch_s", "contrast": {"bn": 1, "plain": -1}, "rule": "time"}],
+        },
+    ],
+}
+
+
+def trained(spec: RunSpec, identity: Identity, *, arm: int, block: int | None, has_curve: bool) -> RunRecord:
+    """A run as training would leave it: accuracy by arm and seed, and a curve that climbs to it by 0.1 an epoch."""
+    last = 0.9 + arm / 100 + spec.seed / 1000
+    curve = [last - 0.1 * (N_EPOCHS - epoch) for epoch in range(1, N_EPOCHS + 1)]
+    epochs = tuple(
+        EpochRecord(epoch=i, test_accuracy=value if has_curve else None, train_s=1.0 + arm, is_warmup=i == 1)
+        for i, value in enumerate(curve, start=1)
+    )
+    fields = {name: getattr(identity, name) for name in ("backend", "backend_version", "keras_version", "device")}
+    return RunRecord(
+        run_id=spec.run_id(identity),
+        recipe_id=spec.recipe_id,
+        spec=spec.canonical(),
+        model=spec.model.name,
+        dataset=spec.data.name,
+        seed=spec.seed,
+        replicate=spec.replicate,
+        status="done",
+        **fields,
+        fingerprint=identity.fingerprint,
+        protocol=PROTOCOL,
+        session="s1",
+        started_at="2026-01-02T03:04:05+00:00",
+        block=block,
+        environment={"machine": "m1"},
+        epochs=epochs,
+        n_epochs=N_EPOCHS,
+        test_accuracy=last,
+        test_loss=1 - last,
+        fit_s=4.0 + arm,
+        epoch_s=1.0 + arm,
+    )
+
+
+def made(folder: Path, *, has_curve: bool = True, identity: Identity = MNIST, **choices: Any) -> outputs.Report:
+    """Train a study in a moment and make its outputs."""
+    study = Study(**STUDY)
+    experiment = decide(study, Choices(**choices))
+    planned = plan(experiment, identity=identity)
+    order = [arm["name"] for arm in STUDY["arms"]]
+    with Ledger.open(folder / "kbnd.sqlite") as ledger:
+        for run in planned:
+            record = trained(run.spec, identity, arm=order.index(run.arm), block=run.block, has_curve=has_curve)
+            ledger.merge([record])
+        labels = [(run.arm, run.spec.seed, run.spec.replicate, run.run_id) for run in planned]
+        labels.sort(key=lambda label: list(experiment.arms).index(label[0]))
+        about = {"title": experiment.title, "difference": experiment.difference}
+        ledger.assign("nets", "0" * 16, labels, **about, baselines=experiment.baselines)
+    outcome = Outcome("nets", "0" * 16, planned, len(planned))
+    return outputs.make(study, experiment, outcome, ledger=folder / "kbnd.sqlite")
+
+
+def titled(report: outputs.Report, start: str) -> Table:
+    return next(table for table in report.tables if table.title.startswith(start))
+
+
+def rows(comparison: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return comparison[comparison["metric"] == metric].set_index("arm")
+
+
+def test_metrics_of_tables_and_claims_are_compared_beside_the_usual_ones(tmp_path: Path) -> None:
+    report = made(tmp_path)
+    assert list(dict.fromkeys(report.comparison["metric"])) == [*METRICS, "aulc", "first_epoch_accuracy"]
+    first = rows(report.comparison, "first_epoch_accuracy")
+    assert first.loc["plain", "mean"] == pytest.approx(0.902 - 0.3)
+    assert first.loc["bn", "diff"] == pytest.approx(0.01)
+    assert rows(report.comparison, "aulc").loc["plain", "published"] == 0.9
+    assert set(report.runs) & {"aulc", "first_epoch_accuracy"} == set()  # runs.csv holds what was measured
+
+
+def test_an_arm_stands_against_its_own_baseline_in_every_number(tmp_path: Path) -> None:
+    report = made(tmp_path)
+    for frame in (rows(report.comparison, "test_accuracy"), report.ratios.set_index("arm")):
+        assert frame["baseline"].drop("plain (A/A)", errors="ignore").to_dict() == {
+            "plain": "plain",
+            "bn": "plain",
+            "other": "plain",
+            "other-bn": "other",
+        }
+    assert rows(report.comparison, "test_accuracy").loc["other-bn", "diff"] == pytest.approx(0.01)
+    assert report.ratios.set_index("arm").loc["other-bn", "ratio"] == pytest.approx(4 / 3)
+
+
+def test_kbnd_compare_gives_the_same_rows(tmp_path: Path) -> None:
+    report, again = made(tmp_path), compare_ledger(tmp_path / "kbnd.sqlite")
+    usual = report.comparison[report.comparison["metric"].isin(METRICS)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again.comparison, usual)
+    pd.testing.assert_frame_equal(again.ratios, report.ratios)
+
+
+def test_only_claims_metrics_without_a_table_of_their_own_get_the_compact_one(tmp_path: Path) -> None:
+    table = titled(made(tmp_path), "Further metrics")
+    assert table.columns == ("Arm", "Epoch 1, %")
+    assert [row[0] for row in table.rows] == ["plain", "bn", "  minus plain"]
+
+
+def test_a_published_table_shows_what_was_chosen(tmp_path: Path) -> None:
+    table = titled(made(tmp_path), "Mean accuracy, %")
+    assert [row[0] for row in table.rows] == ["plain", "  published", "mixed", "  published"]
+    assert table.rows[2][2] == DASH
+    whole = titled(made(tmp_path, arms=("all",)), "Mean accuracy, %")
+    assert [row[0] for row in whole.rows if not row[0].startswith(" ")] == ["plain", "dropout", "mixed"]
+
+
+def test_without_curves_there_are_no_empty_rows_and_the_table_says_why(tmp_path: Path) -> None:
+    report = made(tmp_path, has_curve=False)
+    assert list(dict.fromkeys(report.comparison["metric"])) == list(METRICS)
+    assert titled(report, "Mean accuracy").rows[0] == ("plain", "not measured", "not measured")
+    assert not [table for table in report.tables if table.title.startswith("Further")]
+
+
+def test_before_the_first_run_is_done_nothing_is_said_to_be_unrecorded(tmp_path: Path) -> None:
+    study = Study(**STUDY)
+    experiment = decide(study, Choices())
+    planned = plan(experiment, identity=MNIST)
+    lost = replace(
+        trained(planned[0].spec, MNIST, arm=0, block=1, has_curve=True), status="interrupted", test_accuracy=None
+    )
+    with Ledger.open(tmp_path / "kbnd.sqlite") as ledger:
+        ledger.merge([lost])
+        ledger.assign("nets", "0" * 16, [("plain", 1, lost.replicate, lost.run_id)])
+    outcome = Outcome("nets", "0" * 16, planned, 0)
+    report = outputs.make(study, experiment, outcome, ledger=tmp_path / "kbnd.sqlite")
+    assert titled(report, "Mean accuracy").notes[0] == "No run has finished yet."
+
+
+def test_every_table_and_picture_says_what_is_different_and_of_which_data(tmp_path: Path) -> None:
+    report = made(tmp_path, identity=JPEG, epochs=N_EPOCHS - 1)
+    note = "Data: CIFAR-10 (JPEG), re-encoded as JPEG: results compare among themselves, not with published CIFAR-10"
+    assert all(any(said.startswith(note) for said in table.notes) for table in report.tables)
+    assert all(table.title.endswith("(a different experiment)") for table in report.tables[1:])
+    plain = {path.name: path for path in outputs.write(replace(report, data_note=""), tmp_path / "plain")}
+    noted = {path.name: path for path in outputs.write(report, tmp_path / "noted")}
+    pictures = [name for name in noted if name.endswith(".svg")]
+    assert sorted(pictures) == ["accuracy.svg", "cost.svg", "curves.svg", "time.svg"]
+    for name in pictures:
+        assert len(noted[name].read_bytes()) > len(plain[name].read_bytes())
