@@ -82,7 +82,7 @@ def test_baselines_of_a_stranger_are_checked(first_format: Path, tmp_path: Path,
         file.write_text(file.read_text().replace('"baselines":{}', f'"baselines":{baselines}'))
         ledger._db.execute("UPDATE studies SET baselines = ?", (baselines,))
         assert any("baselines should map arms to arms" in sentence for sentence in ledger.verify())
-        with pytest.raises(UsageError, match="study grid in .*baselines should map arms to arms"):
+        with pytest.raises(UsageError, match=r"study grid in .*baselines should map arms to arms"):
             ledger.about("grid")
     with (
         Ledger.open(tmp_path / "new.sqlite") as new,

@@ -169,8 +169,9 @@ def _epochs_to(accuracy: float) -> Callable[[pd.DataFrame, pd.Series], float]:
 
 def _instability(n_epochs: float) -> Callable[[pd.DataFrame, pd.Series], float]:
     def number(curve: np.ndarray) -> float:
-        last = curve[-int(n_epochs) :]
-        return np.diff(last).std(ddof=1) / math.sqrt(2) if len(last) >= LEAST_FOR_SPREAD else math.nan
+        if len(curve) < n_epochs:  # fewer epochs are another quantity, with the steep beginning in it
+            return math.nan
+        return float(np.diff(curve[-int(n_epochs) :]).std(ddof=1)) / math.sqrt(2)
 
     return _of_curve(number)
 
