@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from kbnd import models
 from kbnd.errors import UsageError
 from kbnd.spec import Identity
 from kbnd.study.choices import Choices, Experiment, decide
+from kbnd.study.definition import read
 from kbnd.study.plan import plan
 
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "0" * 64)
@@ -233,3 +235,9 @@ def test_a_preset_may_leave_out_arms_that_its_network_cannot_have(other_network:
     assert list(decide(study, Choices(preset="lenet")).arms) == ["plain", "bn"]
     with pytest.raises(UsageError, match="arm 'wider'"):
         decide(study, Choices(preset="lenet", arms=("wider",)))
+
+
+@pytest.mark.parametrize("preset", ["decisive", "scaled"])
+def test_another_baseline_makes_another_experiment(preset: str) -> None:
+    experiment = decide(read(Path(__file__).parents[1] / "studies" / "ic_resnet.toml"), Choices(preset=preset))
+    assert "baseline r20-post instead of r110-post" in experiment.difference

@@ -225,4 +225,6 @@ def _difference(
         reported = study.faithful_training()
         before[1]["epochs"] = " or ".join(map(str, sorted({reported[arm].epochs for arm in arms})))
         after[1]["epochs"] = str(epochs)
+    before.append({"baseline": faithful.baseline or study.baseline})  # of other networks than the report's, mostly
+    after.append({"baseline": preset.baseline or study.baseline})
     return instead(before, after)
