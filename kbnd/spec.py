@@ -37,9 +37,7 @@ NO_FIELDS = ("function-", "constrained-", "dict[", "float", "[key]")
 
 Placement = Literal["none", "before_activation", "after_activation", "before_weight"]
 Backend = Literal["tensorflow", "jax", "torch"]
-InitialWeights = Literal[
-    "torch_default", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "d2l_gaussian"
-]
+InitialWeights = Literal["torch_default", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "d2l_gaussian"]
 LearningRateSchedule = Literal["constant", "step", "cosine"]
 DropoutScheduleName = Literal["constant", "early", "late", "linear"]
 Natural = Annotated[int, Field(ge=0, le=LARGEST)]
