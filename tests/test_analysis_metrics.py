@@ -36,6 +36,10 @@ def value(metric: str, curve: tuple[float | None, ...] = CURVE, **columns: tuple
         ("epochs_to_0.7", 2),
         ("epochs_to_0.75", 2.25),
         ("epochs_to_0.95", 5),  # never: the budget and one more
+        ("accuracy_at_1", 0.5),
+        ("accuracy_at_3", 0.9),
+        ("median_last_3", 0.8),
+        ("median_last_4", 0.75),
         ("instability_4", np.std([0.2, 0.2, -0.1], ddof=1) / np.sqrt(2)),
         ("instability_3", np.std([0.2, -0.1], ddof=1) / np.sqrt(2)),
     ],
@@ -54,8 +58,10 @@ def test_without_a_whole_curve_there_is_no_number(metric: str) -> None:
     assert np.isnan(value(metric, (None, None, None, 0.9)))
 
 
-def test_too_few_epochs_have_no_instability() -> None:
+def test_too_few_epochs_have_no_number() -> None:
     assert np.isnan(value("instability_5"))
+    assert np.isnan(value("accuracy_at_5"))
+    assert np.isnan(value("median_last_5"))
 
 
 def test_gaps_are_taken_in_eval_mode_at_the_last_epoch() -> None:

@@ -123,8 +123,13 @@ def test_a_claim_compares_arms_that_differ_in_what_they_say(name: str) -> None:
 def test_exact_claims_name_tests_that_exist() -> None:
     exact = {claim.id: claim.test for name in STUDIES for claim in read(name).claims if claim.needs == "exact"}
     assert set(exact) == EXACT
-    for claim, test in exact.items():
-        assert is_defined(test), f"{claim}: {test}"
+    for claim, tests in exact.items():
+        assert [test for test in tests if is_defined(test)] == list(tests), claim
+
+
+def test_a_passing_test_means_what_the_reports_claim_or_its_opposite() -> None:
+    passing = {c.id: c.passing for name in STUDIES for c in read(name).claims if c.needs == "exact"}
+    assert passing == {"S1-C9": "contradicts", "S1-C10": "supports", "S3-C8": "supports"}
 
 
 def test_tests_named_in_comments_exist() -> None:

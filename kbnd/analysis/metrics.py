@@ -14,6 +14,8 @@ A test curve a_1...a_E holds the test accuracy after each epoch; the last is the
 | `aulc`                 | mean of a_1...a_E: the normalised area under the learning curve              | test_curve   |
 | `best_epoch`           | first epoch with the highest a_e; descriptive, nothing is selected by it     | test_curve   |
 | `epochs_to_X`          | first e with a_e >= X, linear between epochs; censored at E + 1              | test_curve   |
+| `accuracy_at_K`        | a_K                                                                          | test_curve   |
+| `median_last_K`        | median of the last K values                                                  | test_curve   |
 | `instability_K`        | SD of the first differences of the last K values / sqrt(2), free of trend    | test_curve   |
 | `epoch_cv`             | SD / mean of the training time of epochs without warm-up, alone on a machine |              |
 
@@ -41,7 +43,7 @@ STORED = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "fit_s", "ep
 LEAST_FOR_SPREAD = 3
 """Values of a curve below which the spread of its differences says nothing."""
 
-PARAMETER = re.compile(r"(?P<name>epochs_to|instability)_(?P<number>\d+(?:\.\d+)?)")
+PARAMETER = re.compile(r"(?P<name>accuracy_at|epochs_to|instability|median_last)_(?P<number>\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -193,8 +195,19 @@ DERIVED: dict[str, Metric] = {
     "epoch_cv": Metric(_epoch_cv),
 }
 
+
+def _accuracy_at(epoch: float) -> Callable[[pd.DataFrame, pd.Series], float]:
+    return _of_curve(lambda curve: curve[int(epoch) - 1] if len(curve) >= epoch else math.nan)
+
+
+def _median_last(n_epochs: float) -> Callable[[pd.DataFrame, pd.Series], float]:
+    return _of_curve(lambda curve: float(np.median(curve[-int(n_epochs) :])) if len(curve) >= n_epochs else math.nan)
+
+
 PARAMETRIC: dict[str, tuple[Callable[[float], Callable], Callable[[float], bool]]] = {
     "epochs_to": (_epochs_to, lambda accuracy: 0.0 < accuracy <= 1.0),
+    "accuracy_at": (_accuracy_at, lambda epoch: epoch.is_integer() and epoch >= 1),
+    "median_last": (_median_last, lambda n: n.is_integer() and n >= 1),
     "instability": (_instability, lambda n: n.is_integer() and n >= LEAST_FOR_SPREAD),
 }
 """Stem of a metric with a number -> its formula, and which numbers are allowed."""

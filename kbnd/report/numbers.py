@@ -88,6 +88,8 @@ QUANTITIES = {
 }
 
 PARAMETRIC: dict[str, Callable[[float], Quantity]] = {
+    "accuracy_at": lambda n: _accuracy(f"Test accuracy after epoch {n:g}", f"Epoch {n:g}"),
+    "median_last": lambda n: _accuracy(f"Median test accuracy of the last {n:g} epochs", f"Median {n:g}"),
     "epochs_to": lambda x: _epochs(f"Epochs to {100 * x:g} % test accuracy", f"To {100 * x:g} %", 2),
     "instability": lambda n: _accuracy(
         f"Instability of test accuracy over the last {n:g} epochs", f"Instab. {n:g}", "pp"

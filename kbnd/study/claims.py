@@ -20,9 +20,9 @@ the level of one arm. What decides a claim is declared here, before anything is 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kbnd.analysis.metrics import is_metric, requirements
 from kbnd.errors import UsageError
@@ -127,7 +127,8 @@ class Claim(Spec):
         core: whether it belongs to the core set.
         prior: what was predicted before measuring.
         seeds: paired seeds that are advised; None is the study's.
-        test: the unit test that decides it, as `tests/test_x.py::test_name`; for `exact`.
+        test: the unit tests that decide it, each as `tests/test_x.py::test_name` (one may stand alone); for `exact`.
+        passing: what it means for the claim that these tests pass.
         probe: what has to be measured; for `probe`.
         tests: comparisons that must all hold; for `arms`.
     """
@@ -139,7 +140,8 @@ class Claim(Spec):
     core: bool = False
     prior: str = "undecided"
     seeds: Positive | None = None
-    test: str = ""
+    test: tuple[str, ...] = ()
+    passing: Literal["supports", "contradicts"] = "supports"
     probe: str = ""
     tests: tuple[Test, ...] = ()
 
@@ -147,6 +149,11 @@ class Claim(Spec):
     def arms(self) -> tuple[str, ...]:
         """Every arm that one of its tests looks at, once."""
         return tuple(dict.fromkeys(arm for test in self.tests for arm in test.arms))
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _one_may_stand_alone(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _says_what_decides_it(self) -> Claim:
@@ -158,8 +165,11 @@ class Claim(Spec):
                 f"a claim that needs {self.needs!r} should say `{DECIDED_BY[self.needs]}` "
                 f"and nothing else of {', '.join(DECIDED_BY.values())}, received {', '.join(given) or 'none'}"
             )
-        if self.test and not re.match(TEST_PLACE, self.test):
-            raise ValueError(f"a test reads tests/test_x.py::test_name, received {self.test!r}")
+        for test in self.test:
+            if not re.match(TEST_PLACE, test):
+                raise ValueError(f"a test reads tests/test_x.py::test_name, received {test!r}")
+        if self.passing != "supports" and not self.test:
+            raise ValueError("passing belongs to a claim that needs 'exact'")
         return self
 
 
