@@ -175,6 +175,11 @@ class TrainSpec(Spec):
                 "dropout_schedule 'early', 'late' or 'linear' and dropout_schedule_epochs above 0 belong together, "
                 f"received {self.dropout_schedule!r} and {self.dropout_schedule_epochs}"
             )
+        if self.dropout_schedule in ("early", "late") and self.dropout_schedule_epochs >= self.epochs:
+            raise ValueError(
+                f"dropout_schedule_epochs should lie below the {self.epochs} epochs trained, or "
+                f"{self.dropout_schedule!r} would change nothing, received {self.dropout_schedule_epochs}"
+            )
         return self
 
     def _check_milestones(self) -> None:
@@ -186,6 +191,8 @@ class TrainSpec(Spec):
             )
         if list(steps) != sorted(set(steps)):
             raise ValueError(f"milestones should ascend, received {list(steps)}")
+        if steps and steps[-1] >= self.epochs:
+            raise ValueError(f"milestones should lie below the {self.epochs} epochs trained, received {list(steps)}")
 
 
 class RunSpec(Spec):
@@ -204,6 +211,13 @@ class RunSpec(Spec):
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"should be a whole number, received {value!r}")
         return value
+
+    @model_validator(mode="after")
+    def _schedule_has_dropout(self) -> RunSpec:
+        rates = self.model.dropout.values() if isinstance(self.model.dropout, dict) else [self.model.dropout]
+        if self.train.dropout_schedule != "constant" and not any(rates):
+            raise ValueError(f"dropout_schedule {self.train.dropout_schedule!r} needs a network with dropout above 0")
+        return self
 
     @property
     def recipe_id(self) -> str:

@@ -68,3 +68,24 @@ def test_resolving_a_dataset_keeps_its_standardisation(name):
 def test_an_unknown_scheme_is_refused_before_anything_trains():
     with pytest.raises(UsageError, match=r"initial_weights should be 'torch_default', .* received 'torch'"):
         TrainSpec(initial_weights="torch")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"schedule": "step", "milestones": [3, 5], "multipliers": [0.1, 0.01]}, "below the 5 epochs trained"),
+        ({"dropout_schedule": "early", "dropout_schedule_epochs": 5}, "'early' would change nothing, received 5"),
+        ({"dropout_schedule": "late", "dropout_schedule_epochs": 9}, "'late' would change nothing, received 9"),
+    ],
+)
+def test_a_schedule_that_would_change_nothing_is_refused(fields, said):
+    with pytest.raises(UsageError, match=said):
+        TrainSpec(epochs=5, **fields)
+
+
+def test_a_dropout_schedule_needs_dropout():
+    train = TrainSpec(epochs=5, dropout_schedule="linear", dropout_schedule_epochs=5)
+    for dropout in (0.0, {}, {"dense": 0.0}):
+        with pytest.raises(UsageError, match="needs a network with dropout above 0"):
+            RunSpec(model=ModelSpec(name="lenet5", dropout=dropout), data=DataSpec(), train=train)
+    RunSpec(model=ModelSpec(name="lenet5", dropout={"dense": 0.5}), data=DataSpec(), train=train)

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from kbnd import data, models
 from kbnd.errors import UsageError
-from kbnd.spec import DataSpec, ModelSpec, Name, Positive, Spec, TrainSpec, digest
+from kbnd.spec import DataSpec, ModelSpec, Name, Positive, RunSpec, Spec, TrainSpec, digest
 from kbnd.study.definition import ALL, CORE, FAITHFUL, Arm, Changes, Preset, Study, naming
 from kbnd.study.differences import COUNTS, fields_of, instead
 
@@ -91,7 +91,8 @@ class Experiment(Spec):
 def decide(study: Study, choices: Choices) -> Experiment:
     """Make every choice of an experiment and check its arms, before anything is trained.
 
-    An arm that is not chosen may be one that the preset's network cannot have; with the faithful preset every arm must.
+    An arm that is not chosen may be one that the preset's network, or the number of epochs asked for, cannot have; in
+    the faithful experiment every arm must be possible.
 
     Raises:
         UsageError: an unknown arm, group, preset or dataset, or an arm that the network cannot have.
@@ -102,7 +103,8 @@ def decide(study: Study, choices: Choices) -> Experiment:
     images, is_other = _images(study, preset, choices.dataset)
     budget = _budget(study, preset, images.name if is_other else None)
     asked = {} if choices.epochs is None else {"epochs": choices.epochs}
-    required = set(chosen) if choices.preset != FAITHFUL else {arm.name for arm in study.arms}
+    is_own = choices.preset == FAITHFUL and choices.epochs is None
+    required = {arm.name for arm in study.arms} if is_own else set(chosen)
     usual, arms = {}, {}
     for arm in study.arms:
         try:
@@ -174,7 +176,9 @@ def _budget(study: Study, preset: Preset, other_dataset: str | None) -> Changes:
 
 def _recipe(study: Study, preset: Preset, arm: Arm, budget: Changes, asked: Changes | None = None) -> Recipe:
     model = models.resolve(ModelSpec(**_over_models(study.model, preset.model, arm.model)))
-    return model, TrainSpec(**{**budget, **arm.train, **(asked or {})})
+    train = TrainSpec(**{**budget, **arm.train, **(asked or {})})
+    RunSpec(model=model, data=DataSpec(), train=train)  # refuses what fits neither
+    return model, train
 
 
 def _over_models(*tables: Changes) -> Changes:
