@@ -6,7 +6,7 @@ dropout of 0.05) of Chen et al. (arXiv 1905.05928) as ReLU-IC-Conv, IC-Conv-ReLU
 each trained once there. Learning rate 0.001 throughout, batch 64, 100 epochs, all 50,000 training images.
 
 Command:    python -m studies.ic_resnet                      (CIFAR-10, 5 paired seeds; needs a GPU, for days)
-            python -m studies.ic_resnet --preset decisive    (ResNet-20: 5 orders x 3 rates; needs a GPU)
+            python -m studies.ic_resnet --preset decisive    (ResNet-20: orders and rates, 21 arms; needs a GPU)
             python -m studies.ic_resnet --preset scaled      (ResNet-20 at half width, 5,000 images, 5 epochs, 2 seeds)
             python -m studies.ic_resnet --preset smoke       (under a minute)
 Cost:       see studies/README.md.

@@ -82,13 +82,13 @@ REFUSED = [
     ({"name": "simple_cnn", "options": {"head": [5]}}, r"unknown option of simple_cnn 'head'"),
     (
         {"name": "alexnet", "dropout": 0.5},
-        r"dropout 0.5 has no place in alexnet: head=\(512, 512\) gives it dense layers",
+        r"dropout 0.5 has no place in alexnet: head=\[512, 512\] gives it dense layers",
     ),
     (
         {"name": "alexnet", "dropout": {"dense": 0.5}},
-        r"unknown site .*'dense'.*; head=\(512, 512\) gives it dense layers",
+        r"unknown site .*'dense'.*; head=\[512, 512\] gives it dense layers",
     ),
-    ({"name": "alexnet", "dropout_sites": ["dense1"]}, r"'dense1'.*head=\(512, 512\) gives it dense layers"),
+    ({"name": "alexnet", "dropout_sites": ["dense1"]}, r"'dense1'.*head=\[512, 512\] gives it dense layers"),
     ({"name": "alexnet", "dropout_sites": ["conv6"]}, r"unknown site of alexnet .*: choose from [a-z0-9, ]*conv5$"),
     (
         {"name": "alexnet", "dropout": 0.5, "dropout_sites": [], "options": {"head": [9]}},

@@ -29,7 +29,10 @@ def check_input(network: str, units: Sequence[Unit], input_shape: Sequence[int],
         raise UsageError(f"classes should be a whole number from 2, received {classes!r}")
     if min(output_side(units, side) for side in sizes[:2]) == 0:
         least = next(side for side in range(1, 10_000) if output_side(units, side))
-        raise UsageError(f"{network} needs images of at least {least}x{least}, received {sizes[0]}x{sizes[1]}")
+        raise UsageError(
+            f"{network} needs images of at least {least}x{least}, received {sizes[0]}x{sizes[1]}: "
+            "choose another image size"
+        )
 
 
 def output_side(units: Sequence[Unit], side: int) -> int:
