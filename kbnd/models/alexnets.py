@@ -44,9 +44,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kbnd.errors import UsageError
-from kbnd.models.floor import warn_of_logits_dropout
+from kbnd.models.chains import chain_of
 from kbnd.models.placement import Unit, place
-from kbnd.models.sizes import check_input, is_count, scaled
+from kbnd.models.sizes import is_count, scaled
 
 if TYPE_CHECKING:
     import keras
@@ -136,11 +136,7 @@ def alexnet(
         batch_norm_epsilon=batch_norm_epsilon,
         hint=HINT,
     )
-    check_input("alexnet", units, input_shape, classes)
-    warn_of_logits_dropout(plan, units, classes)
-    from kbnd.models.blocks import chain  # Keras starts here, so that the table above is readable without it
-
-    return chain(units, plan, input_shape=input_shape, classes=classes, name=name)
+    return chain_of("alexnet", units, plan, input_shape=input_shape, classes=classes, name=name)
 
 
 def alexnet_d2l(
@@ -188,8 +184,4 @@ def alexnet_d2l(
         batch_norm_momentum=batch_norm_momentum,
         batch_norm_epsilon=batch_norm_epsilon,
     )
-    check_input("alexnet_d2l", D2L_UNITS, input_shape, classes)
-    warn_of_logits_dropout(plan, D2L_UNITS, classes)
-    from kbnd.models.blocks import chain  # Keras starts here, so that the table above is readable without it
-
-    return chain(D2L_UNITS, plan, input_shape=input_shape, classes=classes, name=name)
+    return chain_of("alexnet_d2l", D2L_UNITS, plan, input_shape=input_shape, classes=classes, name=name)

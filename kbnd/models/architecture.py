@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbnd.errors import UsageError, unknown
 from kbnd.models.canonical import canonical_residual, canonical_spec
+from kbnd.models.chains import Fitted, as_they_are
 from kbnd.models.placement import Placed, Plan, Unit, place, placed
 from kbnd.models.residual import RULES, Block, Residual, parts, place_residual
 from kbnd.models.sizes import check_input
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     import keras
 
 Shape = tuple[int, int, int]
-
-
-def _as_they_are(units: Sequence[Unit], _: Sequence[int]) -> Sequence[Unit]:
-    return units
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Architecture:
     builder: Callable[..., keras.Model]
     units: Callable[..., Sequence[Unit]]
     dataset: str
-    fitted: Callable[[Sequence[Unit], Sequence[int]], Sequence[Unit]] = _as_they_are
+    fitted: Fitted = as_they_are
     hint: str = ""
 
     @property

@@ -26,9 +26,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from kbnd.models.floor import warn_of_logits_dropout
+from kbnd.models.chains import chain_of
 from kbnd.models.placement import Unit, place
-from kbnd.models.sizes import check_input, scaled
+from kbnd.models.sizes import scaled
 
 if TYPE_CHECKING:
     import keras
@@ -114,11 +114,7 @@ def simple_cnn(
         batch_norm_momentum=batch_norm_momentum,
         batch_norm_epsilon=batch_norm_epsilon,
     )
-    check_input("simple_cnn", units, input_shape, classes)
-    warn_of_logits_dropout(plan, units, classes)
-    from kbnd.models.blocks import chain  # Keras starts here, so that the table above is readable without it
-
-    return chain(units, plan, input_shape=input_shape, classes=classes, name=name)
+    return chain_of("simple_cnn", units, plan, input_shape=input_shape, classes=classes, name=name)
 
 
 def deeper_cnn(
@@ -169,8 +165,4 @@ def deeper_cnn(
         batch_norm_momentum=batch_norm_momentum,
         batch_norm_epsilon=batch_norm_epsilon,
     )
-    check_input("deeper_cnn", units, input_shape, classes)
-    warn_of_logits_dropout(plan, units, classes)
-    from kbnd.models.blocks import chain  # Keras starts here, so that the table above is readable without it
-
-    return chain(units, plan, input_shape=input_shape, classes=classes, name=name)
+    return chain_of("deeper_cnn", units, plan, input_shape=input_shape, classes=classes, name=name)

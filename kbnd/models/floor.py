@@ -41,5 +41,5 @@ def warn_of_logits_dropout(plan: Plan, units: Sequence[Unit], classes: int) -> N
         warnings.warn(
             f"dropout {rate} on {last} zeroes class scores: the training loss cannot fall below {floor:.4f} nats "
             f"for {classes} classes, nor the training accuracy rise above {ceiling:.1%}, however long it trains",
-            stacklevel=3,
+            stacklevel=4,  # the caller of the public builder
         )

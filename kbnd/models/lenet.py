@@ -23,9 +23,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kbnd.models.floor import warn_of_logits_dropout
+from kbnd.models.chains import chain_of
 from kbnd.models.placement import Unit, place
-from kbnd.models.sizes import check_input
 
 if TYPE_CHECKING:
     import keras
@@ -89,11 +88,7 @@ def lenet5(
         batch_norm_momentum=batch_norm_momentum,
         batch_norm_epsilon=batch_norm_epsilon,
     )
-    check_input("lenet5", UNITS, input_shape, classes)
-    warn_of_logits_dropout(plan, UNITS, classes)
-    from kbnd.models.blocks import chain  # Keras starts here, so that the table above is readable without it
-
-    return chain(fitted(UNITS, input_shape), plan, input_shape=input_shape, classes=classes, name=name)
+    return chain_of("lenet5", UNITS, plan, input_shape=input_shape, classes=classes, name=name, fitted=fitted)
 
 
 def fitted(units: Sequence[Unit], input_shape: Sequence[int]) -> tuple[Unit, ...]:
