@@ -67,6 +67,11 @@ def is_cached(spec: DataSpec) -> bool:
     return manifests[0].state == folder.state_of(folder_of(spec.name))
 
 
+def is_decoded(spec: DataSpec) -> bool:
+    """Whether a resolved dataset can be read without being decoded first: the bundled one always."""
+    return spec.name == "digits" or is_cached(spec)
+
+
 def key_for(spec: DataSpec, *, is_uniform: bool) -> str:
     """Return the cache key of a dataset whose images have one size, or were fitted to one."""
     base = base_key(spec.name)

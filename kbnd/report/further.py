@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from kbnd.report.notes import censored_notes, lost_notes
-from kbnd.report.numbers import Quantity, in_unit, quantity, signed
+from kbnd.report.numbers import Quantity, half_interval, in_unit, plus_minus, quantity, signed, usual_count
 from kbnd.report.render import DASH, PLUS_MINUS, Table
 
 MOST_COLUMNS = 5
@@ -52,7 +52,7 @@ def _table(comparison: pd.DataFrame, wanted: Mapping[str, Collection[str]]) -> T
         return None
     shown = {metric: quantity(metric) for metric in wanted}
     counts = [cells[arm, metric]["n"] for arm in arms for metric in wanted]
-    usual = max(set(counts), key=lambda n: (counts.count(n), n))
+    usual = usual_count(counts)
     rows = []
     for arm in arms:
         rows.append((str(arm), *(_mean(cells[arm, metric], shown[metric], usual) for metric in wanted)))
@@ -67,18 +67,14 @@ def _table(comparison: pd.DataFrame, wanted: Mapping[str, Collection[str]]) -> T
 def _mean(row: dict[Any, Any], shown: Quantity, usual: int) -> str:
     if row["n"] == 0:
         return "diverged" if row["n_diverged"] else DASH
-    return _counted(f"{shown.number(row['mean'])}{_half(row['ci_low'], row['ci_high'], shown)}", row["n"], usual)
+    return _counted(plus_minus(shown, row["mean"], row["ci_low"], row["ci_high"]), row["n"], usual)
 
 
 def _difference(row: dict[Any, Any], shown: Quantity, usual: int) -> str:
     if row["n_pairs"] == 0:
         return DASH
-    half = _half(row["diff_ci_low"], row["diff_ci_high"], shown)
+    half = half_interval(shown, row["diff_ci_low"], row["diff_ci_high"])
     return _counted(f"{signed(shown, row['diff'])}{half}", row["n_pairs"], usual)
-
-
-def _half(low: float, high: float, shown: Quantity) -> str:
-    return f" {PLUS_MINUS} {shown.number((high - low) / 2)}" if np.isfinite(low) and np.isfinite(high) else ""
 
 
 def _counted(text: str, n: int, usual: int) -> str:

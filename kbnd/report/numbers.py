@@ -14,7 +14,7 @@ One image of 10,000 is 0.01 %. Times keep three digits of the smallest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import floor, isfinite, log10
 
@@ -116,9 +116,19 @@ def in_unit(text: str, unit: str) -> str:
 
 def plus_minus(shown: Quantity, mean: float, low: float, high: float) -> str:
     """Return a mean with half its (symmetric) interval; alone where it has none."""
+    return f"{shown.number(mean)}{half_interval(shown, low, high)}"
+
+
+def half_interval(shown: Quantity, low: float, high: float) -> str:
+    """Return what stands behind a number: plus or minus half its interval, nothing where it has none."""
     if not (isfinite(low) and isfinite(high)):
-        return shown.number(mean)
-    return f"{shown.number(mean)} {PLUS_MINUS} {shown.number((high - low) / 2)}"
+        return ""
+    return f" {PLUS_MINUS} {shown.number((high - low) / 2)}"
+
+
+def usual_count(counts: Sequence[int]) -> int:
+    """Return the n that most cells have, the larger of two alike; 0 for no cells."""
+    return max(set(counts), key=lambda n: (list(counts).count(n), n), default=0)
 
 
 def signed(shown: Quantity, value: float) -> str:

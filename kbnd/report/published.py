@@ -20,7 +20,7 @@ import pandas as pd
 
 from kbnd.analysis.compare import is_time
 from kbnd.report.notes import duration_notes, published_notes
-from kbnd.report.numbers import Quantity, in_unit, plus_minus, quantity
+from kbnd.report.numbers import Quantity, in_unit, plus_minus, quantity, usual_count
 from kbnd.report.render import DASH, Table
 
 SAME = "same"
@@ -69,7 +69,7 @@ def published_table(table: PublishedTable, comparison: pd.DataFrame) -> Table | 
         return None
     used = measured[measured["arm"].isin({arm for row in kept for arm in row.arms})]
     by_arm = {str(arm["arm"]): arm for arm in used.to_dict("records")}
-    usual = _mode(used["n"].tolist())
+    usual = usual_count(used["n"].tolist())
     rows: list[tuple[str, ...]] = []
     for row in kept:
         cells = [_measured(by_arm.get(arm), shown) if arm in chosen else DASH for arm in row.arms]
@@ -93,11 +93,6 @@ def _measured(arm: dict[Any, Any] | None, shown: Quantity) -> str:
     if arm["n"] == 0:
         return "diverged" if arm["n_diverged"] else "none done"
     return plus_minus(shown, arm["mean"], arm["ci_low"], arm["ci_high"])
-
-
-def _mode(counts: Sequence[int]) -> int:
-    """The count that most cells have, the larger of two alike; 0 for no cells."""
-    return max(set(counts), key=lambda n: (list(counts).count(n), n), default=0)
 
 
 def _once(cells: Sequence[str], keys: Sequence[str]) -> list[str]:

@@ -110,7 +110,7 @@ def decide(study: Study, choices: Choices) -> Experiment:
         try:
             with naming(study, arm.name):
                 usual[arm.name] = _recipe(study, preset, arm, budget)
-                arms[arm.name] = _recipe(study, preset, arm, budget, asked)
+                arms[arm.name] = _recipe(study, preset, arm, budget, asked) if asked else usual[arm.name]
         except UsageError:
             if arm.name in required:
                 raise

@@ -88,7 +88,7 @@ class Images:
 def images_of(spec: DataSpec) -> Images | None:
     """Return what is known of a dataset without decoding it: from the catalogue, or else the cache; None otherwise."""
     spec = data.resolve(spec)
-    is_here = spec.name == "digits" or sources.is_cached(spec)
+    is_here = sources.is_decoded(spec)
     if spec.name in DATASETS:
         entry = DATASETS[spec.name]
         stored = (entry.n_train + entry.n_test) * int(np.prod(entry.image_shape))

@@ -13,7 +13,7 @@ from kbnd import data
 from kbnd.data import sources
 from kbnd.ledger import Ledger
 from kbnd.ledger.store import FAILURES
-from kbnd.spec import DataSpec, Identity
+from kbnd.spec import Identity
 from kbnd.study.choices import Experiment
 from kbnd.study.plan import Planned, plan
 from kbnd.study.runner import UNFINISHED, Settings
@@ -52,7 +52,7 @@ def holdings(experiment: Experiment, settings: Settings) -> Holdings:
     if not settings.ledger.exists():
         return Holdings(planned(NOWHERE))
     with Ledger.open(settings.ledger, create=False, read_only=True) as ledger:
-        if not is_decoded(experiment.data):
+        if not sources.is_decoded(experiment.data):
             return Holdings(planned(NOWHERE), held=None)
         backend.load(settings.backend)
         identity = backend.identity(data.fingerprint(experiment.data, download=False))
@@ -60,11 +60,6 @@ def holdings(experiment: Experiment, settings: Settings) -> Holdings:
         wanted = {*UNFINISHED, *(FAILURES if settings.retry_failed else ())}
         held = frozenset(run.run_id for run in runs if ledger.status(run.run_id) not in wanted)
         return Holdings(runs, held, _measured(ledger, identity))
-
-
-def is_decoded(spec: DataSpec) -> bool:
-    """Whether a resolved dataset can be read without being decoded first."""
-    return spec.name == "digits" or sources.is_cached(spec)
 
 
 def _measured(ledger: Ledger, identity: Identity) -> dict[str, float]:
