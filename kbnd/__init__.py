@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
     from kbnd.training.profiler import EpochProfiler
     from kbnd.training.schedulers import DropoutSchedule
+    from kbnd.tuning.hypermodel import SpecHyperModel
+    from kbnd.tuning.tune import tune
 
 __version__ = "0.1.0"
 
@@ -23,10 +25,23 @@ _HOMES = {
     "Ledger": "kbnd.ledger",
     "ModelSpec": "kbnd.spec",
     "RunSpec": "kbnd.spec",
+    "SpecHyperModel": "kbnd.tuning.hypermodel",
     "TrainSpec": "kbnd.spec",
+    "tune": "kbnd.tuning.tune",
 }
 
-__all__ = ["DataSpec", "DropoutSchedule", "EpochProfiler", "Ledger", "ModelSpec", "RunSpec", "TrainSpec", "__version__"]
+__all__ = [
+    "DataSpec",
+    "DropoutSchedule",
+    "EpochProfiler",
+    "Ledger",
+    "ModelSpec",
+    "RunSpec",
+    "SpecHyperModel",
+    "TrainSpec",
+    "tune",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,9 @@ from difflib import get_close_matches
 
 SOME_RUNS_FAILED = 3
 
+MOST_LISTED = 12
+"""Allowed names that one sentence can hold."""
+
 
 class KbndError(Exception):
     """What kbnd raises on purpose; its text is one sentence for a person."""
@@ -54,18 +57,30 @@ class InterruptedRunError(KbndError):
     exit_code = 130
 
 
-def unknown(kind: str, received: object, allowed: Iterable[str]) -> UsageError:
+def unknown(
+    kind: str, received: object, allowed: Iterable[str], *, others: Iterable[str] = (), hint: str = ""
+) -> UsageError:
     """Return the error for a name outside a closed list.
 
     Args:
         kind: what the name should have been, such as ``"model"``.
         received: the name as it was given.
-        allowed: every name that would have been right.
+        allowed: names that would have been right; of more than `MOST_LISTED` only the likest are listed.
+        others: further right names that are never listed, only guessed.
+        hint: what follows the list, such as where the others stand.
 
     Returns:
         A `UsageError` that names the allowed values and, where one is close, a guess.
     """
-    names = list(allowed)
-    close = get_close_matches(str(received), names, n=1)
+    names, text = list(dict.fromkeys(allowed)), str(received)
+    close = get_close_matches(text, [*names, *others], n=1)
     guess = f" (did you mean {close[0]!r}?)" if close else ""
-    return UsageError(f"unknown {kind} {received!r}{guess}: choose from {', '.join(names)}")
+    return UsageError(f"unknown {kind} {received!r}{guess}: choose from {_listed(names, text)}{hint}")
+
+
+def _listed(names: list[str], received: str) -> str:
+    """The names with commas between them; of many those most like the received one, and how many there are."""
+    if len(names) <= MOST_LISTED:
+        return ", ".join(names)
+    likest = get_close_matches(received, names, n=MOST_LISTED, cutoff=0.0)
+    return f"{', '.join(name for name in names if name in likest)}, ... ({len(names)} in all)"

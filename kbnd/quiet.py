@@ -1,7 +1,12 @@
-"""Libraries that write to stderr from C++ before they read any setting, held until it is known whether it matters."""
+"""What libraries write to stderr and nobody needs: held until it is known whether it matters, or left out.
+
+TensorFlow and others write from C++ before they read any setting. TensorFlow also warns where functions of one name are
+traced often, as it is with a network for each run.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -29,3 +34,18 @@ def held_stderr() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+@contextmanager
+def without_retracing_warnings() -> Iterator[None]:
+    """Leave out TensorFlow's warning that a function is traced often, and no other message."""
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return record.levelno > logging.WARNING or "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_wanted)

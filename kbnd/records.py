@@ -13,6 +13,12 @@ Status = Literal["done", "diverged", "failed", "oom", "pruned", "interrupted"]
 HITS = ("done", "diverged")
 """Statuses that a repeated request takes from the ledger instead of training."""
 
+FRESH = "best_fresh_seeds"
+"""Arm of a search's best recipe with seeds that the search did not use: the only one that test images are for."""
+
+EventKind = Literal["ask", "end"]
+"""What happens in a search: a candidate is proposed, a candidate has its score."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
@@ -96,7 +102,8 @@ class RunRecord:
         fit_s: training time of all epochs.
         steady_train_s: training time of the epochs that are no warm-up.
         epoch_s: median training time of an epoch that is no warm-up.
-        compile_s: first epoch's excess over `epoch_s`, an estimate of tracing and compilation.
+        compile_s: first epoch's excess over `epoch_s`, an estimate of tracing and compilation; 0 on a model that an
+            earlier run compiled.
         wall_s: the whole run: build, train, evaluate; not the loading of data and the storing of the result.
         peak_rss_bytes: highest resident memory.
         peak_device_bytes: highest accelerator memory.
@@ -144,3 +151,41 @@ class RunRecord:
     energy_j: float | None = None
     test_correct: bytes | None = None
     n_test: int | None = None
+
+
+@dataclass(frozen=True)
+class SearchInfo:
+    """One search for good hyperparameters, begun once and continued ever after.
+
+    Attributes:
+        name: of the search.
+        generation: from 1; a search that is begun afresh under its name is the next one.
+        definition: JSON values of everything that makes its proposals what they are.
+        created_at: when it was begun; UTC, ISO 8601.
+    """
+
+    name: str
+    generation: int
+    definition: dict[str, Any]
+    created_at: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class SearchEvent:
+    """One entry in the log of a search; the state of a search is a function of its log.
+
+    Attributes:
+        event: place in the log, from 1.
+        kind: `ask` (a candidate was proposed) or `end` (it has its score).
+        ordinal: number of the candidate, from 1.
+        body: of `ask`: values, epochs (None where the search has one number of them), run_ids by seed; of `end`: status
+            (`done`, `diverged`, `failed` or `pruned`), score (None where there is none), told (what the oracle was
+            given), wall_s.
+        at: when; UTC, ISO 8601.
+    """
+
+    event: int
+    kind: EventKind
+    ordinal: int
+    body: dict[str, Any]
+    at: str

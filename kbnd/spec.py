@@ -183,11 +183,11 @@ class TrainSpec(Spec):
         return self
 
     def _check_milestones(self) -> None:
-        steps, n_multipliers = self.milestones, len(self.multipliers)
-        if (self.schedule == "step") != bool(steps) or len(steps) != n_multipliers:
+        steps, factors = self.milestones, self.multipliers
+        if (self.schedule == "step") != bool(steps) or len(steps) != len(factors):
             raise ValueError(
                 "schedule 'step' needs milestones and as many multipliers, other schedules have none, received "
-                f"{self.schedule!r} with {len(steps)} milestones and {n_multipliers} multipliers"
+                f"{self.schedule!r} with milestones {list(steps)} and multipliers {list(factors)}"
             )
         if list(steps) != sorted(set(steps)):
             raise ValueError(f"milestones should ascend, received {list(steps)}")

@@ -6,9 +6,9 @@ neither numbers nor hyperparameters, and their figures are lost, so this is a RE
 what the slides say, in networks and with a training that may not have been theirs.
 
 Command:    python -m studies.cnn_depth                              (CIFAR-10, 10 paired seeds; needs a GPU)
-            python -m studies.cnn_depth --preset scaled              (half width, 5,000 images; a different experiment)
+            python -m studies.cnn_depth --preset scaled              (half width, 4,000 images; a different experiment)
             python -m studies.cnn_depth --preset smoke               (under a minute, 6 arms)
-            python -m studies.cnn_depth --arms rates,tuning          (what S3-C10 and S3-C14 need)
+            python -m studies.cnn_depth --arms core,rates,tuning     (what S3-C10 and S3-C14 need)
 Cost:       see studies/README.md.
 
 Reconstructed, and why:
@@ -21,8 +21,8 @@ Reconstructed, and why:
   augmentation nor weight decay, so that the networks can overfit, which is what dropout mends on the slides. Initial
   weights are Keras' default, Glorot's. All 50,000 training images; the slides' validation images are taken to be the
   test images.
-Groups of arms: `lr` (other learning rates), `rates` (dropout), `tuning` (momentum and epsilon of BN), `batch` and
-`tiny_batch` (other batch sizes, the learning rate in proportion).
+Groups of arms: `lr` (other learning rates, without BN), `rates` (dropout), `tuning` (momentum and epsilon of BN),
+`batch` and `tiny_batch` (other batch sizes, the learning rate in proportion).
 """
 
 from kbnd.cli import study_main

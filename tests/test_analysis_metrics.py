@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kbnd.analysis.metrics import is_metric, requirements, with_metrics
+from kbnd.analysis.metrics import is_censored, is_metric, requirements, with_metrics
 from kbnd.errors import UsageError
 
 CURVE = (0.50, 0.70, 0.90, 0.80)
@@ -47,6 +47,36 @@ def value(metric: str, curve: tuple[float | None, ...] = CURVE, **columns: tuple
 def test_a_test_curve_gives_its_numbers(metric: str, expected: float) -> None:
     assert value(metric) == pytest.approx(expected, abs=1e-12)
     assert requirements(metric) == {"test_curve"}
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ((0.2, 0.6, 0.795, 0.80, 0.81, 0.80, 0.70), 3),  # one bad last epoch does not lower the plateau
+        ((0.80, 0.80, 0.80, 0.80, 0.80), 1),
+        ((0.1, 0.3, 0.5, 0.7, 0.9), 3),  # still rising: the median of what there is
+        ((0.1, 0.3, 0.5, 0.7), np.nan),
+        ((0.10, 0.10, 0.11, 0.10, 0.10), np.nan),  # guesses among ten: as level as converged, and nothing learned
+        ((0.55, 0.70, 0.10, 0.10, 0.10, 0.10), np.nan),  # unlearned what it knew
+        ((0.10, 0.14, 0.16, 0.16, 0.16), 3),  # little, but learned
+        ((0.52, 0.52, 0.53, 0.52, 0.52), 1),  # too high for a guess: there at once
+    ],
+)
+def test_the_plateau_is_where_the_last_epochs_stand(curve: tuple[float, ...], expected: float) -> None:
+    assert value("plateau_epoch", curve) == pytest.approx(expected, nan_ok=True)
+    assert requirements("plateau_epoch") == {"test_curve"}
+
+
+def test_only_epochs_to_an_accuracy_are_censored() -> None:
+    assert is_censored("epochs_to_0.98")
+    for metric in ("test_accuracy", "epoch_s", "aulc", "best_epoch", "plateau_epoch", "accuracy_at_3", "instability_3"):
+        assert not is_censored(metric), metric
+    with pytest.raises(UsageError, match="unknown metric"):
+        is_censored("epochs_to_98")
+
+
+def test_the_first_epoch_has_one_value_under_two_names() -> None:
+    assert value("first_epoch_accuracy") == value("accuracy_at_1")
 
 
 def test_a_trend_alone_is_no_instability() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from synthetic_runs import EPOCH_S, make_runs
 
-from kbnd.analysis.timing import control_name, time_pairs, time_ratios
+from kbnd.analysis.timing import control_name, control_of, time_pairs, time_ratios
 
 CONTROL = control_name("baseline")
 
@@ -70,6 +70,35 @@ def test_a_later_pass_pairs_with_the_baseline_of_its_own_block() -> None:
     assert row(ratios, "bn")["ratio"] == pytest.approx(row(once, "bn")["ratio"])
 
 
+def test_where_the_baseline_ran_once_the_control_is_another_arms_of_the_same_blocks() -> None:
+    runs = make_runs(seeds=6)
+    ratios = time_ratios(runs, baseline="bn")
+    assert list(ratios["arm"][:2]) == ["bn", CONTROL]
+    own = row(time_ratios(runs, baseline="baseline"), CONTROL)
+    pd.testing.assert_series_equal(row(ratios, CONTROL), own, check_names=False)
+    assert own["baseline"] == control_of(ratios)["baseline"] == "baseline"
+
+
+def test_a_control_of_other_blocks_tells_nothing() -> None:
+    runs = make_runs(seeds=6)
+    elsewhere = runs["arm"].eq("bn") & (runs["seed"] > 3)
+    found = control_of(time_ratios(runs[~elsewhere], baseline="bn"))
+    assert (found["arm"], found["n"]) == (CONTROL, 3)
+    lonely = runs["arm"].eq("bn") & (runs["seed"] > 1)
+    found = control_of(time_ratios(runs[~lonely], baseline="bn"))
+    assert (found["arm"], found["n"]) == ("bn (A/A)", 0)
+
+
+def test_the_arm_that_ran_twice_most_often_is_the_control() -> None:
+    runs = make_runs(seeds=4)
+    again = runs[runs["arm"].eq("dropout0.5") & (runs["seed"] < 4)].assign(replicate=1)
+    both = pd.concat([runs, again], ignore_index=True)
+    assert control_of(time_ratios(both, baseline="bn"))["baseline"] == "baseline"
+    fewer = both[~(both["arm"].eq("baseline") & both["replicate"].eq(1) & (both["seed"] < 3))]
+    assert control_of(time_ratios(fewer, baseline="bn"))["baseline"] == "dropout0.5"
+    assert control_of(time_ratios(both, baseline="dropout0.5"))["baseline"] == "dropout0.5"
+
+
 def test_without_a_control_its_row_is_there_and_empty() -> None:
     found = row(time_ratios(make_runs(control=False), baseline="baseline"), CONTROL)
     assert found["n"] == 0
@@ -108,6 +137,24 @@ def test_an_arm_with_a_baseline_of_its_own_is_timed_against_that_one() -> None:
     assert found["ratio"] == pytest.approx(expected)
     same = ["baseline", CONTROL, "bn", "dropout0.5"]
     assert own[own["arm"].isin(same)].equals(shared[shared["arm"].isin(same)])
+
+
+def test_each_root_has_the_control_of_its_own_blocks() -> None:
+    runs = make_runs(seeds=6)
+    roots = {"bn": "bn", "bn+dropout0.5": "bn"}
+    is_second = runs["arm"].isin(roots)
+    again = runs[runs["arm"].eq("bn")].assign(replicate=1, run_id="again")
+    second = pd.concat([runs[is_second], again]).assign(session="s2")
+    apart = pd.concat([runs[~is_second], second], ignore_index=True)
+    ratios = time_ratios(apart, baseline="baseline", baselines=roots)
+    assert row(ratios, "bn+dropout0.5")["control"] == row(ratios, "bn")["control"] == "bn (A/A)"
+    assert row(ratios, "dropout0.5")["control"] == CONTROL == control_of(ratios)["arm"]
+    borrowed = apart[apart["arm"].ne("bn+dropout0.5")].assign(session="s1")
+    borrowed = borrowed[~(borrowed["run_id"].eq("again") | (borrowed["arm"].eq("bn") & (borrowed["seed"] > 4)))]
+    ratios = time_ratios(borrowed, baseline="baseline", baselines={"bn": "bn"})
+    found = row(ratios, "baseline (A/A, bn)")  # in the blocks of bn alone
+    assert (found["n"], found["baseline"], row(ratios, "bn")["control"]) == (4, "baseline", found["arm"])
+    assert row(ratios, CONTROL)["n"] == 6
 
 
 def test_a_second_reference_that_is_its_own_baseline_has_ratio_one_and_no_control() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,47 @@ def test_bad_input_is_one_sentence(
     assert "Traceback" not in err
     if err.startswith("kbnd: "):
         assert err.count("\n") == 1
+    assert not list(tmp_path.rglob("*.sqlite"))
+
+
+def test_a_warning_of_kbnd_is_one_line_once_and_those_of_others_say_where_they_come_from() -> None:
+    code = (
+        "import warnings; from kbnd import cli; from kbnd.models import floor\n"
+        "def warn():\n"
+        "    for line, file in enumerate([floor.__file__, floor.__file__, '/elsewhere/kbnd.py']):\n"
+        "        warnings.warn_explicit('the loss has a floor', UserWarning, file, line)\n"
+        "cli._guarded(warn); warnings.warn_explicit('later', UserWarning, floor.__file__, 1)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours, *others = printed.stderr.splitlines()
+    assert ours == "kbnd: warning: the loss has a floor"
+    assert others[0] == "/elsewhere/kbnd.py:2: UserWarning: the loss has a floor"
+    assert others[1].endswith("floor.py:1: UserWarning: later")  # as before, outside a command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--model", "alexnet"],
+            "alexnet needs images of at least 29x29, those of digits are 28x28: choose --dataset cifar10 or "
+            "an image size of 29x29",
+        ),
+        (
+            ["--model", "alexnet_d2l", "--dataset", "cifar10"],
+            "alexnet_d2l needs images of at least 65x65, those of cifar10 are 32x32: choose an image size of 65x65",
+        ),
+        (
+            ["--image-size", "8x40"],
+            "lenet5 needs images of at least 28x28, those of digits are 8x40: choose --dataset mnist or "
+            "an image size of 28x40",
+        ),
+    ],
+)
+def test_images_too_small_for_the_network_are_refused_before_anything_is_printed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    assert kbnd(capsys, "train", *arguments) == (2, "", f"kbnd: {said}\n")
     assert not list(tmp_path.rglob("*.sqlite"))
 
 

@@ -1,7 +1,7 @@
 """LeNet-5 as the reports had it, written in torch.nn: from the same weights it computes and learns what kbnd's does.
 
 The PyTorch network stands here on its own, beside Keras on whichever backend: channels first, its own layers, loss and
-optimizers. Weights go over by unit: kernels (h, w, in, out) become (out, in, h, w), dense kernels are transposed.
+optimizers.
 
 Both round to 24 bits. How much that costs depends on the order in which a channel's numbers are added up for BN: in
 pairs (JAX, PyTorch) a mean is off by 1e-7 standard deviations, one after the other (TensorFlow on a CPU, 25,088 numbers
@@ -13,10 +13,19 @@ from functools import cache
 
 import numpy as np
 import pytest
+from pytorch_networks import (
+    channels_first,
+    flattened,
+    logits,
+    rounds_much,
+    tensors,
+    torch,
+    torch_logits,
+    weights_of,
+    with_weights,
+)
 
 pytestmark = pytest.mark.backend
-
-torch = pytest.importorskip("torch", reason="it is compared with PyTorch")
 
 BATCH, N_STEPS = 32, 20
 CONVOLUTIONS = {"conv1": (1, 6, 2), "conv2": (6, 16, 0), "conv3": (16, 120, 0)}
@@ -82,48 +91,18 @@ class LeNet5(torch.nn.Module):
         return self.batch_norms[unit](x) if placement == self.placement and unit in self.batch_norms else x
 
     def forward(self, images):
-        # In memory too the channels come first: of a permuted view PyTorch adds up one number after the other.
-        x = torch.empty(len(images), 1, *images.shape[1:3]).copy_(images.permute(0, 3, 1, 2))
+        x = channels_first(images)
         for unit, convolution in self.convolutions.items():
             x = convolution(self.normed(x, unit, "before_weight"))
             x = torch.relu(self.normed(x, unit, "before_activation"))
             x = self.normed(x, unit, "after_activation")
             x = x if unit == "conv3" else torch.nn.functional.max_pool2d(x, 2)
             x = self.conv_dropout(x)
-        x = x.permute(0, 2, 3, 1).flatten(1)  # as Keras orders the numbers of a map
-        return self.logits(self.dense_dropout(torch.relu(self.dense1(x))))
+        return self.logits(self.dense_dropout(torch.relu(self.dense1(flattened(x)))))
 
-    def tensors(self):
-        """Weights and moving statistics, named as in kbnd and turned to Keras' shapes."""
-        named = {**self.convolutions, "dense1": self.dense1, "logits": self.logits}
-        seen = {
-            f"{unit}/kernel": layer.weight.T if layer.weight.ndim == 2 else layer.weight.permute(2, 3, 1, 0)
-            for unit, layer in named.items()
-        }
-        seen |= {f"{unit}/bias": layer.bias for unit, layer in named.items()}
-        for unit, norm in self.batch_norms.items():
-            names = {"gamma": norm.weight, "beta": norm.bias}
-            names |= {"moving_mean": norm.running_mean, "moving_variance": norm.running_var}
-            seen |= {f"{unit}_bn/{name}": tensor for name, tensor in names.items()}
-        return seen
-
-
-def weights_of(model):
-    import keras
-
-    values = {weight.path: keras.ops.convert_to_numpy(weight.value) for weight in model.weights}
-    return {path: value for path, value in values.items() if not path.endswith("/rate")}
-
-
-def with_weights(network, model):
-    """Copy every weight and moving statistic of a Keras model; both name the same ones."""
-    values = weights_of(model)
-    tensors = network.tensors()
-    assert tensors.keys() == values.keys()
-    with torch.no_grad():
-        for path, tensor in tensors.items():
-            tensor.copy_(torch.tensor(values[path].copy()))
-    return network
+    def named_layers(self):
+        batch_norms = {f"{unit}_bn": layer for unit, layer in self.batch_norms.items()}
+        return {**self.convolutions, **batch_norms, "dense1": self.dense1, "logits": self.logits}
 
 
 @cache
@@ -147,24 +126,6 @@ def compiled(options, rule="sgd"):
 
     train = TrainSpec(batch_size=BATCH, epochs=1, **RULES[rule])
     return compiled(RunSpec(model=ModelSpec(name="lenet5", **options), data=digits().spec, train=train), digits())
-
-
-def logits(model, images, *, training):
-    import keras
-
-    return keras.ops.convert_to_numpy(model(images, training=training))
-
-
-def torch_logits(network, images, *, training):
-    with torch.no_grad():
-        return network.train(training)(torch.tensor(images)).numpy()
-
-
-def rounds_much():
-    """Whether BN's sums are added up one after the other."""
-    import keras
-
-    return keras.backend.backend() == "tensorflow"
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -207,7 +168,7 @@ def test_pytorch_averages_variances_of_n_minus_one_and_kbnd_of_n(arm):
     for step in range(n_batches):
         logits(model, feed[step][0], training=True)
         torch_logits(network, feed[step][0], training=True)
-    ours, theirs = weights_of(model), network.tensors()
+    ours, theirs = weights_of(model), tensors(network)
     kept = 0.9**n_batches  # of the 1 that both start from
     rounding = 2e-3 if rounds_much() else 1e-5
     for unit, side in SIDES[arm].items():
@@ -245,7 +206,7 @@ def trainable(weights):
 
 
 def detached(network):
-    return {path: tensor.detach().numpy().copy() for path, tensor in network.tensors().items()}
+    return {path: tensor.detach().numpy().copy() for path, tensor in tensors(network).items()}
 
 
 @cache

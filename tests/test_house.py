@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "kbnd"
 FILES = sorted(PACKAGE.rglob("*.py"))
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
-READ_WING = ("ledger", "records", "analysis", "report")
+READ_WING = ("ledger", "records", "analysis", "report", "export")
 LAZY = (
     "kbnd",
     "kbnd.models",
@@ -28,6 +28,9 @@ LAZY = (
     "kbnd.analysis.compare",
     "kbnd.report.tables",
     "kbnd.cli",
+    "kbnd.export",
+    "kbnd.tuning",
+    "kbnd.tuning.oracles",
 )
 
 

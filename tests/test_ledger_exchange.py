@@ -198,7 +198,15 @@ def test_what_a_stranger_wrote_is_refused_as_a_whole(full: Ledger, empty: Ledger
     [
         ("", "no ledger yet"),
         ("hello", "line 1: is not one JSON value"),
-        ('{"ledger":{"format":2}}', "line 1: should be"),
+        ('{"ledger":{"format":0}}', 'line 1: should be .*format": 2.*, received'),
+        ('{"ledger":{"format":2,"x":1}}', "line 1: should be"),
+        ('{"ledger":{"format":true}}', "line 1: should be"),
+        ('{"ledger":{"format":[]}}', "line 1: should be"),
+        ('{"run":{"format":3}}', "line 1: should be"),
+        (
+            '{"ledger":{"format":3,"since":"later"}}',
+            r"line 1: is of a newer kbnd .export format 3, this kbnd knows up to 2.: upgrade kbnd",
+        ),
         ('{"ledger":{"format":1}}\n{"run":{"fit_s":NaN}}', "line 2: holds NaN"),
         ('{"ledger":{"format":1}}\n{"run":{"seed":1', "line 2: is not one JSON value, or is cut off"),
         ('{"ledger":{"format":1}}\n[1]', "line 2: is not an object with one key"),
@@ -215,6 +223,10 @@ def test_what_a_stranger_wrote_is_refused_as_a_whole(full: Ledger, empty: Ledger
         (
             '{"ledger":{"format":1}}\n{"study":{"name":"a","difference":5,"digest":"' + DIGEST + '","labels":[]}}',
             "the difference should be printable text, received 5",
+        ),
+        (
+            '{"ledger":{"format":2}}\n{"study":{"name":"a","digest":"' + DIGEST + '","labels":[]}}',
+            "'baselines' is missing",
         ),
         ("\udcff" * 100, "neither a ledger nor JSON lines"),
     ],
@@ -246,7 +258,7 @@ def test_a_ledger_is_not_imported_into_itself(full: Ledger) -> None:
 @given(text=st.text(max_size=60), after=st.integers(0, 3))
 def test_no_text_makes_an_import_fail_otherwise(empty: Ledger, text: str, after: int) -> None:
     file = empty.path.with_name("noise.jsonl")
-    head = '{"ledger":{"format":1}}\n'
+    head = '{"ledger":{"format":2}}\n'
     file.write_text((head if after else "") + '{"run":'[: 3 * after] + text, encoding="utf-8", errors="replace")
     with suppress(UsageError):
         empty.import_(file)

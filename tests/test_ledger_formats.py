@@ -67,8 +67,10 @@ def test_an_old_ledger_can_be_imported(first_format: Path, tmp_path: Path) -> No
 def test_an_old_export_without_baselines_can_be_imported(first_format: Path, tmp_path: Path) -> None:
     with Ledger.open(first_format, read_only=True) as reader:
         (file,) = reader.export(tmp_path / "export.jsonl")
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    first, *lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert first == {"ledger": {"format": 2}}
     assert [line["study"].pop("baselines") for line in lines if "study" in line] == [{}]
+    lines.insert(0, {"ledger": {"format": 1}})
     file.write_text("\n".join(map(json.dumps, lines)))
     with Ledger.open(tmp_path / "new.sqlite") as ledger:
         assert ledger.import_(file) == Merged(n_added=1, n_replaced=0, n_kept=0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import math
 import sqlite3
 from contextlib import closing
@@ -31,6 +32,11 @@ EPOCHS = st.builds(
 def ledger(tmp_path: Path):
     with Ledger.open(tmp_path / "kbnd.sqlite") as opened:
         yield opened
+
+
+def test_the_example_of_the_ledger_runs() -> None:
+    (example,) = doctest.DocTestFinder(recurse=False).find(Ledger, globs={"Ledger": Ledger})
+    assert doctest.DocTestRunner().run(example) == doctest.TestResults(failed=0, attempted=1)
 
 
 def test_a_finished_run_comes_back_as_it_was_given(ledger: Ledger) -> None:

@@ -93,6 +93,49 @@ def test_time_picture_shows_the_control_and_cost_needs_two_timed_arms() -> None:
     assert cost_figure(Frames(found.runs, found.epochs, found.comparison, lonely), "test_accuracy") is None
 
 
+def footers(found: Frames) -> list[str]:
+    """What stands below each picture, and above the last."""
+    curves = curves_figure(found.runs, found.epochs, references=found.references)
+    cost = cost_figure(found, "test_accuracy")
+    below = (curves, accuracy_figure(found, "test_accuracy"), time_figure(found.ratios))
+    return [*(figure.get_supxlabel() for figure in below if figure), cost.axes[0].get_title() if cost else ""]
+
+
+def test_one_run_for_each_arm_has_no_interval_and_no_picture_speaks_of_one() -> None:
+    one, several = (footers(frames(make_runs(seeds=n, arms=FEW))) for n in (1, 5))
+    assert len(one) == len(several) == 4
+    assert all("interval" in text and "no interval" not in text for text in several)
+    assert [text.count("no interval") for text in one] == [1, 1, 1, 1]
+    assert [text.count("one run per arm") for text in one] == [1, 1, 0, 1]
+    assert "one block" in one[2]
+    assert not any("95 %" in text or "mean" in text for text in one)
+
+
+def test_the_band_of_another_arms_control_says_whose_it_is() -> None:
+    ratios = time_ratios(make_runs(seeds=3, arms=FEW), baseline="bn")
+    figure = time_figure(ratios)
+    assert figure is not None
+    assert figure.get_supxlabel().endswith("grey: noise floor of baseline (A/A)")
+    assert figure.axes[0].get_xlabel() == "ratio to bn, paired by block"
+    assert not figure.axes[0].texts
+    unknown = time_figure(time_ratios(make_runs(seeds=3, arms=FEW, control=False), baseline="bn"))
+    assert unknown is not None
+    assert unknown.get_supxlabel().endswith("no noise floor was measured")
+
+
+def test_a_row_of_other_blocks_has_no_band_that_is_not_its_own() -> None:
+    arms = (*FEW, "bn+dropout0.5")
+    runs = make_runs(seeds=3, arms=arms)
+    apart = runs.assign(session=["s2" if arm.startswith("bn") else "s1" for arm in runs["arm"]])
+    roots = {arm: "bn" for arm in arms if arm.startswith("bn")}
+    figure = time_figure(time_ratios(apart, baseline="baseline", baselines=roots, arms=arms))
+    assert figure is not None
+    rows = [name.get_text().split("  ")[0] for name in figure.axes[0].get_yticklabels()]
+    assert set(roots) < set(rows)
+    bands = {rows[round(band.get_paths()[0].get_extents().y0 + 0.5)] for band in figure.axes[0].collections}
+    assert bands == set(rows) - set(roots)
+
+
 def test_perfect_accuracy_has_a_place_on_the_logarithmic_axis() -> None:
     epochs = make_epochs(make_runs(seeds=2, arms=FEW)).assign(val_accuracy=1.0)
     figure = curves_figure(make_runs(seeds=2, arms=FEW), epochs, references=dict.fromkeys(FEW, "baseline"))

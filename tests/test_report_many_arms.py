@@ -126,6 +126,12 @@ def test_arms_of_one_family_but_other_baselines_share_no_panel() -> None:
     assert [(len(panel.members), panel.reference) for panel in panels_of(references)] == [(7, "net0"), (7, "net8")]
 
 
+def test_a_root_has_a_panel_of_its_own_only_where_it_stands_behind_no_other() -> None:
+    references = {"r20": "r20", "r20-pre": "r20", "r32": "r32"}
+    assert [(panel.name, panel.reference) for panel in panels_of(references)] == [("r20-pre", "r20"), ("r32", None)]
+    assert [panel.name for panel in panels_of({"r20": "r20"})] == ["r20"]
+
+
 def test_members_of_a_family_are_sorted_by_their_number() -> None:
     names = ["a", *(f"a-b{n}" for n in (16, 256, 4, 8)), *(f"x{'y' * i}" for i in range(9))]
     panel = panels_of(dict.fromkeys(names, "a"))[0]

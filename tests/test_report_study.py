@@ -14,6 +14,8 @@ from kbnd.analysis.compare import METRICS
 from kbnd.data.catalogue import COPIES, ORIGINALS
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
+from kbnd.report.figures import FIGURES
+from kbnd.report.frames import Frames
 from kbnd.report.overview import compare_ledger
 from kbnd.report.render import DASH, Table
 from kbnd.spec import PROTOCOL, Identity, RunSpec
@@ -107,9 +109,16 @@ def trained(spec: RunSpec, identity: Identity, *, arm: int, block: int | None, h
     )
 
 
-def made(folder: Path, *, has_curve: bool = True, identity: Identity = MNIST, **choices: Any) -> outputs.Report:
+def made(
+    folder: Path,
+    *,
+    has_curve: bool = True,
+    identity: Identity = MNIST,
+    changes: dict[str, Any] | None = None,
+    **choices: Any,
+) -> outputs.Report:
     """Train a study in a moment and make its outputs."""
-    study = Study(**STUDY)
+    study = Study(**{**STUDY, **(changes or {})})
     experiment = decide(study, Choices(**choices))
     planned = plan(experiment, identity=identity)
     order = [arm["name"] for arm in STUDY["arms"]]
@@ -156,8 +165,34 @@ def test_an_arm_stands_against_its_own_baseline_in_every_number(tmp_path: Path) 
     assert report.ratios.set_index("arm").loc["other-bn", "ratio"] == pytest.approx(4 / 3)
 
 
-def test_kbnd_compare_gives_the_same_rows(tmp_path: Path) -> None:
-    report, again = made(tmp_path), compare_ledger(tmp_path / "kbnd.sqlite")
+ROOTED = {"arms": [arm | {"baseline": "other"} if arm["name"] == "other" else arm for arm in STUDY["arms"]]}
+"""The second network is a root."""
+
+
+def test_a_root_stands_against_nothing_and_its_arms_against_it(tmp_path: Path) -> None:
+    report = made(tmp_path, changes=ROOTED)
+    found = rows(report.comparison, "test_accuracy")
+    assert found["baseline"].to_dict() == {"plain": "plain", "bn": "plain", "other": "other", "other-bn": "other"}
+    assert found.loc["other", ["n", "n_pairs"]].tolist() == [3, 0]
+    assert found.loc["other-bn", "diff"] == pytest.approx(0.01)
+    assert report.ratios.set_index("arm")["ratio"].drop("bn").to_dict() == pytest.approx(
+        {"plain": 1, "plain (A/A)": 1, "other": 1, "other-bn": 4 / 3}
+    )
+    table = titled(report, "Test accuracy: arms against their own baselines")
+    assert [row[0] for row in table.rows if row[-1] == "reference"] == ["plain", "other"]
+    frames = Frames(report.runs, report.epochs, report.comparison, report.ratios)
+    assert all(drawn(frames, "test_accuracy") is not None for drawn in FIGURES.values())
+
+
+def test_a_root_alone_is_the_baseline_of_its_network(tmp_path: Path) -> None:
+    report = made(tmp_path, changes=ROOTED, arms=("other-bn",))
+    assert list(dict.fromkeys(report.comparison["arm"])) == ["other", "other-bn"]
+    assert report.ratios["arm"].tolist() == ["other", "other (A/A)", "other-bn"]
+
+
+@pytest.mark.parametrize("changes", [{}, ROOTED], ids=["one root", "two roots"])
+def test_kbnd_compare_gives_the_same_rows(tmp_path: Path, changes: dict[str, Any]) -> None:
+    report, again = made(tmp_path, changes=changes), compare_ledger(tmp_path / "kbnd.sqlite")
     usual = report.comparison[report.comparison["metric"].isin(METRICS)].reset_index(drop=True)
     pd.testing.assert_frame_equal(again.comparison, usual)
     pd.testing.assert_frame_equal(again.ratios, report.ratios)
@@ -210,3 +245,50 @@ def test_every_table_and_picture_says_what_is_different_and_of_which_data(tmp_pa
     assert sorted(pictures) == ["accuracy.svg", "cost.svg", "curves.svg", "time.svg"]
     for name in pictures:
         assert len(noted[name].read_bytes()) > len(plain[name].read_bytes())
+
+
+# What a narrower command leaves out
+
+
+def shown(report: outputs.Report, folder: Path) -> outputs.Report:
+    """Leave the report's runs in a folder, as writing all of its files would."""
+    folder.mkdir(exist_ok=True)
+    report.runs.to_csv(folder / "runs.csv", index=False)
+    return report
+
+
+def test_a_narrower_command_says_what_its_files_no_longer_show(tmp_path: Path) -> None:
+    out, ledger = tmp_path / "out", tmp_path / "kbnd.sqlite"
+    shown(made(tmp_path), out)
+    narrow = made(tmp_path, arms=("bn",), seeds=2)
+    said = outputs.left_out(narrow, out)
+    assert said.startswith(f"no longer in {out / 'runs.csv'}: 9 runs of nets; {ledger} keeps them")  # of 15
+    with pytest.warns(UserWarning, match="^no longer in .*: 9 runs of nets; "):
+        outputs.write(narrow, out)
+    assert outputs.left_out(narrow, out) == ""
+    assert outputs.left_out(made(tmp_path), out) == ""  # wider again
+
+
+def test_a_study_that_was_edited_says_so_too(tmp_path: Path) -> None:
+    shown(made(tmp_path), tmp_path / "out")
+    edited = made(tmp_path, changes={"train": {**STUDY["train"], "learning_rate": 0.5}})
+    assert "15 runs of nets" in outputs.left_out(edited, tmp_path / "out")
+
+
+def test_runs_that_another_ledger_holds_are_not_said_to_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    shown(made(tmp_path), tmp_path / "out")
+    assert "keeps 0 of them" in outputs.left_out(made(tmp_path / "other", arms=("bn",), seeds=2), tmp_path / "out")
+
+
+def test_files_of_something_else_are_no_matter(tmp_path: Path) -> None:
+    report = made(tmp_path)
+    for text in ("", "a,b\n1,2\n", "study,run_id\nanother,x\n", "\0\1"):
+        (tmp_path / "runs.csv").write_text(text)
+        assert outputs.left_out(report, tmp_path) == "", text
+
+
+def test_what_is_printed_says_title_and_claims(tmp_path: Path) -> None:
+    report = made(tmp_path)
+    assert outputs.as_json(report)["title"] == "Two networks"
+    assert report.tables[0].notes[0] == "Claims that these arms can decide: first, time (2 of 2)."

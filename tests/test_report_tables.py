@@ -10,13 +10,26 @@ from hypothesis import strategies as st
 from synthetic_runs import ARMS, TABLES, make_runs, with_status
 
 from kbnd.analysis.compare import compare
-from kbnd.analysis.timing import time_ratios
+from kbnd.analysis.timing import noise_floor, time_ratios
 from kbnd.errors import UsageError
 from kbnd.report.numbers import interval, plus_minus, quantity, signed
 from kbnd.report.render import DASH, MINUS, PLUS_MINUS, Table, to_text
-from kbnd.report.tables import comparison_table, noise_floor, published_table, report_tables, time_table
+from kbnd.report.tables import NO_TIMES, comparison_table, published_table, report_tables, time_table
 
 TIMES, ACCURACIES = TABLES
+
+
+FOUR = ("baseline", "dropout0.5", "bn", "bn+dropout0.5")
+ROOTS = {"bn": "bn", "bn+dropout0.5": "bn"}
+
+
+def two_sessions(*, is_repeated: bool) -> pd.DataFrame:
+    """Two roots, each with an arm 20 % slower: a quiet session, and a noisy one where the control may be missing."""
+    times = dict(zip(FOUR, (5.0, 6.0, 5.0, 6.0), strict=True))
+    quiet = make_runs(seeds=4, arms=FOUR[:2], epoch_s=times, noise=0.001)
+    noisy = make_runs(seeds=4, arms=FOUR[2:], epoch_s=times, noise=0.001, control=is_repeated).assign(session="s2")
+    noisy.loc[noisy["replicate"] == 1, "epoch_s"] *= 1.3
+    return pd.concat([quiet, noisy], ignore_index=True)
 
 
 def tables(runs: pd.DataFrame, **options: str) -> list[Table]:
@@ -150,15 +163,36 @@ def test_the_noise_floor_is_the_wider_side_of_the_control() -> None:
     assert noise_floor(ratios_with((1.1, 1.0, 1.2), (0.98, 0.95, 1.01))) == pytest.approx(1 / 0.95)
 
 
-def test_without_a_control_the_noise_floor_is_called_unknown() -> None:
-    table = tables(make_runs(control=False))[3]
-    assert any("Noise floor unknown" in note for note in table.notes)
+def test_without_a_control_no_ratio_is_called_slower_or_faster() -> None:
+    table = tables(make_runs(control=False, noise=0.001))[3]
+    assert any("No noise floor was measured" in note for note in table.notes)
+    name, _, ratio, limits, _, words = row(table, "bn")
+    assert (name, words) == ("bn", "no noise floor")
+    assert float(ratio) > 1.05
+    assert limits.startswith("[1.")
 
 
-def test_without_a_second_epoch_the_time_table_says_why_it_is_empty() -> None:
-    table = tables(make_runs(n_epochs=1))[3]
-    assert table.rows == ()
-    assert "no run has a second epoch" in table.notes[-1]
+def test_another_arms_control_is_named_and_no_baseline_of_any_arm() -> None:
+    runs = make_runs(noise=0.01)
+    table = time_table(time_ratios(runs, baseline="bn"))
+    assert table.title.endswith("ratio to bn, paired by block")
+    assert "Against" not in table.columns
+    assert row(table, "baseline (A/A)")[-1] == "noise floor"
+    assert row(table, "baseline")[-1] == "faster"
+    assert any(note.startswith("Noise floor: baseline against itself in 5 blocks") for note in table.notes)
+    assert any(note.startswith("baseline was run twice: ratios to other baselines are held") for note in table.notes)
+    assert not any("interruption" in note for note in table.notes)
+
+
+def test_without_a_second_epoch_a_line_says_why_there_is_no_table_of_times() -> None:
+    found = tables(make_runs(n_epochs=1))
+    assert [table for table in found if not table.rows] == []
+    assert not [table for table in found if "ratio" in table.title]
+    assert found[-1].notes[-1] == NO_TIMES
+    runs = make_runs(n_epochs=1)
+    runs.loc[0, "epoch_s"] = 1.0  # of one run, whose graph was compiled before it
+    assert tables(runs)[-1].notes[-1] == NO_TIMES
+    assert not [table for table in tables(make_runs()) if NO_TIMES in table.notes]
 
 
 def test_times_measured_beside_other_runs_are_marked_where_they_are_shown() -> None:
@@ -194,6 +228,45 @@ def test_arms_with_baselines_of_their_own_say_which() -> None:
         assert max(map(len, to_text(table).splitlines())) <= 100
     assert row(times, "baseline (A/A)")[1] == "baseline"
     assert any(note.startswith("Diff: arm minus the arm it stands against,") for note in differences.notes)
+
+
+def test_every_root_is_a_reference_and_shares_the_one_noise_floor() -> None:
+    runs = make_runs(seeds=3)
+    roots = {arm: "bn" if arm.startswith("bn") else "baseline" for arm in ARMS}
+    against = {"baseline": "baseline", "baselines": roots, "arms": ARMS}
+    differences, times = report_tables(compare(runs, **against), time_ratios(runs, **against))
+    for table in (differences, times):
+        assert [cells[0] for cells in table.rows if cells[-1] == "reference"] == ["baseline", "bn"]
+        assert row(table, "bn")[1] == DASH
+    shared = "baseline was run twice: ratios to other baselines are held against its noise floor, as logarithms."
+    assert shared in times.notes
+    assert shared not in time_table(time_ratios(runs, baseline="baseline", arms=ARMS)).notes
+
+
+@pytest.mark.parametrize("is_repeated", [True, False])
+def test_a_root_of_another_session_is_held_against_its_own_floor_or_none(is_repeated: bool) -> None:
+    runs = two_sessions(is_repeated=is_repeated)
+    table = time_table(time_ratios(runs, baseline="baseline", baselines=ROOTS, arms=FOUR))
+    said = " ".join(table.notes)
+    assert "run twice:" not in said
+    assert row(table, "dropout0.5")[-1] == "slower"
+    if is_repeated:
+        assert row(table, "bn (A/A)")[-1] == "noise floor"
+        assert row(table, "bn+dropout0.5")[-1] == "within the noise floor"
+        assert "Noise floor of ratios to baseline: baseline against itself in 4 blocks" in said
+        assert "Noise floor of ratios to bn: bn against itself in 4 blocks" in said
+    else:
+        assert row(table, "bn+dropout0.5")[-1] == "no noise floor"
+        assert "No noise floor for ratios to bn:" in said
+        assert [cells[0] for cells in table.rows] == ["baseline", "baseline (A/A)", *FOUR[1:]]
+
+
+def test_a_difference_without_a_unit_of_its_own_has_no_stray_comma() -> None:
+    against = {"baseline": "baseline", "baselines": {"bn+dropout0.5": "bn"}, "metrics": ("test_accuracy", "test_loss")}
+    comparison = compare(make_runs(seeds=3), **against)
+    pp, nats = (comparison_table(comparison, metric).notes[0] for metric in against["metrics"])
+    assert pp.startswith("Diff: arm minus the arm it stands against, in percentage points (pp); mean")
+    assert nats.startswith("Diff: arm minus the arm it stands against; mean")
 
 
 def test_a_single_baseline_needs_no_column() -> None:

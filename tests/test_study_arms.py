@@ -16,6 +16,7 @@ from kbnd.study.choices import Choices, Experiment, decide
 from kbnd.study.definition import read
 from kbnd.study.plan import plan
 
+STUDIES = Path(__file__).parents[1] / "studies"
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "0" * 64)
 ARMS = GROUPED["arms"]
 
@@ -41,7 +42,7 @@ def other_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_the_core_group_is_trained_unless_something_else_is_asked_for() -> None:
     assert list(chosen().arms) == ["plain", "bn"]
-    assert list(chosen("activation").arms) == ["plain", "tanh", "tanh+bn"]
+    assert list(chosen("activation").arms) == ["plain", "tanh", "tanh+bn"]  # plain is what tanh is compared with
     assert list(chosen("long", "activation", "bn").arms) == ["plain", "bn", "tanh", "tanh+bn", "long"]
     assert list(chosen("all").arms) == [arm["name"] for arm in ARMS]
 
@@ -72,6 +73,10 @@ def test_what_is_chosen_changes_no_run_and_not_the_experiment() -> None:
         ({"arms": [*ARMS, {"name": "x", "group": "a b"}]}, "arm 'x': group should be"),
         ({"arms": [*ARMS, {"name": "x", "baseline": "bnn"}]}, "unknown arm 'bnn' (did you mean 'bn'?)"),
         (
+            {"arms": [*ARMS, {"name": "x", "baseline": "y"}, {"name": "y", "baseline": "x"}]},
+            "arm 'x' is its own baseline by way of 'y': one of them needs none",
+        ),
+        (
             {"presets": {"scaled": {"arms": ["actvation"]}}},
             "unknown arm or group 'actvation' (did you mean 'activation'",
         ),
@@ -87,11 +92,27 @@ def test_names_that_cannot_be_are_refused(changes: dict[str, Any], said: str) ->
     assert said in str(error.value)
 
 
-def test_an_unknown_name_is_answered_with_arms_and_groups() -> None:
+@pytest.mark.parametrize(
+    ("name", "guess"), [("buget", " (did you mean 'budget'?)"), ("tahn", " (did you mean 'tanh'?)"), ("nonsense", "")]
+)
+def test_an_unknown_name_is_answered_with_groups_and_the_closest_arm(name: str, guess: str) -> None:
     with pytest.raises(UsageError) as error:
-        chosen("buget")
-    assert "unknown arm or group 'buget' (did you mean 'budget'?)" in str(error.value)
-    assert "tanh+bn, long, core, activation, budget, all" in str(error.value)
+        chosen(name)
+    assert str(error.value) == (
+        f"unknown arm or group {name!r}{guess}: choose from core, activation, budget, all, or an arm "
+        "(--arms all --dry-run lists them)"
+    )
+
+
+def test_of_many_allowed_names_an_error_lists_the_likest() -> None:
+    arms = [{"name": f"net{i}"} for i in range(40)] + [{"name": "plain"}]
+    with pytest.raises(UsageError) as error:
+        grouped(arms=[*arms, {"name": "x", "baseline": "net77"}])
+    said = str(error.value)
+    assert "unknown arm 'net77' (did you mean 'net" in said
+    assert "net7, " in said
+    assert "plain" not in said
+    assert said.endswith(", ... (42 in all)")
 
 
 # Baselines
@@ -169,10 +190,31 @@ def test_another_dataset_drops_counts_and_keeps_what_the_network_sees() -> None:
     assert decide(study, Choices(preset="few", dataset="digits")).data.n_train == 500
 
 
-def test_a_preset_that_needs_a_gpu_says_so() -> None:
-    presets = {"faithful": {"needs_gpu": True}, "scaled": {}}
-    assert chosen(presets=presets).needs_gpu
-    assert not chosen(preset="scaled", presets=presets).needs_gpu
+def test_a_preset_that_needs_a_gpu_says_so_and_whether_dataset_and_epochs_are_its_own() -> None:
+    study = grouped(presets={"faithful": {"needs_gpu": True}, "scaled": {}})
+
+    def is_own(**choices: Any) -> bool:
+        experiment = decide(study, Choices(**choices))
+        assert experiment.needs_gpu == (choices.get("preset") != "scaled")
+        return experiment.has_own_budget
+
+    assert is_own()
+    assert is_own(preset="scaled")
+    assert is_own(dataset="mnist", seeds=1, epochs=5)
+    assert not is_own(dataset="digits")
+    assert not is_own(epochs=4)
+    assert is_own(epochs=6)  # more than what is refused
+    assert is_own(epochs=5, arms=("all",))  # of all arms, `long` alone is shortened
+
+
+def test_with_another_dataset_only_the_chosen_arms_must_be_possible() -> None:
+    late = {"name": "late", "group": "step", "train": {"schedule": "step", "milestones": [25], "multipliers": [0.1]}}
+    study = grouped(train={"epochs": 50}, arms=[*GROUPED["arms"], late])
+    assert list(decide(study, Choices(dataset="digits")).arms) == ["plain", "bn"]  # of 20 epochs
+    with pytest.raises(UsageError, match=r"arm 'late' of study 'grouped': .*below the 20 epochs"):
+        decide(study, Choices(dataset="digits", arms=("late",)))
+    with pytest.raises(UsageError, match=r"arm 'late' of study 'grouped': .*below the 20 epochs"):
+        decide(study.model_copy(update={"train": {"epochs": 20}}), Choices())  # the report's own must be possible
 
 
 def test_long_names_stay_within_what_a_ledger_holds() -> None:
@@ -239,5 +281,5 @@ def test_a_preset_may_leave_out_arms_that_its_network_cannot_have(other_network:
 
 @pytest.mark.parametrize("preset", ["decisive", "scaled"])
 def test_another_baseline_makes_another_experiment(preset: str) -> None:
-    experiment = decide(read(Path(__file__).parents[1] / "studies" / "ic_resnet.toml"), Choices(preset=preset))
+    experiment = decide(read(STUDIES / "ic_resnet.toml"), Choices(preset=preset))
     assert "baseline r20-post instead of r110-post" in experiment.difference

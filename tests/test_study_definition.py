@@ -96,9 +96,9 @@ def test_retiming_repeats_every_run_as_a_new_replicate() -> None:
         ('baseline = "plain"', 'baseline = "plian"', "unknown arm 'plian' (did you mean 'plain'?)"),
         ('name = "bn"', 'name = "plain"', "two arms are called 'plain'"),
         ('name = "bn"', 'name = "b n"', "b n"),
-        ('arms = ["bn"]', 'arms = ["bn", "plain"]', "1 columns need as many arms"),
+        ('arms = ["bn"]', 'arms = ["bn", "plain"]', "should be as many as columns, 1, received 2 and 1"),
         ('arms = ["bn"]', 'arms = ["nb"]', "unknown arm 'nb'"),
-        ('metric = "test_accuracy"', 'metric = "accuracy"', "unknown metric 'accuracy'"),
+        ('metric = "test_accuracy"', 'metric = "test_acuracy"', "'test_acuracy' (did you mean 'test_accuracy'?)"),
         ("seeds = 2", "seeds = 0", "seeds should be greater than or equal to 1"),
         ('title = "A tiny study"', "", "title is missing"),
         ("seeds = 2", "sedes = 2", "unknown field 'sedes'"),
@@ -138,3 +138,15 @@ def test_an_arm_that_cannot_be_is_refused_before_training(tmp_path: Path, change
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.toml"):
         read(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("name", ["alexnet_bn", "cnn_depth"])
+def test_a_reconstruction_says_so_in_title_report_and_module(name: str) -> None:
+    study = read(LENET_GRID.with_name(f"{name}.toml"))
+    for said in (study.title, study.report, LENET_GRID.with_name(f"{name}.py").read_text().lower()):
+        assert "reconstruct" in said
+
+
+def test_titles_fit_on_a_line() -> None:
+    titles = [read(file).title for file in LENET_GRID.parent.glob("*.toml")]
+    assert max(map(len, titles)) <= 110

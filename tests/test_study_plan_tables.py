@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from study_files import grouped
 
 from kbnd.report.plan import plan_tables, rough_size, rough_time
 from kbnd.report.render import to_text
-from kbnd.study.choices import Choices, decide
+from kbnd.study.choices import Choices, Experiment, decide
+from kbnd.study.definition import read
+from kbnd.study.differences import changed, described
 from kbnd.study.preview import ArmPreview, Preview, as_json
+
+STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
+
+ARM = ArmPreview("bn", "none", "batch_norm before_activation", "f" * 16, 10, 4, 61_990, 416_520, 200.0, "measured")
+FOUND = Preview(
+    label="grid.mnist.jax",
+    title="The grid",
+    difference="epochs 1 instead of 5",
+    backend="jax",
+    data=decide(grouped(), Choices()).data,
+    seeds=10,
+    needs_gpu=True,
+    gpu=None,
+    speed=8e10,
+    within=3,
+    seconds=2e5,
+    memory_bytes=2.4e9,
+    disk_bytes=3.21e6,
+    arms=[ARM],
+    report="S9: somebody",
+    claims="Claims that these arms can decide: S9-C1 (1 of 1).",
+)
+
+
+def printed(**changes: Any) -> str:
+    return "".join(map(to_text, plan_tables(replace(FOUND, **changes))))
 
 
 def test_tables_say_what_would_be_trained_and_that_times_are_estimates() -> None:
-    arm = ArmPreview("bn", "none", "batch_norm before_activation", "f" * 16, 10, 4, 61_990, 416_520, 200.0, "measured")
-    about = {"label": "grid.mnist.jax", "title": "The grid", "difference": "epochs 1 instead of 5", "backend": "jax"}
-    found = Preview(
-        **about,
-        data=decide(grouped(), Choices()).data,
-        seeds=10,
-        needs_gpu=True,
-        gpu=None,
-        speed=8e10,
-        within=3,
-        seconds=2e5,
-        memory_bytes=2.4e9,
-        disk_bytes=3.21e6,
-        arms=[arm],
-    )
-    text = "".join(map(to_text, plan_tables(found)))
+    text = printed()
     for said in (
+        "S9: somebody",
         "epochs 1 instead of 5",
         "mnist (50,000 training, 10,000 validation images)",
         "10: 1 arm x 10 seeds; 4 in the ledger, 6 to train",
@@ -39,12 +56,63 @@ def test_tables_say_what_would_be_trained_and_that_times_are_estimates() -> None
         "about 2.4 GB",
         "about 3.2 MB",
         "wrong by a factor of 3",
-        "3.3 minutes, measured",
-        "batch_norm before_activation",
+        "3.3 minutes",
+        "Times are measured",
+        "6 of 10",
+        "as none, but batch_norm before_activation",
         "on a CPU it starts with --yes only",
+        "Claims that these arms can decide: S9-C1 (1 of 1).",
     ):
         assert said in text
-    assert json.loads(json.dumps(as_json(found)))["arms"][0]["n_left"] == 6
+    assert json.loads(json.dumps(as_json(FOUND)))["arms"][0]["n_left"] == 6
+
+
+def test_a_study_of_ones_own_differs_from_no_report() -> None:
+    own = {"report": "", "claims": ""}
+    assert "Differs" not in printed(**own, difference="")
+    assert "Differs from faithful  epochs 1 instead of 5" in printed(**own)
+    assert "Differs from faithful  in nothing" in printed(difference="")
+    assert "Claims" not in printed(**own)
+
+
+def test_with_nothing_left_to_train_no_gpu_is_asked_for() -> None:
+    assert "--yes" not in printed(arms=[replace(ARM, n_held=10)])
+
+
+def test_where_times_come_from_is_said_arm_by_arm_only_where_it_differs() -> None:
+    text = printed(arms=[ARM, replace(ARM, arm="dropout", source="scaled")])
+    assert "3.3 minutes, measured" in text
+    assert "3.3 minutes, scaled" in text
+    assert "Times are" not in text
+
+
+def test_a_root_says_what_it_is_and_a_twin_what_it_equals() -> None:
+    root = replace(ARM, arm="none", baseline="none", changes="lenet5, epochs 5")
+    text = printed(arms=[root, replace(ARM, changes="nothing")])
+    assert "none  lenet5, epochs 5" in text
+    assert "bn    as none  " in text
+
+
+@pytest.mark.parametrize("name", STUDIES, ids=lambda file: file.stem)
+def test_no_line_is_wider_than_a_hundred_columns(name: Path) -> None:
+    """The whole of a study, its longest names and every change; a field stays beside its value."""
+    study = read(name)
+    for preset in ("faithful", *study.presets):
+        experiment = decide(study, Choices(preset=preset))
+        arms = [
+            replace(ARM, arm=arm, baseline=experiment.baselines[arm], changes=words(experiment, arm))
+            for arm in experiment.arms
+        ]
+        about = {"title": study.title, "report": study.report, "difference": experiment.difference}
+        text = printed(arms=arms, **about)
+        lines = text.splitlines()[1:]  # the first is the title
+        assert max(map(len, lines)) <= 100, preset
+        assert not [line for line in lines if line.endswith(("batch_norm", "learning_rate", "options.order"))]
+
+
+def words(experiment: Experiment, arm: str) -> str:
+    own, other = experiment.arms[arm], experiment.arms[experiment.baselines[arm]]
+    return described(*own) if own is other else changed(other, own)
 
 
 @pytest.mark.parametrize(

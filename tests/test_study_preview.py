@@ -7,12 +7,15 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from study_files import grouped, write_tiny
 
 from kbnd import cli
 from kbnd.errors import UsageError
+from kbnd.execution.driver import Settings
+from kbnd.execution.planned import Planned
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.report.plan import plan_tables
@@ -20,9 +23,8 @@ from kbnd.report.render import to_text
 from kbnd.spec import PROTOCOL, Identity
 from kbnd.study.choices import Choices, Experiment, decide
 from kbnd.study.definition import read
-from kbnd.study.plan import Planned, plan
+from kbnd.study.plan import plan
 from kbnd.study.preview import check_gpu, preview
-from kbnd.study.runner import Settings
 from kbnd.training import backend
 from kbnd.training.machine import environment
 
@@ -142,7 +144,7 @@ def test_before_the_data_are_decoded_it_is_said_what_cannot_be_told(
     found = preview(decide(grouped(), Choices(seeds=1)), settings(tmp_path))
     assert [arm.n_held for arm in found.arms] == [None, None]
     assert found.disk_bytes > 70_000 * 28 * 28  # MNIST's own cache
-    text = "".join(map(to_text, plan_tables(found)))
+    text = " ".join("".join(map(to_text, plan_tables(found))).split())
     assert "the ledger's cannot be told before the data are decoded, 3 to train" in text
     assert not (tmp_path / "cache").exists()
 
@@ -210,6 +212,45 @@ def test_a_preset_for_a_gpu_is_refused_on_a_cpu_with_its_time_and_a_way_out(on_c
     assert said.startswith("preset 'faithful' needs a GPU and tensorflow sees none, on this CPU it would take about ")
     assert " days (an estimate): --preset scaled fits a CPU, --yes starts it all the same" in said
     check_gpu(study, decide(study, Choices(preset="smoke")), settings(tmp_path))  # which needs none
+
+
+@pytest.mark.parametrize(
+    ("choices", "own_epochs", "is_refused"),
+    [
+        ({"dataset": "digits"}, 5, False),
+        ({"epochs": 1}, 5, False),
+        ({"dataset": "cifar100"}, 50_000, True),
+        ({"epochs": 49_999}, 50_000, True),
+    ],
+    ids=["small dataset", "few epochs", "large dataset", "many epochs"],
+)
+def test_what_is_not_the_presets_own_budget_is_refused_where_it_would_take_hours(
+    on_cpu: None, tmp_path: Path, choices: dict[str, Any], own_epochs: int, is_refused: bool
+) -> None:
+    study = grouped(presets=NEEDING, train={"epochs": own_epochs})
+    experiment = decide(study, Choices(**choices))
+    assert not experiment.has_own_budget
+    assert preview(experiment, settings(tmp_path)).needs_gpu == is_refused
+    if is_refused:
+        with pytest.raises(UsageError, match=r"it would take about \d+ days \(an estimate\)"):
+            check_gpu(study, experiment, settings(tmp_path))
+    else:
+        check_gpu(study, experiment, settings(tmp_path))
+
+
+def test_what_the_ledger_holds_needs_no_gpu_but_a_retry_does(on_cpu: None, tmp_path: Path) -> None:
+    file = write_tiny(tmp_path)
+    file.write_text(file.read_text() + "\n[presets.faithful]\nneeds_gpu = true\n")
+    study = read(file)
+    experiment = decide(study, Choices())
+    first, *others = planned(experiment)
+    put(tmp_path, *(stored(run, experiment) for run in others))
+    with pytest.raises(UsageError, match="needs a GPU"):
+        check_gpu(study, experiment, settings(tmp_path))
+    put(tmp_path, stored(first, experiment, status="failed", error="no", epochs=(), n_epochs=0))
+    check_gpu(study, experiment, settings(tmp_path))
+    with pytest.raises(UsageError, match="needs a GPU"):
+        check_gpu(study, experiment, settings(tmp_path, retry_failed=True))
 
 
 def test_without_another_preset_only_insisting_is_offered(on_cpu: None, tmp_path: Path) -> None:

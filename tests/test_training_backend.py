@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -144,6 +145,23 @@ def test_held_stderr_is_shown_when_it_explains_a_failure(capfd):
     with pytest.raises(ImportError):
         failing_import()
     assert "libcuda is broken" in capfd.readouterr().err
+
+
+def test_only_the_warning_of_retracing_is_left_out_and_only_inside(monkeypatch):
+    heard = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: heard.append(record.getMessage()))
+    said = logging.getLogger("tensorflow")
+    monkeypatch.setattr(said, "handlers", [handler])
+    retraced = "5 out of the last 6 calls to <function f> triggered tf.function retracing. Tracing is expensive"
+    with quiet.without_retracing_warnings():
+        with quiet.without_retracing_warnings():  # a run within a run
+            said.warning(retraced)
+        said.warning(retraced)
+        said.warning("%d NaNs", 3)
+        said.error(retraced)
+    said.warning(retraced)
+    assert heard == ["3 NaNs", retraced, retraced]
 
 
 @pytest.mark.backend

@@ -46,8 +46,9 @@ def test_a_run_of_warmup_alone_has_no_steady_time():
     assert (found["fit_s"], found["epoch_s"], found["steady_train_s"], found["compile_s"]) == (3.0, None, None, None)
 
 
-def test_a_reused_model_has_no_compilation_to_estimate():
-    assert summarise(epochs([1.0, 2.0], n_warmup=0))["compile_s"] is None
+def test_a_reused_model_compiles_nothing_unless_an_epoch_was_not_timed():
+    assert summarise(epochs([1.0, 2.0], n_warmup=0))["compile_s"] == 0.0
+    assert summarise(epochs([None, 2.0], n_warmup=0))["compile_s"] is None
 
 
 def test_nothing_measured_is_none_and_never_zero():

@@ -51,6 +51,19 @@ def test_the_size_of_the_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatch)
         assert pixels_for(STANDARDISED, IMAGES) == whole
 
 
+def test_the_images_of_a_dataset_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    histogram = pixels._histogram
+    monkeypatch.setattr(pixels, "_COUNTED", {})
+    monkeypatch.setattr(pixels, "_histogram", lambda images: counted.append(len(images)) or histogram(images))
+    few = STANDARDISED.model_copy(update={"n_train": 10})
+    runs = [(STANDARDISED, IMAGES, "a"), (few, IMAGES[:10], "a"), (STANDARDISED, IMAGES[20:], "b")]
+    first = [pixels_for(spec, images, fingerprint=fingerprint) for spec, images, fingerprint in runs]
+    again = [pixels_for(spec, images, fingerprint=fingerprint) for spec, images, fingerprint in runs]
+    assert counted == [40, 10, 20]
+    assert again == first == [pixels_for(STANDARDISED, images) for _, images, _ in runs]
+
+
 @pytest.mark.parametrize("value", range(0, 256, 15))
 def test_a_constant_channel_becomes_0_and_never_infinite(value: int) -> None:
     images = IMAGES.copy()

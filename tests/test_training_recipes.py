@@ -66,9 +66,9 @@ def test_images_for_training_are_augmented_and_no_others() -> None:
 def test_all_splits_are_standardised_alike_by_the_images_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     used = []
 
-    def watched(spec, images):
+    def watched(spec, images, *, fingerprint):
         used.append(np.array(images))
-        return pixels_for(spec, images)
+        return pixels_for(spec, images, fingerprint=fingerprint)
 
     monkeypatch.setattr(run, "pixels_for", watched)
     plain, standardised = (

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from kbnd import data
+from kbnd import data, models
 from kbnd.errors import DataMissingError, ResumeMismatchError
 from kbnd.records import EpochRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
@@ -153,7 +153,7 @@ def test_an_exception_becomes_a_record_with_its_text(monkeypatch, error: Excepti
     def broken(*_, **__):
         raise error
 
-    monkeypatch.setattr(run.models, "build", broken)
+    monkeypatch.setattr(models, "build", broken)
     record = run.train(task())
     assert record.status == status
     assert type(error).__name__ in record.error

@@ -83,6 +83,17 @@ def test_dropout_is_really_off_when_its_schedule_says_so() -> None:
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(masked), 1.0)
 
 
+@pytest.mark.parametrize("dropout", [keras.layers.Dropout(0.5), VariableDropout(0.0)], ids=["Keras' own", "of rate 0"])
+def test_a_schedule_without_any_rate_to_change_says_so_once(dropout: keras.layers.Layer) -> None:
+    model = keras.Sequential([keras.Input((4,)), dropout, keras.layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    schedule = kbnd.DropoutSchedule("linear", epochs=2)
+    with pytest.warns(UserWarning, match=r"VariableDropout .*kbnd's builders .*dropout > 0") as seen:
+        model.fit(IMAGES, LABELS, batch_size=16, epochs=3, verbose=0, callbacks=[schedule])
+    ours = [warning for warning in seen if issubclass(warning.category, UserWarning)]
+    assert len(ours) == 1
+
+
 def test_the_learning_rate_follows_its_schedule() -> None:
     train = TrainSpec(epochs=4, learning_rate=0.2, schedule="step", milestones=[1, 3], multipliers=[0.5, 0.1])
     seen = fit(network(), LearningRateSchedule(train))

@@ -9,20 +9,24 @@ A test curve a_1...a_E holds the test accuracy after each epoch; the last is the
 | `train_eval_accuracy`  | eval mode on training images, last epoch (likewise `train_eval_loss`)        | n_train_eval |
 | `accuracy_gap`         | train_eval_accuracy - test_accuracy                                          | n_train_eval |
 | `loss_gap`             | test_loss - train_eval_loss                                                  | n_train_eval |
-| `first_epoch_accuracy` | a_1                                                                          | test_curve   |
+| `first_epoch_accuracy` | a_1, by its usual name                                                       | test_curve   |
 | `accuracy_gain`        | a_E - a_1                                                                    | test_curve   |
 | `aulc`                 | mean of a_1...a_E: the normalised area under the learning curve              | test_curve   |
 | `best_epoch`           | first epoch with the highest a_e; descriptive, nothing is selected by it     | test_curve   |
+| `plateau_epoch`        | first e with a_e >= plateau - 0.01; plateau: the median of the last 5 values | test_curve   |
 | `epochs_to_X`          | first e with a_e >= X, linear between epochs; censored at E + 1              | test_curve   |
 | `accuracy_at_K`        | a_K                                                                          | test_curve   |
 | `median_last_K`        | median of the last K values                                                  | test_curve   |
 | `instability_K`        | SD of the first differences of the last K values / sqrt(2), free of trend    | test_curve   |
 | `epoch_cv`             | SD / mean of the training time of epochs without warm-up, alone on a machine |              |
 
-What a run lacks is nan, never 0.
+What a run lacks is nan, never 0. A censored number says "later than this" and no more: it can be ranked, as the worst,
+but not averaged (`is_censored`).
 
 Differs: `epochs_to_X` is 1 where the first epoch already reaches X, because there is no accuracy of epoch 0 to start
-a line from.
+a line from. `plateau_epoch` is nan where the plateau lies below 0.5 and less than 0.05 above a_1: a run that never
+learns, or unlearns, is as level as one that converged at once. How many classes there are is not known here, so the
+bound is what no guess among three or more alike can reach; of two classes such a run still reads 1.
 """
 
 from __future__ import annotations
@@ -43,6 +47,15 @@ STORED = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "fit_s", "ep
 LEAST_FOR_SPREAD = 3
 """Values of a curve below which the spread of its differences says nothing."""
 
+N_PLATEAU, WITHIN_PLATEAU = 5, 0.01
+"""Last epochs whose median is the plateau, so that none of them decides alone; and how far from it counts as there."""
+
+LEAST_RISE, SURELY_LEARNED = 0.05, 0.5
+"""Rise from the first epoch to the plateau that shows learning; plateau above which none has to be shown."""
+
+CENSORED = frozenset({"epochs_to"})
+"""Stems of metrics that are censored at the budget."""
+
 PARAMETER = re.compile(r"(?P<name>accuracy_at|epochs_to|instability|median_last)_(?P<number>\d+(?:\.\d+)?)")
 
 
@@ -53,10 +66,12 @@ class Metric:
     Attributes:
         of: from a run's epochs, ordered, and its row of runs.csv to a number, nan where it cannot be known.
         needs: fields of `TrainSpec` that must be on.
+        is_censored: whether a run that ends too early has a bound in place of its value.
     """
 
     of: Callable[[pd.DataFrame, pd.Series], float]
     needs: frozenset[str] = frozenset()
+    is_censored: bool = False
 
 
 def is_metric(name: str) -> bool:
@@ -73,6 +88,15 @@ def requirements(name: str) -> frozenset[str]:
     if name in STORED:
         return frozenset()
     return _known(name).needs
+
+
+def is_censored(name: str) -> bool:
+    """Return whether a metric of a run may be a bound, so that only ranks of it can be compared.
+
+    Raises:
+        UsageError: no such metric.
+    """
+    return name not in STORED and _known(name).is_censored
 
 
 def with_metrics(runs: pd.DataFrame, epochs: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
@@ -111,7 +135,7 @@ def _find(name: str) -> Metric | None:
         return None
     make, is_allowed = PARAMETRIC[match["name"]]
     number = float(match["number"])
-    return Metric(make(number), CURVE) if is_allowed(number) else None
+    return Metric(make(number), CURVE, is_censored=match["name"] in CENSORED) if is_allowed(number) else None
 
 
 def _column(epochs: pd.DataFrame, name: str) -> np.ndarray:
@@ -169,6 +193,15 @@ def _epochs_to(accuracy: float) -> Callable[[pd.DataFrame, pd.Series], float]:
     return _of_curve(number)
 
 
+def _plateau_epoch(curve: np.ndarray) -> float:
+    if len(curve) < N_PLATEAU:
+        return math.nan
+    plateau = np.median(curve[-N_PLATEAU:])
+    if plateau < SURELY_LEARNED and plateau - curve[0] < LEAST_RISE:
+        return math.nan
+    return int(np.argmax(curve >= plateau - WITHIN_PLATEAU)) + 1
+
+
 def _instability(n_epochs: float) -> Callable[[pd.DataFrame, pd.Series], float]:
     def number(curve: np.ndarray) -> float:
         if len(curve) < n_epochs:  # fewer epochs are another quantity, with the steep beginning in it
@@ -191,6 +224,7 @@ DERIVED: dict[str, Metric] = {
     "first_epoch_accuracy": Metric(_of_curve(lambda curve: curve[0]), CURVE),
     "accuracy_gain": Metric(_of_curve(lambda curve: curve[-1] - curve[0]), CURVE),
     "aulc": Metric(_of_curve(np.mean), CURVE),
+    "plateau_epoch": Metric(_of_curve(_plateau_epoch), CURVE),
     "best_epoch": Metric(_of_curve(lambda curve: int(np.argmax(curve)) + 1), CURVE),
     "epoch_cv": Metric(_epoch_cv),
 }

@@ -10,7 +10,9 @@ hits every arm alike, and the log ratio within the block cancels it:
     block 2   baseline   baseline'   bn   dropout0.5      --> time
 
 The control is the baseline run again under a second name (replicate 1, baseline' above). Its ratio must be 1;
-the width of its interval is what this machine cannot resolve, the *noise floor*.
+the width of its interval is what this machine cannot resolve, the *noise floor*. Where a baseline has no second run,
+as one that a reader chooses afterwards, that of another arm in the same blocks tells the floor: it is the machine's.
+Each baseline has the floor of its own blocks, as two networks may have been timed in two sessions, or none.
 
 Reference: Kalibera and Jones (2013), Rigorous benchmarking in reasonable time, ISMM.
 """
@@ -18,6 +20,7 @@ Reference: Kalibera and Jones (2013), Rigorous benchmarking in reasonable time, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,14 +31,44 @@ from kbnd.analysis.stats import LEVEL, paired_ratio
 N_BLOCKS_ADVISED = 15
 """Blocks below which an interval of a few percent is out of reach on an ordinary computer."""
 
-RATIO_COLUMNS = ("arm", "metric", "n", "ratio", "ci_low", "ci_high", "median_s", "baseline")
+RATIO_COLUMNS = ("arm", "metric", "n", "ratio", "ci_low", "ci_high", "median_s", "baseline", "control")
 
 _BLOCK = ["machine", "session", "block"]
+
+
+class _Control(NamedTuple):
+    """What tells a reference's noise floor: name of its row (empty for none), the arm run twice, pairs of its runs."""
+
+    name: str
+    twice: str
+    pairs: pd.DataFrame
 
 
 def control_name(baseline: str) -> str:
     """Return the name under which the baseline's second run is listed."""
     return f"{baseline} (A/A)"
+
+
+def control_of(ratios: pd.DataFrame) -> pd.Series:
+    """Return the row of the first control; its `baseline` is the arm that was run twice, `n` is 0 where none was."""
+    return ratios[is_control(ratios)].iloc[0]
+
+
+def is_control(ratios: pd.DataFrame) -> pd.Series:
+    """Return which rows are controls: an arm's second runs against its first."""
+    return ratios["arm"].isin(set(ratios["control"]))
+
+
+def noise_floor(ratios: pd.DataFrame, control: str | None = None) -> float:
+    """Return the largest ratio that a control cannot tell from 1 (such as 1.03); nan where there is no such control.
+
+    Args:
+        ratios: what `time_ratios` returns.
+        control: as the column of that name has it; None is the first baseline's.
+    """
+    name = control_of(ratios)["arm"] if control is None else control
+    low, high = (ratios.loc[ratios["arm"] == name, limit] for limit in ("ci_low", "ci_high"))
+    return float(max(high.iloc[0], 1 / low.iloc[0])) if low.notna().any() else float("nan")
 
 
 def time_pairs(runs: pd.DataFrame, *, baseline: str, metric: str = "epoch_s") -> pd.DataFrame:
@@ -52,9 +85,7 @@ def time_pairs(runs: pd.DataFrame, *, baseline: str, metric: str = "epoch_s") ->
     Returns:
         One row for each arm and block: arm, machine, session, block, value, reference (both in seconds).
     """
-    require_columns(runs, [*_BLOCK, "is_concurrent"])
-    alone = measured(runs, metric, replicate=None)
-    alone = alone[~alone["is_concurrent"].eq(True) & (alone[metric] > 0)].dropna(subset=_BLOCK)
+    alone = _alone(runs, metric)
     references = alone[alone["arm"] == baseline].sort_values("replicate", kind="stable").drop_duplicates(_BLOCK)
     others = alone.drop(references.index)
     others = others.assign(arm=others["arm"].replace({baseline: control_name(baseline)}), log=np.log(others[metric]))
@@ -76,7 +107,7 @@ def time_ratios(
 
     Args:
         runs: columns of runs.csv with machine, session, block and is_concurrent.
-        baseline: name of the reference arm, the one that has a control.
+        baseline: name of the reference arm, usually the one that has a control.
         baselines: arm -> another reference arm, as in a study of several networks.
         metric: column of seconds; `epoch_s` is the median epoch without warm-up.
         arms: order of the rows; None puts the baseline first and sorts the others by name.
@@ -84,8 +115,12 @@ def time_ratios(
 
     Returns:
         The columns `RATIO_COLUMNS`: one row for the baseline (ratio 1 by definition, no interval), one for
-        its control (n = 0 where none was run) and one for each other arm. `n` counts blocks. `median_s` of
-        an arm without blocks is the median of the times that cannot be compared.
+        the control and one for each other arm. `n` counts blocks. `median_s` of an arm without blocks is the
+        median of the times that cannot be compared. The control is another arm's where the baseline ran once in
+        a block and that one twice, in two of the baseline's blocks or more; its `baseline` says whose. Where no
+        arm ran twice it is the baseline's, with n = 0. Every row names its `control`, the row that tells the noise
+        floor of its baseline's blocks; a further baseline with another one has that row behind its own, and the name
+        is empty where no arm ran twice in its blocks.
 
     Raises:
         UsageError: unknown baseline or metric, or runs of different experiments.
@@ -95,13 +130,71 @@ def time_ratios(
     reference = references(names, baseline=baseline, baselines=baselines)
     pairs = {name: time_pairs(runs, baseline=name, metric=metric) for name in dict.fromkeys(reference.values())}
     everything = measured(runs, metric, replicate=None)
-    rows = []
-    for arm in [baseline, control_name(baseline), *(name for name in names if name != baseline)]:
-        against = reference.get(arm, baseline)
-        own = everything.loc[everything["arm"] == arm, metric]
+    controls = _controls(runs, pairs, metric=metric, arms=names)
+    rows: list[dict[str, object]] = []
+    listed: set[str] = set()
+    for arm in [baseline, *(name for name in names if name != baseline)]:
+        against = reference[arm]
+        own, control = everything.loc[everything["arm"] == arm, metric], controls[against]
         row = _ratio(arm, against, pairs[against], own, level=level)
-        rows.append({"arm": arm, "metric": metric, **row, "baseline": against})
+        rows.append({"arm": arm, "metric": metric, **row, "baseline": against, "control": control.name})
+        if arm in controls and (control := controls[arm]).name not in {"", *listed}:
+            again = _ratio(control_name(control.twice), control.twice, control.pairs, own.iloc[:0], level=level)
+            named = {"arm": control.name, "baseline": control.twice, "control": control.name}
+            rows.append({"metric": metric, **again, **named})
+            listed.add(control.name)
     return pd.DataFrame(rows, columns=list(RATIO_COLUMNS))
+
+
+def _alone(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The finished runs with a time that had their machine to themselves, in a block."""
+    require_columns(runs, [*_BLOCK, "is_concurrent"])
+    timed = measured(runs, metric, replicate=None)
+    return timed[~timed["is_concurrent"].eq(True) & (timed[metric] > 0)].dropna(subset=_BLOCK)
+
+
+def _controls(
+    runs: pd.DataFrame, pairs: Mapping[str, pd.DataFrame], *, metric: str, arms: Sequence[str]
+) -> dict[str, _Control]:
+    """Every reference -> the control of its blocks; two that have the same pairs have the same name.
+
+    The first reference has one in any case, others have no name where nothing ran twice beside them.
+    """
+    found: dict[str, _Control] = {}
+    for reference, own in pairs.items():
+        twice, again = _control(runs, own, baseline=reference, metric=metric, arms=arms)
+        again = again.reset_index(drop=True)
+        same = [each for each in found.values() if each.twice == twice and each.pairs.equals(again)]
+        taken = {each.name for each in found.values()}
+        name = control_name(twice)
+        if same:
+            name = same[0].name
+        elif found and len(again) < 2:
+            name = ""
+        elif name in taken:
+            name = f"{twice} (A/A, {reference})"
+        found[reference] = _Control(name, twice, again)
+    return found
+
+
+def _control(
+    runs: pd.DataFrame, pairs: pd.DataFrame, *, baseline: str, metric: str, arms: Sequence[str]
+) -> tuple[str, pd.DataFrame]:
+    """Return the arm whose second run is the control, and the pairs of both its runs.
+
+    That is the baseline, or else the arm that was run twice in most of the baseline's blocks; `pairs` are its.
+    """
+    own = pairs[pairs["arm"] == control_name(baseline)]
+    if len(own) > 1:
+        return baseline, own
+    n_runs = _alone(runs, metric).groupby(["arm", *_BLOCK]).size()
+    repeated = set(n_runs[n_runs > 1].index.get_level_values("arm")) - {baseline}
+    blocks, found = pairs[_BLOCK].drop_duplicates(), {baseline: own}
+    for arm in (name for name in arms if name in repeated):
+        again = time_pairs(runs, baseline=arm, metric=metric)
+        found[arm] = again[again["arm"] == control_name(arm)].merge(blocks, on=_BLOCK)
+    twice = max(found, key=lambda arm: len(found[arm]))
+    return (twice, found[twice]) if len(found[twice]) > 1 else (baseline, own)
 
 
 def _ratio(arm: str, reference: str, pairs: pd.DataFrame, own: pd.Series, *, level: float) -> dict[str, float]:

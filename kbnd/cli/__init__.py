@@ -6,20 +6,25 @@ Commands import what they need when they are called, so that `kbnd --help` answe
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from kbnd.cli import reading, training
+from kbnd.cli import export, reading, study, train, tune
 from kbnd.cli.options import SETTINGS
 from kbnd.errors import KbndError
 
+PACKAGE = Path(__file__).parents[1]
+
 app = typer.Typer(invoke_without_command=True, **SETTINGS)
-app.command("study")(training.study)
-app.command("train")(training.train)
+app.command("study")(study.study)
+app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("compare")(reading.compare)
+app.command("export")(export.export)
 app.command("doctor")(reading.doctor)
 app.add_typer(reading.data_app, name="data")
 app.add_typer(reading.ledger_app, name="ledger")
@@ -53,9 +58,22 @@ def study_main(name: str, module_file: str) -> None:
 
 
 def _guarded(call: Callable[[], Any]) -> None:
-    """Run a command; kbnd's own errors become one sentence on stderr and their exit code."""
+    """Run a command; kbnd's own errors and warnings become one sentence on stderr, errors with their exit code."""
+    usual, said = warnings.formatwarning, set[str]()
+
+    def in_a_line(message: Warning | str, category: type[Warning], filename: str, *place: Any, **source: Any) -> str:
+        if not Path(filename).is_relative_to(PACKAGE):
+            return usual(message, category, filename, *place, **source)
+        line = f"kbnd: warning: {message}\n"
+        is_new = line not in said  # each run of a study warns anew
+        said.add(line)
+        return line if is_new else ""
+
+    warnings.formatwarning = in_a_line
     try:
         call()
     except KbndError as error:
         print(f"kbnd: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    finally:
+        warnings.formatwarning = usual

@@ -23,7 +23,10 @@ BackendName = Annotated[
 ]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of paired seeds, 1...N.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training images.")]
-Executor = Annotated[str, typer.Option("--executor", help="How runs are executed: inline.")]
+Executor = Annotated[str, typer.Option("--executor", help="inline, processes:N, or ray: how runs are executed.")]
+Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster: auto or HOST:PORT.")]
+NumCpus = Annotated[float | None, typer.Option("--num-cpus", help="Processors that each run on Ray asks for.")]
+NumGpus = Annotated[float | None, typer.Option("--num-gpus", help="GPUs of each run on Ray, also a fraction.")]
 CheckpointEvery = Annotated[int, typer.Option(min=1, help="Epochs between checkpoints.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")]
 

@@ -11,12 +11,14 @@ whoever wants to train a run claims it first, so that each run is trained once.
 
 | module       | subject                                                              |
 |--------------|----------------------------------------------------------------------|
-| `store`      | `Ledger`, the public face                                            |
+| `store`      | `Ledger`, the public face: opening, training, merging                |
+| `reader`     | what a `Ledger` is asked: runs, epochs, studies, exports             |
 | `schema`     | tables, migrations, how a record's fields become SQLite values       |
 | `database`   | opening the file, transactions, SQLite's errors as sentences         |
 | `claims`     | who is training what, and whether that process still lives           |
 | `neighbours` | who else trained on this machine meanwhile                           |
 | `rows`       | records to rows and back                                             |
+| `searches`   | the log of a search: begun, appended to, continued                   |
 | `frames`     | rows as the tables runs.csv and epochs.csv                           |
 | `checks`     | what a stored or imported run must satisfy                           |
 | `exchange`   | export and import                                                    |

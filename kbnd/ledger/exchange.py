@@ -9,6 +9,9 @@
 | failed, interrupted, ... | anything else    | the one here stays                                          |
 | being trained        | anything             | the one here stays                                          |
 
+The log of a search that is here is continued by what comes; where both have an entry, it must be the same one, or the
+import is refused.
+
 *Results* are what the same spec must give again: losses, accuracies, predictions. Two trainings of one run may differ
 in their times, but the same training (equal session and start) may differ in nothing.
 """
@@ -25,10 +28,18 @@ from typing import TYPE_CHECKING, Any
 
 from kbnd.errors import UsageError
 from kbnd.files import disk_errors, replacing, write_whole
-from kbnd.ledger.checks import problems_of, problems_of_labels
+from kbnd.ledger.checks import (
+    is_count,
+    is_name,
+    problems_of,
+    problems_of_event,
+    problems_of_labels,
+    problems_of_log,
+    problems_of_search,
+)
 from kbnd.ledger.claims import all_claims, this_process
 from kbnd.ledger.database import NotSQLiteError, open_database, snapshot
-from kbnd.ledger.jsonl import read_jsonl
+from kbnd.ledger.jsonl import Thing, read_jsonl
 from kbnd.ledger.rows import (
     RUNNING,
     StudyLabels,
@@ -40,7 +51,18 @@ from kbnd.ledger.rows import (
     write_study,
 )
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, encode
-from kbnd.records import HITS, EpochRecord, RunRecord
+from kbnd.ledger.searches import (
+    LoggedEvent,
+    append,
+    differences,
+    read_event,
+    read_events,
+    read_logs,
+    read_search,
+    write_search,
+)
+from kbnd.records import HITS, EpochRecord, RunRecord, SearchEvent, SearchInfo
+from kbnd.spec import canonical_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,15 +79,17 @@ class Merged:
         n_added: runs that were new here.
         n_replaced: runs that had failed or been interrupted here and came finished.
         n_kept: runs that stayed as they were here.
+        n_events: entries that the logs of searches grew by.
     """
 
     n_added: int
     n_replaced: int
     n_kept: int
+    n_events: int = 0
 
 
 @contextmanager
-def things_of(source: Path) -> Iterator[Iterator[RunRecord | StudyLabels]]:
+def things_of(source: Path) -> Iterator[Iterator[Thing]]:
     """Open what is to be imported, a ledger or JSON lines, told apart by its content.
 
     Raises:
@@ -82,24 +106,35 @@ def things_of(source: Path) -> Iterator[Iterator[RunRecord | StudyLabels]]:
         yield _things_in(db)
 
 
-def _things_in(db: sqlite3.Connection) -> Iterator[RunRecord | StudyLabels]:
+def _things_in(db: sqlite3.Connection) -> Iterator[Thing]:
     yield from read_labels(db)
     yield from (record for record in read_runs(db) if record.status != RUNNING)
+    for info, log in read_logs(db):
+        yield info
+        yield from (LoggedEvent(info.name, info.generation, event) for event in log)
 
 
-def merge(db: sqlite3.Connection, things: Iterable[RunRecord | StudyLabels], *, here: Path, source: str) -> Merged:
-    """Store runs and labels, inside a transaction of the caller.
+def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source: str) -> Merged:
+    """Store runs, labels and searches, inside a transaction of the caller.
 
     Raises:
-        UsageError: a run or label that cannot be true, or one run with two results.
+        UsageError: something that cannot be true, one run with two results, or one search with two logs.
     """
     known = dict(db.execute("SELECT run_id, status FROM runs"))
     process = this_process()
     training = {claim.run_id for claim in all_claims(db) if not claim.is_stale(process)}
-    n_added = n_replaced = n_kept = 0
+    n_added = n_replaced = n_kept = n_events = 0
+    searches: list[SearchInfo] = []
     for thing in things:
         if isinstance(thing, StudyLabels):
             _merge_labels(db, thing, source)
+            continue
+        if isinstance(thing, SearchInfo):
+            _merge_search(db, thing, here=here, source=source)
+            searches.append(thing)
+            continue
+        if isinstance(thing, LoggedEvent):
+            n_events += _merge_event(db, thing, here=here, source=source)
             continue
         for problem in problems_of(thing):
             raise UsageError(f"run {thing.run_id!r:.40} in {source}: {problem}; nothing was imported")
@@ -114,7 +149,8 @@ def merge(db: sqlite3.Connection, things: Iterable[RunRecord | StudyLabels], *, 
         known[thing.run_id] = thing.status
         n_added += status is None
         n_replaced += status is not None
-    return Merged(n_added, n_replaced, n_kept)
+    _refuse_broken_logs(db, searches, source)
+    return Merged(n_added, n_replaced, n_kept, n_events)
 
 
 def write_tables(folder: Path, format: str, tables: dict[str, pd.DataFrame]) -> list[Path]:
@@ -143,6 +179,54 @@ def _merge_labels(db: sqlite3.Connection, thing: StudyLabels, source: str) -> No
     write_labels(db, thing.study, thing.about.digest, thing.labels, replace=False)
     if thing.is_current:
         write_study(db, thing.study, thing.about, replace=False)
+
+
+def _merge_search(db: sqlite3.Connection, theirs: SearchInfo, *, here: Path, source: str) -> None:
+    for problem in problems_of_search(theirs):
+        raise UsageError(f"search {theirs.name!r:.40} in {source}: {problem}; nothing was imported")
+    ours = read_search(db, theirs.name, theirs.generation)
+    if ours is None:
+        write_search(db, theirs)
+    elif differing := list(differences(ours.definition, theirs.definition, words=(f"in {here}", f"in {source}"))):
+        raise UsageError(f"search {theirs.name} is two searches ({'; '.join(differing)}); nothing was imported")
+
+
+def _merge_event(db: sqlite3.Connection, logged: LoggedEvent, *, here: Path, source: str) -> bool:
+    """Store an entry, or see that it is the one stored here, and return whether it is new."""
+    theirs = logged.event
+    place = f"search {logged.search!r:.40}, event {theirs.event!r:.40}"
+    for problem in problems_of_event(theirs):
+        raise UsageError(f"{place} in {source}: {problem}; nothing was imported")
+    is_address = is_name(logged.search) and is_count(logged.generation)
+    info = read_search(db, logged.search, logged.generation) if is_address else None
+    if info is None:
+        raise UsageError(f"{place} in {source} belongs to no search; nothing was imported")
+    if append(db, info, theirs):
+        return True
+    ours = read_event(db, info, theirs.event)
+    if ours is None:
+        raise UsageError(f"{place} in {source}: the entries before it are missing; nothing was imported")
+    if _happening(ours) != _happening(theirs):
+        raise UsageError(
+            f"search {info.name} has two logs: event {theirs.event} is {_echo(ours)} in {here} and {_echo(theirs)} in "
+            f"{source}; nothing was imported"
+        )
+    return False
+
+
+def _refuse_broken_logs(db: sqlite3.Connection, searches: Iterable[SearchInfo], source: str) -> None:
+    for info in searches:
+        for problem in problems_of_log(read_events(db, info)):
+            raise UsageError(f"search {info.name} in {source}: {problem}; nothing was imported")
+
+
+def _happening(event: SearchEvent) -> tuple[str, int, dict[str, Any]]:
+    """What an entry says besides times: the same search, repeated elsewhere, takes other ones."""
+    return event.kind, event.ordinal, {name: value for name, value in event.body.items() if name != "wall_s"}
+
+
+def _echo(event: SearchEvent) -> str:
+    return f"{event.kind} {event.ordinal} {canonical_json(event.body):.120}"
 
 
 def _refuse_difference(ours: RunRecord | None, theirs: RunRecord, *, here: Path, source: str) -> None:

@@ -1,19 +1,22 @@
-"""Runs as JSON lines: everything a ledger knows about finished runs, as text that other programs can read.
+"""A ledger as JSON lines: everything it knows about finished runs and searches, as text that other programs can read.
 
 | line                                    | holds                                                                     |
 |-----------------------------------------|---------------------------------------------------------------------------|
-| `{"ledger": {"format": 1}}`             | always the first                                                          |
+| `{"ledger": {"format": 2}}`             | always the first                                                          |
 | `{"study": {...}}`, one per definition  | name, the fields of a `StudyInfo`, is_current, labels (as lists)          |
 | `{"run": {...}}`, one per finished run  | the fields of a `RunRecord`, epochs as a list                             |
+| `{"search": {...}}`, one per generation | the fields of a `SearchInfo`                                              |
+| `{"search_event": {...}}`, after theirs | search, generation and the fields of a `SearchEvent`                      |
 
 Fields that are None are left out, bytes are base64, an infinite float is "inf" or "-inf". The same ledger always gives
-the same bytes.
+the same bytes. In format 1, which is still read, a study need not say its baselines, and there are no searches.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -23,17 +26,26 @@ from typing import Any, NoReturn
 from kbnd.errors import UsageError
 from kbnd.ledger.rows import RUNNING, StudyInfo, StudyLabels, read_labels, read_runs
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field
-from kbnd.records import EpochRecord, RunRecord
+from kbnd.ledger.searches import LoggedEvent, read_logs
+from kbnd.records import EpochRecord, RunRecord, SearchEvent, SearchInfo
 
-FORMAT = 1
+FORMAT = 2
+
+Thing = RunRecord | StudyLabels | SearchInfo | LoggedEvent
+"""What one line describes."""
 
 _LONGEST_LINE = 2**26
 _STUDY_KEYS = ("name", "title", "difference", "digest", "baselines", "is_current", "labels")
+_REQUIRED_OF_STUDY = {1: ("name", "digest", "labels"), 2: ("name", "digest", "baselines", "labels")}
+"""What a study must say, by each format that is read."""
+
+_SEARCH_KEYS = tuple(field.name for field in dataclasses.fields(SearchInfo))
+_EVENT_KEYS = ("search", "generation", *(field.name for field in dataclasses.fields(SearchEvent)))
 _INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
 
 
 def lines_of(db: sqlite3.Connection) -> Iterator[str]:
-    """Yield the lines that describe every label and every finished run of a ledger."""
+    """Yield the lines that describe every label, every finished run and every search of a ledger."""
     yield _line("ledger", {"format": FORMAT})
     for study, about, is_current, labels in read_labels(db):
         fields = {name: _plain(value) for name, value in about._asdict().items()}
@@ -42,23 +54,27 @@ def lines_of(db: sqlite3.Connection) -> Iterator[str]:
         if record.status != RUNNING:
             epochs = [_values(EPOCH_FIELDS, epoch) for epoch in record.epochs]
             yield _line("run", {**_values(RUN_FIELDS, record), "epochs": epochs})
+    for info, log in read_logs(db):
+        yield _line("search", dataclasses.asdict(info))
+        place = {"search": info.name, "generation": info.generation}
+        yield from (_line("search_event", {**place, **dataclasses.asdict(event)}) for event in log)
 
 
-def read_jsonl(path: Path) -> Iterator[RunRecord | StudyLabels]:
+def read_jsonl(path: Path) -> Iterator[Thing]:
     """Yield what a file of JSON lines holds: the right fields, their values still unchecked.
 
     Raises:
         UsageError: not such a file, or a line that is none, by its number.
     """
-    number = 0
+    number = format = 0
     try:
         with path.open(encoding="utf-8") as file:
             while text := file.readline(_LONGEST_LINE):
                 number += 1
                 if number == 1:
-                    _check_first(text)
+                    format = _format_in(text)
                 else:
-                    yield _thing(*_parsed(text))
+                    yield _thing(*_parsed(text), format=format)
     except UnicodeDecodeError:
         raise UsageError(f"{path} is neither a ledger nor JSON lines exported from one") from None
     except OSError as error:
@@ -98,7 +114,7 @@ def _parsed(text: str) -> tuple[str, dict[str, Any]]:
     except (ValueError, RecursionError):
         raise _LineError("is not one JSON value, or is cut off") from None
     if not (isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict)):
-        raise _LineError("is not an object with one key, 'study' or 'run', that holds an object")
+        raise _LineError("is not an object with one key, such as 'study' or 'run', that holds an object")
     return next(iter(value.items()))
 
 
@@ -106,13 +122,19 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _LineError(f"holds {name}, which is no JSON")
 
 
-def _check_first(text: str) -> None:
+def _format_in(text: str) -> int:
+    """Return the format that the first line names; a newer one may hold fields besides."""
     kind, values = _parsed(text)
-    if kind != "ledger" or values != {"format": FORMAT}:
+    given = values.get("format") if kind == "ledger" else None
+    format = given if isinstance(given, int) and not isinstance(given, bool) else 0
+    if format > FORMAT:
+        raise _LineError(f"is of a newer kbnd (export format {format}, this kbnd knows up to {FORMAT}): upgrade kbnd")
+    if format not in _REQUIRED_OF_STUDY or len(values) > 1:
         raise _LineError(f'should be {{"ledger": {{"format": {FORMAT}}}}}, received {text!r:.60}')
+    return format
 
 
-def _thing(kind: str, values: dict[str, Any]) -> RunRecord | StudyLabels:
+def _thing(kind: str, values: dict[str, Any], *, format: int) -> Thing:
     if kind == "run":
         epochs = values.pop("epochs", [])
         if not (isinstance(epochs, list) and all(isinstance(epoch, dict) for epoch in epochs)):
@@ -120,14 +142,20 @@ def _thing(kind: str, values: dict[str, Any]) -> RunRecord | StudyLabels:
         history = tuple(EpochRecord(**_arguments(EPOCH_FIELDS, epoch)) for epoch in epochs)
         return RunRecord(**_arguments(RUN_FIELDS, values), epochs=history)
     if kind == "study":
-        _check_keys(values, allowed=_STUDY_KEYS, required=("name", "digest", "labels"))
+        _check_keys(values, allowed=_STUDY_KEYS, required=_REQUIRED_OF_STUDY[format])
         if not (isinstance(values["labels"], list) and all(isinstance(label, list) for label in values["labels"])):
             raise _LineError("labels is not a list of lists")
         labels = [tuple(label) for label in values["labels"]]
         texts = (values.get("title", ""), values.get("difference", ""), values["digest"])
         about = StudyInfo(*texts, values.get("baselines", {}))
         return StudyLabels(values["name"], about, values.get("is_current") is True, labels)
-    raise _LineError(f"describes a {kind!r:.40}, not a study or a run")
+    if kind == "search":
+        _check_keys(values, allowed=_SEARCH_KEYS, required=_SEARCH_KEYS)
+        return SearchInfo(**values)
+    if kind == "search_event":
+        _check_keys(values, allowed=_EVENT_KEYS, required=_EVENT_KEYS)
+        return LoggedEvent(values.pop("search"), values.pop("generation"), SearchEvent(**values))
+    raise _LineError(f"describes a {kind!r:.40}, not a study, a run or a search")
 
 
 def _arguments(fields: dict[str, Field], values: dict[str, Any]) -> dict[str, Any]:

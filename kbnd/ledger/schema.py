@@ -1,12 +1,14 @@
 """The tables of a ledger, and how the fields of a record become SQLite values.
 
-| table     | one row per                       | written by                    |
-|-----------|-----------------------------------|-------------------------------|
-| `runs`    | run                               | `begin`, `finish`, `import_`  |
-| `epochs`  | run and epoch                     | `add_epoch`, `finish`         |
-| `studies` | study: its current definition     | `assign`                      |
-| `labels`  | study, definition, arm, seed, replicate -> run | `assign`         |
-| `claims`  | run that some process is training | `claim`, the heartbeat        |
+| table           | one row per                                    | written by                   |
+|-----------------|------------------------------------------------|------------------------------|
+| `runs`          | run                                            | `begin`, `finish`, `import_` |
+| `epochs`        | run and epoch                                  | `add_epoch`, `finish`        |
+| `studies`       | study: its current definition                  | `assign`                     |
+| `labels`        | study, definition, arm, seed, replicate -> run | `assign`                     |
+| `claims`        | run that some process is training              | `claim`, the heartbeat       |
+| `searches`      | search and generation                          | `begin_search`, `import_`    |
+| `search_events` | entry in the log of a search                   | `append_event`, `import_`    |
 
 A label may name a run that is not stored yet: it is planned. The definitions a study had earlier keep their labels,
 so that two drivers of one study with different settings do not rob each other: each reads its own by digest.
@@ -66,10 +68,21 @@ _FIRST = (
 
 _OWN_BASELINES = ("ALTER TABLE studies ADD COLUMN baselines TEXT NOT NULL DEFAULT '{}'",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES)
+_SEARCHES = (
+    """CREATE TABLE searches (
+        search TEXT NOT NULL, generation INTEGER NOT NULL, definition TEXT NOT NULL, created_at TEXT NOT NULL,
+        PRIMARY KEY (search, generation)) WITHOUT ROWID""",
+    """CREATE TABLE search_events (
+        search TEXT NOT NULL, generation INTEGER NOT NULL, event INTEGER NOT NULL, kind TEXT NOT NULL,
+        ordinal INTEGER NOT NULL, body TEXT NOT NULL, at TEXT NOT NULL,
+        PRIMARY KEY (search, generation, event),
+        FOREIGN KEY (search, generation) REFERENCES searches (search, generation) ON DELETE CASCADE) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES, _SEARCHES)
 """Statements that take a ledger of format i to i + 1; the format is SQLite's `user_version`. Only ever appended to."""
 
-TABLES = ("runs", "epochs", "studies", "labels", "claims")
+TABLES = ("runs", "epochs", "studies", "labels", "claims", "searches", "search_events")
 
 Kind = Literal["text", "count", "number", "flag", "json", "bits"]
 
@@ -131,12 +144,15 @@ def decode(fields: dict[str, Field], row: tuple[Any, ...]) -> dict[str, Any]:
     return {name: _decoded(field.kind, value) for (name, field), value in zip(fields.items(), row, strict=True)}
 
 
+def decoded_json(text: Any) -> Any:
+    """Return what a JSON text says; anything else is left for `checks`."""
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except (ValueError, RecursionError):
+        return text
+
+
 def _decoded(kind: Kind, value: Any) -> Any:
     if kind == "flag" and value in (0, 1):
         return bool(value)
-    if kind == "json" and isinstance(value, str):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
+    return decoded_json(value) if kind == "json" else value

@@ -1,7 +1,7 @@
-"""`Ledger`: what training and analysis ask of the one file that remembers every run.
+"""`Ledger`: the one file that remembers every run, opened.
 
-A driver claims a run, begins it, adds its epochs, finishes it; a reader asks for tables. Each write is one transaction,
-so that `kill -9` at any instant loses at most the epoch in flight.
+A driver claims a run, begins it, adds its epochs, finishes it; what a reader asks for stands in `kbnd.ledger.reader`.
+Each write is one transaction, so that `kill -9` at any instant loses at most the epoch in flight.
 """
 
 from __future__ import annotations
@@ -13,29 +13,33 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import Any, Self
 
-from kbnd.errors import LedgerClaimedError, UsageError, unknown
-from kbnd.ledger import claims, exchange, neighbours, rows
-from kbnd.ledger.checks import problems_in, problems_of_labels
+from kbnd.errors import LedgerClaimedError, UsageError
+from kbnd.ledger import claims, exchange, neighbours, rows, searches
+from kbnd.ledger.checks import problems_of_event, problems_of_labels, problems_of_search
 from kbnd.ledger.claims import Claim, ClaimResult
-from kbnd.ledger.database import open_database, snapshot, transaction, translated
+from kbnd.ledger.database import open_database, transaction, translated
 from kbnd.ledger.exchange import Merged
-from kbnd.ledger.jsonl import lines_of
+from kbnd.ledger.reader import Reader
 from kbnd.ledger.rows import Label, StudyInfo
-from kbnd.records import HITS, EpochRecord, RunRecord
-
-if TYPE_CHECKING:
-    import pandas as pd
+from kbnd.records import HITS, EpochRecord, RunRecord, SearchEvent, SearchInfo
 
 FAILURES = ("failed", "oom")
 """Statuses that are taken as they are unless a retry is asked for."""
 
-Format = Literal["jsonl", "csv", "parquet"]
 
+class Ledger(Reader):
+    """One open ledger, for the thread that opened it; a context manager.
 
-class Ledger:
-    """One open ledger, for the thread that opened it; a context manager."""
+    Who is answered `claimed` trains the run and stores it:
+
+    >>> with Ledger.open("kbnd.sqlite") as ledger:
+    ...     answer = ledger.claim("0123456789abcdef")
+    ...     stored = ledger.get("0123456789abcdef")
+    ...     print(answer, stored, ledger.studies(), len(ledger.runs()))
+    claimed None [] 0
+    """
 
     def __init__(self, db: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
         """Use `Ledger.open`."""
@@ -79,22 +83,6 @@ class Ledger:
                 self._db.execute("DELETE FROM claims WHERE token = ?", (self._token,))
             self._held.clear()
         self._db.close()
-
-    def get(self, run_id: str) -> RunRecord | None:
-        """Return a run with the epochs stored so far (status `running` while it is trained), or None."""
-        with snapshot(self._db, self.path):
-            return rows.read_run(self._db, run_id)
-
-    def status(self, run_id: str) -> str | None:
-        """Return the status of a run: `running`, one of `kbnd.records.Status`, or None where it is not stored."""
-        with translated(self.path):
-            row = self._db.execute("SELECT status FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return None if row is None else row[0]
-
-    def records(self) -> list[RunRecord]:
-        """Return every stored run by run_id."""
-        with snapshot(self._db, self.path):
-            return list(rows.read_runs(self._db))
 
     def begin(self, record: RunRecord, *, keep_epochs: int = 0) -> None:
         """Store that a run is being trained (status `running`).
@@ -189,67 +177,47 @@ class Ledger:
             rows.write_labels(self._db, study, digest, mapped, replace=True)
             rows.write_study(self._db, study, about, replace=True)
 
-    def about(self, study: str) -> StudyInfo:
-        """Return what the current definition of a study says of itself."""
-        self._check_study(study)
-        with translated(self.path):
-            about = rows.read_study(self._db, study)
-        for problem in problems_of_labels(study, about, ()):
-            raise UsageError(f"study {study} in {self.path}: {problem}")
-        return about
-
-    def arms(self, study: str) -> list[str]:
-        """Return the arms of a study in the order of its labels, planned ones too: the baseline first."""
-        self._check_study(study)
-        with translated(self.path):
-            return rows.read_arms(self._db, study)
-
-    def studies(self) -> list[str]:
-        """Return the names of the studies, the one assigned last at the end."""
-        with translated(self.path):
-            return [study for (study,) in self._db.execute("SELECT study FROM studies ORDER BY assigned_at, study")]
-
-    def runs(self, study: str | None = None, *, digest: str | None = None) -> pd.DataFrame:
-        """Return the table of runs.csv: one row per stored run of a study, in the order of its labels.
+    def begin_search(self, name: str, definition: Mapping[str, Any], *, fresh: bool = False) -> SearchInfo:
+        """Begin a search, or return the one to continue: the latest of this name, begun with the same definition.
 
         Args:
-            study: its name; None is every run in the ledger, once for each study it serves.
-            digest: an earlier definition of the study; None is the current one.
-        """
-        from kbnd.ledger.frames import read_run_frame
-
-        self._check_study(study)
-        with translated(self.path):
-            return read_run_frame(self._db, study, digest)
-
-    def epochs(self, study: str | None = None, *, digest: str | None = None) -> pd.DataFrame:
-        """Return the table of epochs.csv: one row per epoch of the runs that `runs` returns."""
-        from kbnd.ledger.frames import read_epoch_frame
-
-        self._check_study(study)
-        with translated(self.path):
-            return read_epoch_frame(self._db, study, digest)
-
-    def export(self, path: str | os.PathLike[str], format: Format = "jsonl", *, study: str | None = None) -> list[Path]:
-        """Write the ledger for other programs and return the files written.
-
-        `jsonl` is everything in the file `path`, to be imported again; `csv` and `parquet` are runs and epochs as two
-        tables in the folder `path`, where `study` limits them.
-        """
-        if format not in get_args(Format):
-            raise unknown("format", format, get_args(Format))
-        if format != "jsonl":
-            return exchange.write_tables(Path(path), format, {"runs": self.runs(study), "epochs": self.epochs(study)})
-        if study is not None:
-            raise UsageError("format 'jsonl' exports the whole ledger: leave out the study")
-        with snapshot(self._db, self.path):
-            return [exchange.write_lines(Path(path), lines_of(self._db))]
-
-    def import_(self, path: str | os.PathLike[str]) -> Merged:
-        """Merge the runs and labels of another ledger, or of JSON lines exported from one; all of them or none.
+            name: of the search.
+            definition: JSON values of everything that makes its proposals what they are.
+            fresh: begin anew in any case; the searches of this name that there are stay as they are.
 
         Raises:
-            UsageError: no such file, a run that cannot be true, or one run with two results (both are shown).
+            ResumeMismatchError: the latest was begun with another definition; every field that differs is named.
+            UsageError: a name or definition that cannot be stored.
+        """
+        asked = dict(definition)
+        for problem in problems_of_search(SearchInfo(name, 1, asked, searches.now())):
+            raise UsageError(problem)
+        with self._writing():
+            return searches.begin(self._db, name, asked, fresh=fresh)
+
+    def append_event(self, info: SearchInfo, event: SearchEvent) -> bool:
+        """Store the next entry of a search's log, if it is that, and return whether it was.
+
+        False means that another driver has stored an entry of this number first: read the log again before you append.
+
+        Raises:
+            UsageError: an entry that cannot be true, or a search that was not begun in this ledger.
+        """
+        for problem in problems_of_event(event):
+            raise UsageError(f"event {event.event!r} of search {info.name}: {problem}")
+        with self._writing():
+            if searches.read_search(self._db, info.name, info.generation) is None:
+                raise UsageError(f"search {info.name!r}, generation {info.generation}, was not begun in {self.path}")
+            if event.event == searches.last_event(self._db, info) + 1:
+                searches.check_candidate(self._db, info, event)
+            return searches.append(self._db, info, event)
+
+    def import_(self, path: str | os.PathLike[str]) -> Merged:
+        """Merge the runs, labels and searches of another ledger, or of JSON lines exported from one; all or nothing.
+
+        Raises:
+            UsageError: no such file, something that cannot be true, or one run with two results, one search with two
+                logs (both are shown).
         """
         source = Path(path)
         if source.exists() and source.samefile(self.path):
@@ -261,11 +229,6 @@ class Ledger:
         """Store runs that were trained elsewhere, as `import_` does."""
         with self._writing():
             return exchange.merge(self._db, records, here=self.path, source="what was given")
-
-    def verify(self) -> list[str]:
-        """Return one sentence for each thing that is wrong: SQLite's own checks, counts, ranges, digests."""
-        with snapshot(self._db, self.path):
-            return list(problems_in(self._db))
 
     @contextmanager
     def _writing(self, run_id: str | None = None) -> Iterator[None]:
@@ -287,10 +250,6 @@ class Ledger:
             raise LedgerClaimedError(f"run {run_id} was taken over by {holder}: this result was not stored")
         if (status := self.status(run_id)) in HITS:
             raise UsageError(f"run {run_id} is {status}: a result is never replaced")
-
-    def _check_study(self, study: str | None) -> None:
-        if study is not None and study not in (known := self.studies()):
-            raise unknown("study", study, known) if known else UsageError(f"{self.path} holds no study")
 
     def _let_go(self, run_id: str) -> None:
         self._held.discard(run_id)

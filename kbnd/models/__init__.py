@@ -23,7 +23,7 @@ from kbnd.models.cnns import deeper_cnn, simple_cnn
 from kbnd.models.costs import Cost, cost
 from kbnd.models.lenet import UNITS as LENET5_UNITS
 from kbnd.models.lenet import lenet5
-from kbnd.models.registry import MODELS, build, check, resolve
+from kbnd.models.registry import MODELS, build, check, resolve, smallest_side
 from kbnd.models.resnets import resnet
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "resnet",
     "resolve",
     "simple_cnn",
+    "smallest_side",
 ]
 
 saved.register()

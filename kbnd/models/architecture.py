@@ -20,7 +20,7 @@ from kbnd.models.canonical import canonical_residual, canonical_spec
 from kbnd.models.chains import Fitted, as_they_are
 from kbnd.models.placement import Placed, Plan, Unit, place, placed
 from kbnd.models.residual import RULES, Block, Residual, parts, place_residual
-from kbnd.models.sizes import check_input
+from kbnd.models.sizes import check_input, smallest_side
 from kbnd.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -84,6 +84,10 @@ class Architecture:
         check_input(spec.name, units, input_shape, classes)
         return placed(self.fitted(units, input_shape), plan, classes)
 
+    def smallest_side(self, spec: ModelSpec) -> int:
+        """Return the smallest height (or width) of images that the network of a spec can be built for."""
+        return smallest_side(self._units(spec))
+
     def arguments(self, spec: ModelSpec) -> dict[str, Any]:
         """Return what the builder is called with, beside the shape and the classes."""
         return {
@@ -142,6 +146,10 @@ class ResidualArchitecture:
         self.plan(spec)
         check_input(spec.name, (), input_shape, classes)
         return parts(self._network(spec), classes=classes)
+
+    def smallest_side(self, spec: ModelSpec) -> int:  # noqa: ARG002 (one signature for all)
+        """As `Architecture.smallest_side`: 1."""
+        return smallest_side(())
 
     def arguments(self, spec: ModelSpec) -> dict[str, Any]:
         """As `Architecture.arguments`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from kbnd.errors import unknown
 from kbnd.models import alexnets, cnns, lenet
@@ -49,6 +50,16 @@ def resolve(spec: ModelSpec) -> ModelSpec:
     return find(spec.name).canonical(spec)
 
 
+def smallest_side(spec: ModelSpec) -> int:
+    """Return the smallest height (or width) of images that a network can be built for.
+
+    Raises:
+        UsageError: as `check`.
+    """
+    check(spec)
+    return find(spec.name).smallest_side(spec)
+
+
 def build(spec: ModelSpec, *, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """Return the uncompiled network that a spec describes.
 
@@ -63,6 +74,23 @@ def build(spec: ModelSpec, *, input_shape: tuple[int, int, int], classes: int) -
     check(spec)
     architecture = find(spec.name)
     return architecture.builder(input_shape, classes, **architecture.arguments(spec))
+
+
+def named(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the network and the options that a name stands for: a residual network may carry its depth.
+
+    | text         | network  | options                                 |
+    |--------------|----------|-----------------------------------------|
+    | `resnet20`   | `resnet` | `depth = 20`                            |
+    | `resnet164b` | `resnet` | `depth = 164`, `block = "bottleneck"`   |
+    | else         | itself   |                                         |
+
+    Whether there is such a network, and whether the depth fits, is said by `check`.
+    """
+    match = re.fullmatch(r"resnet(\d{1,6})(b?)", text, flags=re.ASCII)
+    if match is None:
+        return text, {}
+    return "resnet", {"depth": int(match[1]), **({"block": "bottleneck"} if match[2] else {})}
 
 
 def find(name: str) -> Architecture | ResidualArchitecture:

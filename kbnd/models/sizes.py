@@ -27,12 +27,17 @@ def check_input(network: str, units: Sequence[Unit], input_shape: Sequence[int],
         raise UsageError(f"input_shape should be (height, width, channels), received {input_shape!r}")
     if not is_count(classes) or classes < 2:
         raise UsageError(f"classes should be a whole number from 2, received {classes!r}")
-    if min(output_side(units, side) for side in sizes[:2]) == 0:
-        least = next(side for side in range(1, 10_000) if output_side(units, side))
+    least = smallest_side(units)
+    if min(sizes[:2]) < least:
         raise UsageError(
             f"{network} needs images of at least {least}x{least}, received {sizes[0]}x{sizes[1]}: "
             "choose another image size"
         )
+
+
+def smallest_side(units: Sequence[Unit]) -> int:
+    """Return the smallest height (or width) of images of which the chain of units leaves something."""
+    return next(side for side in range(1, 10_000) if output_side(units, side))
 
 
 def output_side(units: Sequence[Unit], side: int) -> int:

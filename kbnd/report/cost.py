@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from kbnd.analysis.timing import time_ratios
 from kbnd.report.dots import possible
 from kbnd.report.frames import Frames
+from kbnd.report.notes import NO_INTERVAL
 from kbnd.report.numbers import in_unit, quantity
 from kbnd.report.style import colours, label_points, markers, short_label
 
@@ -53,7 +54,8 @@ def cost_figure(frames: Frames, metric: str) -> Figure | None:
     _legend(axes, is_beside=not has_room)
     time_label = quantity(str(ratios["metric"].iloc[0])).label.lower()
     axes.set(xlabel=f"{time_label}, ratio to {frames.baseline}", ylabel=in_unit(shown.label, shown.unit))
-    axes.set_title("Accuracy against time, 95 % intervals")
+    has_intervals = any(row["n"] > 1 or times[row["arm"]]["n"] > 1 for row in rows)
+    axes.set_title(f"Accuracy against time, {'95 % intervals' if has_intervals else NO_INTERVAL}")
     _frame(axes, np.array([(x, y) for x, y, _, _ in points]))
     label_points(figure, axes, points)
     return figure

@@ -25,6 +25,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from kbnd.analysis.stats import mean_interval
+from kbnd.report.notes import NO_INTERVAL
 from kbnd.report.numbers import in_unit, quantity
 from kbnd.report.style import GREY, coloured_title, colours, shades, short_label, title_size
 
@@ -78,7 +79,7 @@ def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mappi
         runs: columns of runs.csv; only done runs of replicate 0 are drawn.
         epochs: columns of epochs.csv.
         references: arm -> the arm behind its panel, in the order of the panels; an arm that is its own reference has
-            no panel unless no other has one.
+            a panel only where it stands behind none.
     """
     first = runs[runs["replicate"] == 0]
     chosen = epochs[epochs["run_id"].isin(first.loc[first["status"] == "done", "run_id"])]
@@ -91,7 +92,7 @@ def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mappi
     means = pd.concat([curve.mean(axis=1) for curve in curves.values()])
     is_high = bool(means.max() >= HIGH)
     if is_high:
-        _space_by_error(grid[0], means)
+        space_by_error(grid[0], means)
     colour = colours(references, next(iter(references.values())))
     counts = {arm: _counted(first[first["arm"] == arm]) for arm in references}
     is_joined = any(len(panel.members) > 1 for panel in panels)
@@ -111,7 +112,8 @@ def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mappi
 
 def panels_of(references: Mapping[str, str]) -> list[Panel]:
     """Return the panels: one for each arm with a reference, or for each family of them where that is too many."""
-    arms = [arm for arm in references if arm != references[arm]] or list(references)
+    behind_others = {reference for arm, reference in references.items() if arm != reference}
+    arms = [arm for arm in references if arm != references[arm] or arm not in behind_others]
     behind = {arm: references[arm] if references[arm] != arm else None for arm in arms}
     if len(arms) <= MOST_PANELS:
         return [Panel(arm, behind[arm], {arm: ""}) for arm in arms]
@@ -173,11 +175,11 @@ def _say(figure: Figure, panels: Sequence[Panel], curves: Mapping[str, pd.DataFr
             place: Any = {"ha": "right", "va": "bottom", "transform": axes.transAxes}
             axes.text(0.99, 0.02, f"grey: {panel.reference}", fontsize=7, color=GREY, **place)
     n = max(curve.shape[1] for curve in curves.values())
-    around = "thin: each seed" if n < N_FOR_BAND else "95 % interval"
+    around = "mean over seeds, " + ("thin: each seed" if n < N_FOR_BAND else "95 % interval")
     if any(len(panel.members) > 1 for panel in panels):
-        around = f"n = {n} where no other is given"
+        around = f"mean over seeds, n = {n} where no other is given"
     said = "" if not behind else f"grey, dashed: {behind[0] if len(behind) == 1 else 'as named'};  "
-    figure.supxlabel(f"epoch    ({said}mean over seeds, {around})", fontsize=9)
+    figure.supxlabel(f"epoch    ({said}{around if n > 1 else NO_INTERVAL})", fontsize=9)
 
 
 def _usual(counts: Mapping[str, str]) -> str:
@@ -185,7 +187,7 @@ def _usual(counts: Mapping[str, str]) -> str:
     return max(dict.fromkeys(values), key=values.count)
 
 
-def _space_by_error(axes: Axes, means: pd.Series) -> None:
+def space_by_error(axes: Axes, means: pd.Series) -> None:
     """Space accuracies by the logarithm of the error: a linear axis shows the end, which decides, as one flat line.
 
     The means alone set the limits, or the interval of a few seeds would.

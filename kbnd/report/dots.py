@@ -6,7 +6,7 @@ baseline of that row, where arms have their own, to the right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,15 @@ from matplotlib.figure import Figure
 
 from kbnd.analysis.compare import pairs_of
 from kbnd.analysis.selection import measured
-from kbnd.analysis.timing import control_name
+from kbnd.analysis.timing import is_control, noise_floor
 from kbnd.report.frames import Frames
+from kbnd.report.notes import NO_INTERVAL
 from kbnd.report.numbers import in_unit, quantity
 from kbnd.report.style import GREY, INK, colours
-from kbnd.report.tables import noise_floor
 
 Limits = tuple[float, float]
+
+ONE_BLOCK = "one block: no interval, no noise floor"
 
 
 def accuracy_figure(frames: Frames, metric: str) -> Figure | None:
@@ -51,32 +53,36 @@ def accuracy_figure(frames: Frames, metric: str) -> Figure | None:
     against = _name_baselines(right, rows)
     right.set(xlabel=in_unit(f"arm minus {against}", shown.difference_unit), title="Difference, paired by seed")
     has_intervals = any(np.isfinite(row["ci_low"]) for row in rows)
-    marks = "small: one seed    large: mean" + (" with 95 % interval" if has_intervals else ", n = 1: no interval")
+    marks = "small: one seed    large: mean with 95 % interval" if has_intervals else NO_INTERVAL
     has_published = any(np.isfinite(row["published"]) for row in rows)
     figure.supxlabel(marks + ("    diamond: published" if has_published else ""), fontsize=8, color=GREY)
     return figure
 
 
 def time_figure(ratios: pd.DataFrame) -> Figure | None:
-    """Draw each arm's time ratio with its interval over the band that the A/A control cannot resolve."""
+    """Draw each arm's time ratio with its interval over the band that the A/A control of its baseline cannot resolve.
+
+    Each row has its own band: of a baseline timed in other blocks it is another one, or none.
+    """
     rows = ratios[ratios["n"] > 0].to_dict("records")
     if len(rows) < 2:
         return None
     baseline, shown = str(ratios["baseline"].iloc[0]), quantity(str(ratios["metric"].iloc[0]))
-    control = control_name(baseline)
-    colour = colours([row["arm"] for row in rows if row["arm"] != control], baseline) | {control: GREY}
-    figure = Figure(figsize=(6.4 + 0.9 * (ratios["baseline"].nunique() > 1), 1.3 + 0.33 * len(rows)))
+    controls = set(ratios.loc[is_control(ratios), "arm"])
+    colour = colours([row["arm"] for row in rows if row["arm"] not in controls], baseline)
+    colour |= dict.fromkeys(controls, GREY)
+    has_many = ratios.loc[~is_control(ratios), "baseline"].nunique() > 1
+    figure = Figure(figsize=(6.4 + 0.9 * has_many, 1.3 + 0.33 * len(rows)))
     axes = figure.subplots()
-    floor, band = noise_floor(ratios), "noise floor unknown"
-    if np.isfinite(floor):
-        axes.axvspan(1 / floor, floor, color=GREY, alpha=0.15, lw=0)
-        band = f"grey: noise floor of {control}"
-    figure.supxlabel(f"large: geometric mean over blocks with 95 % interval    {band}", fontsize=8, color=GREY)
+    band = _bands(axes, rows, ratios)
+    has_intervals = any(np.isfinite(row["ci_low"]) for row in rows)
+    marks = f"large: geometric mean over blocks with 95 % interval    {band}" if has_intervals else ONE_BLOCK
+    figure.supxlabel(marks, fontsize=8, color=GREY)
     axes.axvline(1, color=INK, lw=0.8)
     for y, row in enumerate(rows):
         _row(axes, y, pd.Series(dtype=float), row["ratio"], (row["ci_low"], row["ci_high"]), colour=colour[row["arm"]])
     _name_rows(axes, [f"{row['arm']}  n={row['n']}" for row in rows])
-    against = _name_baselines(axes, rows)
+    against = _name_baselines(axes, rows, controls=controls)
     axes.set(xlabel=f"ratio to {against}, paired by block", title=shown.label)
     return figure
 
@@ -84,6 +90,16 @@ def time_figure(ratios: pd.DataFrame) -> Figure | None:
 def possible(row: dict[Any, Any]) -> Limits:
     """Return the interval of a mean without what no accuracy can be, below 0 or above 1."""
     return (max(row["ci_low"], 0.0), min(row["ci_high"], 1.0)) if row["n"] > 1 else (np.nan, np.nan)
+
+
+def _bands(axes: Axes, rows: Sequence[dict[Any, Any]], ratios: pd.DataFrame) -> str:
+    """Lay behind each row what its noise floor does not resolve; return in words whose floor that is."""
+    floors = {control: noise_floor(ratios, control) for control in ratios["control"].unique()}
+    for y, row in enumerate(rows):
+        if np.isfinite(floor := floors[row["control"]]):
+            axes.fill_betweenx([y - 0.5, y + 0.5], 1 / floor, floor, color=GREY, alpha=0.15, lw=0)
+    known = [str(control) for control, floor in floors.items() if np.isfinite(floor)]
+    return f"grey: noise floor of {', '.join(known)}" if known else "no noise floor was measured"
 
 
 def _row(
@@ -102,9 +118,12 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
-def _name_baselines(axes: Axes, rows: Sequence[dict[Any, Any]]) -> str:
-    """Write beside each row what it is compared with, where that differs; return what an axis calls it."""
-    baselines = list(dict.fromkeys(str(row["baseline"]) for row in rows))
+def _name_baselines(axes: Axes, rows: Sequence[dict[Any, Any]], *, controls: Collection[str] = ()) -> str:
+    """Write beside each row what it is compared with, where that differs; return what an axis calls it.
+
+    A control, which may be another arm's, is named after what it is compared with.
+    """
+    baselines = list(dict.fromkeys(str(row["baseline"]) for row in rows if row["arm"] not in controls))
     if len(baselines) == 1:
         return baselines[0]
     place: Any = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 7.5, "color": GREY}

@@ -66,10 +66,10 @@ def draw(
     with mpl.rc_context(STYLE):
         figures = {name: drawn(frames, metric) for name, drawn in FIGURES.items()}
         said = [*difference_notes(difference), *data_notes(data_note)]
-        return {name: _contents(figure, said) for name, figure in figures.items() if figure is not None}
+        return {name: contents_of(figure, said) for name, figure in figures.items() if figure is not None}
 
 
-def _contents(figure: Figure, said: Sequence[str]) -> dict[str, bytes]:
+def contents_of(figure: Figure, said: Sequence[str]) -> dict[str, bytes]:
     """The bytes of a figure in every format, with what must be said beside its numbers above it."""
     if said:
         lines = [textwrap.fill(note, int(14 * figure.get_figwidth())) for note in said]

@@ -12,11 +12,19 @@ import numpy as np
 import pandas as pd
 
 from kbnd.analysis.stats import N_NONPARAMETRIC
-from kbnd.analysis.timing import N_BLOCKS_ADVISED, control_name
+from kbnd.analysis.timing import N_BLOCKS_ADVISED, is_control, noise_floor
 from kbnd.report.numbers import quantity
 from kbnd.report.render import PLUS_MINUS
 
 DIFFERENT = "a different experiment"
+
+BY_VALIDATION = "nothing was looked at on test images"
+"""What the difference of an experiment ends with that something is chosen by; a ledger keeps it, and tells by it."""
+
+NO_FLOOR = "it takes an arm that was run twice (A/A) in two of the blocks or more"
+
+NO_INTERVAL = "one run per arm: no interval"
+"""What a picture says where one value stands for each arm."""
 
 
 def tag(difference: str) -> str:
@@ -60,11 +68,12 @@ def comparison_notes(rows: pd.DataFrame) -> list[str]:
     """
     n_pairs = rows.loc[rows["arm"] != rows["baseline"], "n_pairs"]
     n_compared = int((n_pairs > 1).sum())
-    unit = " in percentage points (pp)" if quantity(str(rows["metric"].iloc[0])).difference_unit == "pp" else ""
+    unit = "in percentage points (pp)" if quantity(str(rows["metric"].iloc[0])).difference_unit == "pp" else ""
     notes = []
     if n_compared:
-        baseline = "baseline" if rows["baseline"].nunique() == 1 else "the arm it stands against,"
-        notes.append(f"Diff: arm minus {baseline}{unit}; mean {PLUS_MINUS} half a 95 % t-interval; n: pairs.")
+        baseline, comma = ("baseline", "") if rows["baseline"].nunique() == 1 else ("the arm it stands against", ",")
+        against = f"{baseline}{comma} {unit}" if unit else baseline
+        notes.append(f"Diff: arm minus {against}; mean {PLUS_MINUS} half a 95 % t-interval; n: pairs.")
         notes.append("Higher, lower: the t-interval of the difference lies wholly above or below 0.")
     if n_compared > 1:
         notes.append(f"Intervals are not adjusted for {n_compared} comparisons: one in 20 misses its truth.")
@@ -109,37 +118,54 @@ def lost_notes(rows: pd.DataFrame) -> list[str]:
     return notes
 
 
-def time_notes(ratios: pd.DataFrame, *, floor: float) -> list[str]:
+def time_notes(ratios: pd.DataFrame) -> list[str]:
     """Return the notes of a table of time ratios.
 
     Args:
         ratios: from `kbnd.analysis.timing.time_ratios`.
-        floor: `kbnd.report.tables.noise_floor` of them; nan without a control.
     """
-    baseline = str(ratios["baseline"].iloc[0])
     others = ratios[ratios["arm"] != ratios["baseline"]]
-    control = others[others["arm"] == control_name(baseline)]
     n_blocks = int(others["n"].max()) if len(others) else 0
     if n_blocks == 0:
         reason = (
             "no run has a second epoch" if ratios["median_s"].isna().all() else "none shares machine, session and block"
         )
         return [f"No times can be compared: {reason}, or others ran on the machine meanwhile."]
-    notes = ["Ratio: geometric mean over blocks, t-interval; epochs that held compilation are left out."]
-    if np.isfinite(floor):
-        n = int(control["n"].iloc[0])
-        notes.append(
-            f"Noise floor: {baseline} against itself in {n} blocks cannot resolve ratios within "
-            f"{1 / floor:.3f} to {floor:.3f}. Slower, faster: the interval excludes 1 and the ratio lies beyond them."
-        )
-    else:
-        notes.append(f"Noise floor unknown: it needs {baseline} twice (A/A) in two blocks or more.")
+    ratio = "geometric mean over blocks, t-interval" if n_blocks > 1 else "of one block, without an interval"
+    notes = [f"Ratio: {ratio}; epochs that held compilation are left out."]
+    notes += _floor_notes(ratios)
     if int(others.loc[others["n"] > 0, "n"].min()) < n_blocks:
         notes.append("A block that an interruption split serves only the arms on the baseline's side of it.")
     if n_blocks < N_BLOCKS_ADVISED:
         notes.append(
             f"{n_blocks} block{'s' * (n_blocks > 1)}: {N_BLOCKS_ADVISED} are advised for effects of a few percent."
         )
+    return notes
+
+
+def _floor_notes(ratios: pd.DataFrame) -> list[str]:
+    """What the controls cannot resolve, and which ratios are held against which of them, or against none."""
+    compared = ratios[(ratios["arm"] != ratios["baseline"]) & ~is_control(ratios) & (ratios["n"] > 0)]
+    held = {name: list(dict.fromkeys(rows["baseline"])) for name, rows in compared.groupby("control", sort=False)}
+    controls = {row["arm"]: row for row in ratios[is_control(ratios)].to_dict("records")}
+    floors = {name: noise_floor(ratios, name) for name in controls}
+    known = [name for name in controls if np.isfinite(floors[name])]
+    if not known:
+        return [f"No noise floor was measured, so no ratio is called slower or faster: {NO_FLOOR}."]
+    notes = []
+    for name in known:
+        twice, floor, references = controls[name]["baseline"], floors[name], held.get(name, [])
+        whose = f" of ratios to {', '.join(references)}" if references and len(held) > 1 else ""
+        notes.append(
+            f"Noise floor{whose}: {twice} against itself in {controls[name]['n']} blocks cannot resolve ratios within "
+            f"{1 / floor:.3f} to {floor:.3f}."
+        )
+        if others := [reference for reference in references if reference != twice]:
+            once = "other baselines" if len(held) == 1 else ", ".join(others)
+            notes.append(f"{twice} was run twice: ratios to {once} are held against its noise floor, as logarithms.")
+    notes.append("Slower, faster: the interval excludes 1 and the ratio lies beyond the noise floor.")
+    if lacking := [reference for name in held if name not in known for reference in held[name]]:
+        notes.append(f"No noise floor for ratios to {', '.join(lacking)}: {NO_FLOOR}.")
     return notes
 
 

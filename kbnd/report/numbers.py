@@ -6,7 +6,7 @@
 | `accuracy_gap`, `accuracy_gain`, `instability_K`  | pp                                       | 2                |
 | `epoch_cv`                                        | %, differences in pp                     | 2                |
 | `*_loss`, `loss_gap`                              | nats                                     | 4                |
-| `epochs_to_X`, `best_epoch`                       | epochs                                   | 2, 1             |
+| `epochs_to_X`; `best_epoch`, `plateau_epoch`      | epochs                                   | 2; 1             |
 | `*_s`                                             | s                                        | 1 to 4: see below |
 
 One image of 10,000 is 0.01 %. Times keep three digits of the smallest.
@@ -81,6 +81,7 @@ QUANTITIES = {
     "train_eval_loss": _loss("Training loss in eval mode", "Train loss (eval)"),
     "loss_gap": _loss("Loss gap, test minus training in eval mode", "Loss gap"),
     "best_epoch": _epochs("Epoch with the highest test accuracy", "Best epoch", 1),
+    "plateau_epoch": _epochs("First epoch within 1 pp of where test accuracy ends", "To plateau", 1),
     "fit_s": _time("Training time"),
     "steady_train_s": _time("Training time without warm-up"),
     "epoch_s": _time("Training time of an epoch"),

@@ -91,7 +91,7 @@ def _drop_stale(out_dir: Path, *, kept: Iterable[str]) -> None:
     # Not above: matplotlib would be loaded before a study trains, by those who only prove that they may write.
     from kbnd.report.figures import FIGURES, FORMATS
 
-    pictures = {f"figures/{name}.{suffix}" for name in FIGURES for suffix in FORMATS}
+    pictures = {f"figures/{name}.{suffix}" for name in (*FIGURES, "marginals") for suffix in FORMATS}
     with disk_errors(f"the output folder {out_dir}"):
         for name in (pictures | {"times.csv"}) - set(kept):
             (out_dir / name).unlink(missing_ok=True)

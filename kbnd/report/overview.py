@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from kbnd.analysis.compare import compare
+from kbnd.analysis.compare import METRICS, VALIDATION_METRICS, compare, without_test
+from kbnd.analysis.selection import measured
+from kbnd.analysis.stats import mean_interval
 from kbnd.analysis.timing import time_ratios
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
-from kbnd.records import RunRecord
+from kbnd.records import FRESH, RunRecord
 from kbnd.report.datasets import data_note, data_note_of
-from kbnd.report.notes import data_notes
+from kbnd.report.notes import BY_VALIDATION, data_notes
+from kbnd.report.numbers import plus_minus, quantity
 from kbnd.report.render import Table
 from kbnd.report.tables import report_tables
 
@@ -41,7 +45,7 @@ class Overview:
 
 
 def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None = None) -> Overview:
-    """Compare the arms of an experiment that a ledger holds.
+    """Compare the arms of an experiment that a ledger holds; a search's candidates by validation images alone.
 
     Args:
         path: the ledger.
@@ -54,6 +58,7 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     with Ledger.open(path, create=False, read_only=True) as ledger:
         study = _chosen(study, ledger.studies(), path)
         runs, about, arms = ledger.runs(study=study), ledger.about(study), ledger.arms(study)
+        is_search = study in ledger.searches()
     if runs.empty:
         raise UsageError(f"the experiment {study!r} in {path} has no runs yet")
     if baseline is not None and baseline not in arms:
@@ -61,11 +66,27 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     against: dict[str, Any] = {"baseline": baseline or arms[0], "arms": arms}
     if baseline is None:
         against["baselines"] = {arm: other for arm, other in about.baselines.items() if other in arms}
-    comparison, ratios = compare(runs, **against), time_ratios(runs, **against)
+    metrics: Sequence[str] = METRICS
+    if is_search or about.difference.endswith(BY_VALIDATION):
+        metrics, runs = VALIDATION_METRICS, without_test(runs, kept=(FRESH,) if is_search else ())
+    comparison, ratios = compare(runs, metrics=metrics, **against), time_ratios(runs, **against)
     rows = (("Experiment", study), ("Runs", f"{len(runs)} in {path}"))
-    tables = [Table(about.title or study, ("", ""), rows, align="ll")]
-    tables += report_tables(comparison, ratios, difference=about.difference, data_note=data_note_of(runs))
+    notes = _search_notes(runs) if is_search else ()
+    tables = [Table(about.title or study, ("", ""), rows, notes, align="ll")]
+    said: dict[str, Any] = {"difference": about.difference, "data_note": data_note_of(runs)}
+    tables += report_tables(comparison, ratios, metrics=metrics[:1], **said)
     return Overview(study, about.difference, comparison, ratios, tables)
+
+
+def _search_notes(runs: pd.DataFrame) -> tuple[str, ...]:
+    """What is not shown of candidates, and what the best of them reaches on test images with fresh seeds."""
+    notes = ["Candidates are compared by validation images: nothing was looked at on test images."]
+    reached = mean_interval(measured(runs, "test_accuracy")["test_accuracy"])
+    if reached.n:
+        shown = quantity("test_accuracy")
+        mean = plus_minus(shown, reached.estimate, reached.low, reached.high)
+        notes.append(f"Test accuracy of {FRESH}: {mean} {shown.unit}, n = {reached.n}.")
+    return tuple(notes)
 
 
 def as_json(overview: Overview) -> dict[str, Any]:
@@ -113,7 +134,8 @@ def run_tables(runs: pd.DataFrame, path: Path) -> list[Table]:
             for run in group.to_dict("records")
         ]
         notes = tuple(data_notes(data_note_of(group)))
-        tables.append(Table(f"{study}: {len(rows)} runs in {path}", columns, tuple(rows), notes, align="llrrllrrr"))
+        count = f"{len(rows)} run{'s' * (len(rows) != 1)}"
+        tables.append(Table(f"{study}: {count} in {path}", columns, tuple(rows), notes, align="llrrllrrr"))
     return tables or [Table(f"no runs in {path}", columns, (), align="llrrllrrr")]
 
 

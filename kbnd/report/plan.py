@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kbnd.report.render import DASH, Table
@@ -14,6 +15,17 @@ DAY_S = 86_400
 UNITS_S = ((2 * DAY_S, DAY_S, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))
 """From how many seconds on a time is said in which unit."""
 SIZES = ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (0.0, 1e3, "kB"))
+
+WIDTH, GAP = 100, 3
+"""Columns that a table may take, and those that a terminal puts between two of its own."""
+
+LEAST_ROOM = 24
+"""Columns that a folded text gets however wide the others are."""
+
+TIED, LONGEST_TIED = "\N{NO-BREAK SPACE}", 40
+"""What holds a field beside its value, and how long both together may be."""
+
+UNKNOWN_HELD = "the ledger's cannot be told before the data are decoded"
 
 HOW_TIMED = {
     "measured": "measured: median of the runs of the same recipe that the ledger holds from this machine.",
@@ -34,35 +46,68 @@ def rough_size(n_bytes: float) -> str:
 
 
 def plan_tables(found: Preview) -> list[Table]:
-    """Return the tables of a plan: what would be trained, and what it would cost."""
-    n_runs, n_left = sum(arm.n_runs for arm in found.arms), sum(arm.n_left for arm in found.arms)
+    """Return the tables of a plan, `WIDTH` columns wide: what would be trained, and what it would cost."""
+    n_runs = sum(arm.n_runs for arm in found.arms)
     is_known = all(arm.n_held is not None for arm in found.arms)
-    held = f"{n_runs - n_left} in the ledger" if is_known else "the ledger's cannot be told before the data are decoded"
+    held = f"{n_runs - found.n_left} in the ledger" if is_known else UNKNOWN_HELD
     control = " and the A/A control" if n_runs > found.seeds * len(found.arms) else ""
     of_what = f"{_counted(len(found.arms), 'arm')} x {_counted(found.seeds, 'seed')}{control}"
-    rows = [
-        ("Experiment", found.label),
-        ("Differs from the report", found.difference or "in nothing"),
+    rows = [("Report", found.report)] if found.report else []
+    rows += [("Experiment", found.label)]
+    if found.report or found.difference:  # a study of one's own differs from nothing but itself
+        rows += [("Differs from faithful", found.difference or "in nothing")]
+    rows += [
         ("Data", _data(found)),
-        ("Runs", f"{n_runs}: {of_what}; {held}, {n_left} to train"),
+        ("Runs", f"{n_runs}: {of_what}; {held}, {found.n_left} to train"),
         ("Time, estimated", _maybe(found.seconds, rough_time)),
         ("Memory, estimated", _maybe(found.memory_bytes, rough_size)),
         ("Disk, estimated", _maybe(found.disk_bytes, rough_size)),
     ]
-    about = Table(f"{found.title}: what would be trained", ("", ""), tuple(rows), tuple(_notes(found)), align="ll")
+    about = Table(found.title, ("", ""), _folded(rows, 1), tuple(_notes(found)), align="ll")
     return [about, _arms(found)]
 
 
 def _arms(found: Preview) -> Table:
-    columns = ("arm", "against", "what it changes", "parameters", "runs", "to train", "time of a run")
-    return Table("Arms", columns, tuple(_row(arm) for arm in found.arms), align="lllrrrr")
+    columns = ("Arm", "What it is", "Parameters", "To train", "Time of a run")
+    sources = {arm.source for arm in found.arms}
+    rows = [_row(arm, is_source_said=len(sources) > 1) for arm in found.arms]
+    notes = () if len(sources) > 1 else (f"Times are {sources.pop()}.",)
+    return Table("What would be trained", columns, _folded(rows, 1, columns), notes, align="llrrr")
 
 
-def _row(arm: ArmPreview) -> tuple[str, ...]:
-    time = DASH if arm.run_s is None else f"{rough_time(arm.run_s)}, {arm.source}"
+def _row(arm: ArmPreview, *, is_source_said: bool) -> tuple[str, ...]:
+    time = DASH if arm.run_s is None else rough_time(arm.run_s) + f", {arm.source}" * is_source_said
     parameters = DASH if arm.n_parameters is None else f"{arm.n_parameters:,}"
-    against = DASH if arm.baseline == arm.arm else arm.baseline
-    return (arm.arm, against, arm.changes, parameters, str(arm.n_runs), str(arm.n_left), time)
+    runs = str(arm.n_left) if arm.n_left == arm.n_runs else f"{arm.n_left} of {arm.n_runs}"
+    return (arm.arm, _what(arm), parameters, runs, time)
+
+
+def _what(arm: ArmPreview) -> str:
+    if arm.arm == arm.baseline:
+        return arm.changes
+    return f"as {arm.baseline}" if arm.changes == "nothing" else f"as {arm.baseline}, but {arm.changes}"
+
+
+def _folded(rows: Sequence[tuple[str, ...]], wide: int, columns: tuple[str, ...] = ()) -> tuple[tuple[str, ...], ...]:
+    """The rows with one wide column folded, so that the table fits."""
+    widths = [max(map(len, column)) for column in zip(*([columns] if columns else []), *rows, strict=True)]
+    room = max(WIDTH - sum(widths) + widths[wide] - GAP * (len(widths) - 1), LEAST_ROOM)
+    folded: list[tuple[str, ...]] = []
+    for row in rows:
+        lines = _lines(row[wide], room)
+        folded.append((*row[:wide], lines[0], *row[wide + 1 :]))
+        empty = [""] * len(row)
+        folded += [(*empty[:wide], line, *empty[wide + 1 :]) for line in lines[1:]]
+    return tuple(folded)
+
+
+def _lines(text: str, room: int) -> list[str]:
+    """The text in lines; a field stays beside its value."""
+    longest = min(room, LONGEST_TIED)
+    parts = [part.replace(" ", TIED) if len(part) <= longest else part for part in text.split(", ")]
+    tied = ", ".join(parts).replace(f"but{TIED}", "but ")
+    lines = textwrap.wrap(tied, room, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(TIED, " ") for line in lines] or [""]
 
 
 def _notes(found: Preview) -> list[str]:
@@ -75,9 +120,9 @@ def _notes(found: Preview) -> list[str]:
     notes += [HOW_TIMED[source] for source in sources if source in HOW_TIMED]
     if found.gpu and "estimated" in sources:
         notes.append(f"Times are this CPU's; with {found.gpu} they are shorter.")
-    if found.needs_gpu:
+    if found.needs_gpu and found.n_left:
         notes.append("This preset needs a GPU: on a CPU it starts with --yes only.")
-    return notes
+    return [*notes, *([found.claims] if found.claims else [])]
 
 
 def _data(found: Preview) -> str:

@@ -1,4 +1,4 @@
-"""Progress of a study on stderr: a live bar on a terminal, plain lines elsewhere.
+"""Progress of a study or a search on stderr: a live bar on a terminal, plain lines elsewhere.
 
 The time left is (time so far / epochs trained) x epochs left, so that building and evaluating are in it.
 """
@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 if TYPE_CHECKING:
+    from kbnd.execution.planned import Planned
     from kbnd.records import EpochRecord, RunRecord
-    from kbnd.study.plan import Planned
 
 QUIET_S = 30.0
 """Without a terminal, an epoch is printed only when nothing was printed for so long."""
@@ -23,6 +23,7 @@ class StudyProgress:
     """Shows arm, seed, epoch and the time left while a study runs."""
 
     def __init__(self, *, console: Console | None = None) -> None:
+        self.is_by_validation = False  # whether a plan's test results are nobody's business
         self._console = console or Console(stderr=True, highlight=False)
         self._started = self._last_line = time.monotonic()
         self._n_runs = self._n_done = 0
@@ -30,10 +31,12 @@ class StudyProgress:
         self._held: set[str] = set()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._shown = "test"
 
     def on_plan(self, runs: list[Planned], *, held: set[str]) -> None:
         """Print how much there is to do."""
-        self._n_runs = len(runs)
+        self._n_runs, self._n_done = len(runs), 0
+        self._shown = "validation" if self.is_by_validation else "test"
         self._epochs_left = sum(run.spec.train.epochs for run in runs if run.run_id not in held)
         arms, seeds = len({run.arm for run in runs}), len({run.spec.seed for run in runs})
         control = " and the A/A control" if len(runs) > arms * seeds else ""
@@ -42,12 +45,20 @@ class StudyProgress:
         self._line(
             f"{_counted(len(runs), 'run')}: {_counted(arms, 'arm')} x {_counted(seeds, 'seed')}{control}{already}"
         )
-        if self._console.is_terminal and len(held) < len(runs):
-            text = TextColumn("{task.description}")
-            columns = (text, BarColumn(bar_width=24), TextColumn("{task.fields[left]}"))
-            self._bar = Progress(*columns, console=self._console, transient=True)
-            self._task = self._bar.add_task("starting", total=max(1, self._epochs_left), left="")
-            self._bar.start()
+        if len(held) < len(runs):
+            self._begin_bar()
+
+    def expect(self, *, n_runs: int, n_epochs: int) -> None:
+        """Expect as many runs as a search will have at most; of each, only what it reaches on validation is shown."""
+        self._n_runs, self._epochs_left, self._shown = n_runs, n_epochs, "validation"
+
+    def on_search(self, *, n_ended: int, n_epochs_ended: int) -> None:
+        """Count what a search has behind it, and begin."""
+        self._n_done += n_ended
+        self._epochs_left = max(0, self._epochs_left - n_epochs_ended)
+        if n_ended:
+            self._line(f"{_counted(n_ended, 'run')} of candidates that ended before")
+        self._begin_bar()
 
     def on_hit(self, run: Planned) -> None:
         """Count a run that the ledger holds; one that another process trained meanwhile is no longer to be done."""
@@ -72,7 +83,10 @@ class StudyProgress:
     def on_end(self, run: Planned, record: RunRecord) -> None:
         """Print the finished run."""
         self._n_done += record.status != "interrupted"
-        accuracy = "" if record.test_accuracy is None else f", test accuracy {record.test_accuracy:.4f}"
+        if record.status not in ("done", "interrupted"):
+            self._epochs_left = max(0, self._epochs_left - run.spec.train.epochs + record.n_epochs)
+        reached = record.test_accuracy if self._shown == "test" else record.val_accuracy
+        accuracy = "" if reached is None else f", {self._shown} accuracy {reached:.4f}"
         took = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
         reason = f" ({(record.error or '').splitlines()[0][:120]})" if record.error else ""
         place = "" if record.status == "interrupted" else f"[{self._n_done}/{self._n_runs}] "
@@ -92,6 +106,16 @@ class StudyProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+    def _begin_bar(self) -> None:
+        if not self._console.is_terminal:
+            return
+        self.close()
+        text = TextColumn("{task.description}")
+        columns = (text, BarColumn(bar_width=24), TextColumn("{task.fields[left]}"))
+        self._bar = Progress(*columns, console=self._console, transient=True)
+        self._task = self._bar.add_task("starting", total=max(1, self._epochs_left), left="")
+        self._bar.start()
 
     def _show(self, run: Planned, what: str, *, advance: int = 0) -> None:
         if self._bar is not None and self._task is not None:

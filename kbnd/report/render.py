@@ -5,6 +5,7 @@
 | `to_text`      | files and pipes: plain, aligned, never wrapped                                     |
 | `to_markdown`  | README and tables.md (GitHub's dialect)                                            |
 | `to_latex`     | tables.tex: a `table` float that needs the package booktabs                        |
+| `to_html`      | notebooks                                                                          |
 
 What is in a table is decided before (`kbnd.report.tables`): cells are finished strings here. For a terminal see
 `kbnd.report.terminal`.
@@ -12,6 +13,7 @@ What is in a table is decided before (`kbnd.report.tables`): cells are finished 
 
 from __future__ import annotations
 
+import html
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -122,6 +124,23 @@ def to_latex(table: Table) -> str:
             "",
         ]
     )
+
+
+def to_html(table: Table) -> str:
+    """Return the table as HTML, for a notebook: every text escaped, no style of its own."""
+
+    def line(tag: str, cells: Iterable[str]) -> str:
+        sides = {"l": "left", "r": "right"}
+        shown = (
+            f'<{tag} style="text-align: {sides[side]}">{html.escape(cell.strip())}</{tag}>'
+            for cell, side in zip(cells, table.align, strict=True)
+        )
+        return f"<tr>{''.join(shown)}</tr>"
+
+    heading = f"<thead>{line('th', table.columns)}</thead>" if any(table.columns) else ""
+    body = f"<tbody>{''.join(line('td', row) for row in table.rows)}</tbody>"
+    notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in table.notes)
+    return f"<table><caption><b>{html.escape(table.title)}</b></caption>{heading}{body}</table>{notes}"
 
 
 def column_widths(table: Table, *, by_word: bool = False) -> list[int]:

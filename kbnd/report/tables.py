@@ -21,13 +21,15 @@ import numpy as np
 import pandas as pd
 
 from kbnd.analysis.compare import is_time
-from kbnd.analysis.timing import control_name
+from kbnd.analysis.timing import is_control, noise_floor
 from kbnd.errors import UsageError
 from kbnd.report.further import further_tables
 from kbnd.report.notes import comparison_notes, data_notes, difference_notes, tag, time_notes
 from kbnd.report.numbers import in_unit, interval, plus_minus, quantity, signed
 from kbnd.report.published import PublishedTable, published_table
 from kbnd.report.render import DASH, Table
+
+NO_TIMES = "No times are compared: too few runs have an epoch without compilation, which the first one mostly holds."
 
 Wanted = Mapping[str, Collection[str]]
 """Metric -> the arms that claims compare by it."""
@@ -47,7 +49,8 @@ def report_tables(
 
     Args:
         comparison: what `kbnd.analysis.compare.compare` returns.
-        ratios: what `kbnd.analysis.timing.time_ratios` returns; None leaves the time table out.
+        ratios: what `kbnd.analysis.timing.time_ratios` returns; None leaves the time table out. With times of fewer
+            than two arms of several there is none either, and the last table says why.
         published: the report's own tables; those of which no arm was chosen are left out.
         metrics: metrics with a table of differences.
         further: metrics that claims look at besides, in compact tables.
@@ -57,8 +60,10 @@ def report_tables(
     tables = [made for table in published if (made := published_table(table, comparison)) is not None]
     tables += [comparison_table(comparison, metric) for metric in metrics]
     tables += further_tables(comparison, further or {})
-    if ratios is not None and not ratios.empty:
+    if ratios is not None and _has_times(ratios):
         tables.append(time_table(ratios))
+    elif ratios is not None and not ratios.empty and tables:
+        tables[-1] = replace(tables[-1], notes=(*tables[-1].notes, NO_TIMES))
     said = (*difference_notes(difference), *data_notes(data_note))
     return [replace(table, title=table.title + tag(difference), notes=(*said, *table.notes)) for table in tables]
 
@@ -93,13 +98,12 @@ def comparison_table(comparison: pd.DataFrame, metric: str = "test_accuracy") ->
 
 
 def time_table(ratios: pd.DataFrame) -> Table:
-    """Return one row for each arm: its time as a ratio to its baseline's, beside the A/A noise floor."""
-    metric, baseline = str(ratios["metric"].iloc[0]), str(ratios["baseline"].iloc[0])
-    against, has_many = _against(ratios)
-    shown = quantity(metric, ratios["median_s"])
-    floor = noise_floor(ratios)
+    """Return one row for each arm: its time as a ratio to its baseline's, beside the A/A noise floor of that one."""
+    against, has_many = _against(ratios[~is_control(ratios)])
+    shown = quantity(str(ratios["metric"].iloc[0]), ratios["median_s"])
+    floors = {control: noise_floor(ratios, control) for control in ratios["control"].unique()}
     rows = []
-    for arm in ratios.to_dict("records") if ratios["median_s"].notna().any() else []:
+    for arm in ratios.to_dict("records"):
         is_baseline = arm["arm"] == arm["baseline"]
         has_limits = np.isfinite(arm["ci_low"])
         rows.append(
@@ -110,29 +114,26 @@ def time_table(ratios: pd.DataFrame) -> Table:
                 DASH if is_baseline or not arm["n"] else f"{arm['ratio']:.3f}",
                 f"[{arm['ci_low']:.3f}, {arm['ci_high']:.3f}]" if has_limits else DASH,
                 str(arm["n"]),
-                "reference" if is_baseline else _ratio_in_words(arm, control_name(baseline), floor),
+                "reference" if is_baseline else _ratio_in_words(arm, floors[arm["control"]]),
             )
         )
     numbers = ("Median, s", "Ratio", "95 % interval", "Blocks", "In words")
     columns = ("Arm", "Against", *numbers) if has_many else ("Arm", *numbers)
     title = f"{shown.label}: ratio to {against}, paired by block"
     align = "llrrrrl" if has_many else "lrrrrl"
-    return Table(title, columns, tuple(rows), tuple(time_notes(ratios, floor=floor)), align)
-
-
-def noise_floor(ratios: pd.DataFrame) -> float:
-    """Return the largest ratio that the A/A control cannot tell from 1 (such as 1.03); nan without a control."""
-    baseline = str(ratios["baseline"].iloc[0])
-    control = ratios[(ratios["arm"] == control_name(baseline)) & np.isfinite(ratios["ci_low"])]
-    if control.empty:
-        return float("nan")
-    return float(max(control["ci_high"].iloc[0], 1 / control["ci_low"].iloc[0]))
+    return Table(title, columns, tuple(rows), tuple(time_notes(ratios)), align)
 
 
 def _against(rows: pd.DataFrame) -> tuple[str, bool]:
     """What the arms are compared with, in words, and whether that is more than one arm."""
     baselines = list(dict.fromkeys(rows["baseline"]))
     return (str(baselines[0]), False) if len(baselines) == 1 else ("their own baselines", True)
+
+
+def _has_times(ratios: pd.DataFrame) -> bool:
+    """Whether a table of times would show any two of them, or that of the only arm."""
+    n_arms = int((~is_control(ratios)).sum())
+    return ratios["median_s"].notna().sum() >= min(2, n_arms) > 0
 
 
 def _rows_of(comparison: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -161,10 +162,12 @@ def _sign_in_words(arm: dict) -> str:
     return "lower" if arm["diff_ci_high"] < 0 else "no clear difference"
 
 
-def _ratio_in_words(arm: dict, control: str, floor: float) -> str:
+def _ratio_in_words(arm: dict, floor: float) -> str:
     if arm["n"] < 2:
         return "no blocks" if arm["n"] == 0 else "one block, no interval"
-    if arm["arm"] == control:
+    if not np.isfinite(floor):
+        return "no noise floor"
+    if arm["arm"] == arm["control"]:
         return "noise floor"
     if arm["ci_low"] <= 1 <= arm["ci_high"]:
         return "no clear difference"

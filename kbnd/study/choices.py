@@ -25,7 +25,9 @@ from pydantic import Field
 
 from kbnd import data, models
 from kbnd.errors import UsageError
+from kbnd.report.notes import BY_VALIDATION
 from kbnd.spec import DataSpec, ModelSpec, Name, Positive, RunSpec, Spec, TrainSpec, digest
+from kbnd.study.decidable import decidable
 from kbnd.study.definition import ALL, CORE, FAITHFUL, Arm, Changes, Preset, Study, naming
 from kbnd.study.differences import COUNTS, fields_of, instead
 
@@ -43,7 +45,7 @@ class Choices(Spec):
         dataset: another dataset, with its own default batch size and epochs.
         seeds: number of paired seeds, 1...N.
         epochs: passes over the training images.
-        arms: arms and groups to train besides the baselines; `all` is every arm.
+        arms: arms and groups to train, with the baselines they need; `all` is every arm.
     """
 
     preset: str = FAITHFUL
@@ -59,40 +61,49 @@ class Experiment(Spec):
     Attributes:
         name: study, dataset and whatever else a user chose; with the backend it names the experiment in a ledger.
         title: of the study.
+        report: the source report, in words; empty for a user's own study.
         preset: its name.
         difference: in words, what makes this another experiment than the report's; empty where nothing does.
+        claims: in words, which claims of the study these arms could decide; empty where it makes none.
         seeds: number of paired seeds.
         data: shared by all arms, resolved.
         arms: name -> (model, train), the baseline first; those chosen, and the baselines that they need.
-        baselines: arm -> the arm it is compared with; the baseline -> itself.
+        baselines: arm -> the arm it is compared with; a root, as the baseline is one -> itself.
         all_baselines: likewise of every arm of the study, chosen or not: a ledger gathers what is chosen one by one.
-        needs_gpu: whether a CPU is refused unless the user insists.
+        is_by_validation: whether its preset leaves the test curve out and has a validation curve, so that something
+            can be chosen by it: nothing is looked at on test images then.
+        needs_gpu: whether the preset says that it needs a GPU.
+        has_own_budget: whether dataset and epochs are the preset's, or the epochs more; neither is the user's own.
         definition: digest of the data and of every arm of the study, chosen or not.
     """
 
     name: Name
     title: str
+    report: str = ""
     preset: str = FAITHFUL
     difference: str
+    claims: str = ""
     seeds: int
     data: DataSpec
     arms: dict[Name, Recipe]
     baselines: dict[Name, Name]
     all_baselines: dict[Name, Name] = {}
+    is_by_validation: bool = False
     needs_gpu: bool = False
+    has_own_budget: bool = True
     definition: str
 
     @property
     def baseline(self) -> str:
-        """The arm that stands first: the preset's or the study's, and the A/A control's."""
+        """The arm that stands first: a root, the only one that has an A/A control."""
         return next(iter(self.arms))
 
 
 def decide(study: Study, choices: Choices) -> Experiment:
     """Make every choice of an experiment and check its arms, before anything is trained.
 
-    An arm that is not chosen may be one that the preset's network, or the number of epochs asked for, cannot have; in
-    the faithful experiment every arm must be possible.
+    An arm that is not chosen may be one that the preset's network, or the dataset or the number of epochs asked for,
+    cannot have; in the faithful experiment every arm must be possible.
 
     Raises:
         UsageError: an unknown arm, group, preset or dataset, or an arm that the network cannot have.
@@ -102,32 +113,28 @@ def decide(study: Study, choices: Choices) -> Experiment:
     chosen = _chosen(study, preset, baselines, choices.arms)
     images, is_other = _images(study, preset, choices.dataset)
     budget = _budget(study, preset, images.name if is_other else None)
-    asked = {} if choices.epochs is None else {"epochs": choices.epochs}
-    is_own = choices.preset == FAITHFUL and choices.epochs is None
-    required = {arm.name for arm in study.arms} if is_own else set(chosen)
-    usual, arms = {}, {}
-    for arm in study.arms:
-        try:
-            with naming(study, arm.name):
-                usual[arm.name] = _recipe(study, preset, arm, budget)
-                arms[arm.name] = _recipe(study, preset, arm, budget, asked) if asked else usual[arm.name]
-        except UsageError:
-            if arm.name in required:
-                raise
-    is_shortened = any(usual[name][1] != train for name, (_, train) in arms.items())
-    return Experiment(
+    usual, arms = _recipes(study, choices, budget, chosen)
+    is_shortened = any(usual[name] != recipe for name, recipe in arms.items())
+    is_by_validation = _is_by_validation(choices, preset, images, [arms[name][1] for name in chosen])
+    is_quick = all(arms[name][1].epochs < usual[name][1].epochs for name in chosen)
+    difference = _difference(study, preset, images, budget, epochs=choices.epochs, arms=chosen)
+    experiment = Experiment(
         name=_name(study.name, images.name, choices.preset, choices.epochs if is_shortened else None),
         title=study.title,
+        report=study.report,
         preset=choices.preset,
-        difference=_difference(study, preset, images, budget, epochs=choices.epochs, arms=chosen),
+        difference=", ".join(filter(None, [difference, BY_VALIDATION * is_by_validation])),
         seeds=choices.seeds or preset.seeds or study.seeds,
         data=images,
         arms={name: arms[name] for name in chosen},
         baselines={name: baselines[name] for name in chosen},
         all_baselines=baselines,
+        is_by_validation=is_by_validation,
         needs_gpu=preset.needs_gpu,
+        has_own_budget=images.name == _images(study, preset, None)[0].name and not is_quick,
         definition=digest([_values(images), {name: [_values(part) for part in arm] for name, arm in arms.items()}]),
     )
+    return experiment.model_copy(update={"claims": decidable(study, experiment).in_words()})
 
 
 def _baselines(study: Study, preset: Preset) -> dict[str, str]:
@@ -137,14 +144,16 @@ def _baselines(study: Study, preset: Preset) -> dict[str, str]:
 
 
 def _chosen(study: Study, preset: Preset, baselines: Mapping[str, str], asked: Iterable[str] | None) -> list[str]:
-    """The arms to be trained: the baseline first, then those asked for and their baselines as the study has them."""
+    """The arms to be trained: those asked for and their baselines, as the study has them, but a root first."""
     default = preset.arms or ([CORE] if CORE in study.groups else [ALL])
-    chosen = {next(iter(baselines))}
+    chosen: set[str] = set()
     new = {name for each in (default if asked is None else asked) for name in study.members(each)}
     while new:  # a baseline may have one of its own
         chosen |= new
         new = {baselines[name] for name in chosen} - chosen
-    return [name for name in baselines if name in chosen]
+    names = [name for name in baselines if name in chosen]
+    first = next(name for name in names if baselines[name] == name)
+    return [first, *(name for name in names if name != first)]
 
 
 def _images(study: Study, preset: Preset, dataset: str | None) -> tuple[DataSpec, bool]:
@@ -168,10 +177,39 @@ def _over_data(before: Changes, after: Changes) -> Changes:
     return {field: value for field, value in before.items() if not (is_other and field in COUNTS)} | after
 
 
+def _is_by_validation(choices: Choices, preset: Preset, images: DataSpec, training: Iterable[TrainSpec]) -> bool:
+    """Whether the preset turns the test curve off where there is one of validation; test results are not shown then.
+
+    A study that has no test curve at all looks at test images once, after the last epoch, as is usual.
+    """
+    is_asked = choices.preset != FAITHFUL and preset.train.get("test_curve") is False and images.n_validation != 0
+    return is_asked and all(train.validation_curve and not train.test_curve for train in training)
+
+
 def _budget(study: Study, preset: Preset, other_dataset: str | None) -> Changes:
     """What all arms are trained with, before their own changes."""
     defaults = {} if other_dataset is None else data.training_defaults(other_dataset)
     return {**study.train, **defaults, **preset.train}
+
+
+def _recipes(
+    study: Study, choices: Choices, budget: Changes, chosen: Iterable[str]
+) -> tuple[dict[str, Recipe], dict[str, Recipe]]:
+    """Every arm that can be, with the preset's epochs and with those asked for; what must be and cannot is refused."""
+    preset = study.preset(choices.preset)
+    asked = {} if choices.epochs is None else {"epochs": choices.epochs}
+    is_own = choices.preset == FAITHFUL and choices.epochs is choices.dataset is None
+    required = {arm.name for arm in study.arms} if is_own else set(chosen)
+    usual, arms = {}, {}
+    for arm in study.arms:
+        try:
+            with naming(study, arm.name):
+                usual[arm.name] = _recipe(study, preset, arm, budget)
+                arms[arm.name] = _recipe(study, preset, arm, budget, asked) if asked else usual[arm.name]
+        except UsageError:
+            if arm.name in required:
+                raise
+    return usual, arms
 
 
 def _recipe(study: Study, preset: Preset, arm: Arm, budget: Changes, asked: Changes | None = None) -> Recipe:

@@ -1,47 +1,39 @@
-"""What a report claims, and the rule that decides it: the `[[claims]]` of a study.
+"""What a report claims, and how its tests make one verdict: the `[[claims]]` of a study.
 
-    claim --> tests (all must hold) --> contrast of arms, or an ordered list of arms --> rule, margin
+    claim --> tests --> a verdict for each, by its rule (`kbnd.study.rules`) --> one verdict
 
-| rule               | holds where                                   | margin                | decided by            |
-|--------------------|-----------------------------------------------|-----------------------|-----------------------|
-| `superiority`      | contrast > 0                                  | practical size        | paired t-interval     |
-| `equivalence`      | contrast within +-margin                      | in the metric         | two one-sided t-tests |
-| `trend`            | the metric rises along `ordered`              | none                  | Page's L              |
-| `time`             | slower: contrast of log times > 0             | practical, a fraction | blocks, A/A control   |
-| `time_equivalence` | contrast of log times within +-log(1+margin)  | a fraction            | blocks, A/A control   |
-| `at_most`          | contrast <= `value`                           | practical size        | t-interval            |
-| `at_least`         | contrast >= `value`                           | practical size        | t-interval            |
+All tests of a claim must hold. The first of these that is true is its verdict:
 
-A contrast gives each arm a weight: {a = 1, b = -1} is a difference, {both = 1, bn = -1, dropout = -1, none = 1} an
-interaction. Weights add up to 0, so that what all arms share falls out; the two rules with a `value` may also look at
-the level of one arm. What decides a claim is declared here, before anything is measured.
+| verdict      | of its tests                                                                   |
+|--------------|--------------------------------------------------------------------------------|
+| CONTRADICTED | one is                                                                         |
+| SUPPORTED    | all are; below practical size where one is                                     |
+| EQUIVALENT   | all are SUPPORTED or EQUIVALENT: a part of what is claimed makes no difference |
+| UNDECIDED    | otherwise                                                                      |
+
+Every test's verdict is reported beside its claim's: where a report's own measure and an honest one disagree (S2-C13),
+both are seen, and the sentence stands with both or not at all. The tests of one report are one family: beside the
+verdicts stand p-values (of exact sign flips, or the rule's own) adjusted by Holm over all of them.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kbnd.analysis.metrics import is_metric, requirements
+from kbnd.analysis.metrics import requirements
+from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.errors import UsageError
 from kbnd.spec import Name, Positive, Spec
+from kbnd.study.rules import Test
 
 if TYPE_CHECKING:
     from kbnd.study.definition import Study
 
 Needs = Literal["arms", "exact", "probe"]
-Rule = Literal["superiority", "equivalence", "trend", "time", "time_equivalence", "at_most", "at_least"]
-
-TIMES = ("epoch_s", "fit_s")
-TIME_RULES = ("time", "time_equivalence")
-LEVEL_RULES = ("at_most", "at_least")
-MARGIN_RULES = ("equivalence", "time_equivalence")
-"""Rules of which nothing could be said without a margin."""
-
-LEAST_ORDERED = 3
-"""Arms that a trend needs; two are a contrast."""
 
 REPORT_ID = r"^S[0-4]-"
 CLAIM_ID = r"^S[0-4]-C\d+[abc]?$"
@@ -58,64 +50,6 @@ WANTED = {
 """Field of `TrainSpec` that a metric asks for -> how a person is told."""
 
 
-class Test(Spec):
-    """One comparison that a claim stands on.
-
-    Attributes:
-        metric: a name that `kbnd.analysis.metrics.is_metric` knows.
-        rule: how it is decided, see the module.
-        contrast: arm -> weight; the claim is that the weighted sum is above 0 (see `rule`).
-        ordered: arms along which the metric is claimed to rise; for `trend`.
-        margin: in the unit of the metric (an accuracy as a fraction: 0.001 is 0.10 pp); of times a fraction.
-        value: what `at_most` and `at_least` compare with.
-    """
-
-    __test__: ClassVar[bool] = False  # pytest takes it for a test class otherwise
-
-    metric: str
-    rule: Rule
-    contrast: dict[Name, float] = {}
-    ordered: tuple[Name, ...] = ()
-    margin: Annotated[float, Field(ge=0.0)] = 0.0
-    value: float | None = None
-
-    @property
-    def arms(self) -> tuple[str, ...]:
-        """The arms that are looked at."""
-        return self.ordered or tuple(self.contrast)
-
-    @model_validator(mode="after")
-    def _can_be_decided(self) -> Test:
-        if not is_metric(self.metric):
-            raise ValueError(f"unknown metric {self.metric!r}")
-        for problem in (self._wrong_arms(), self._wrong_numbers()):
-            if problem:
-                raise ValueError(f"rule {self.rule!r} of metric {self.metric!r} {problem}")
-        return self
-
-    def _wrong_arms(self) -> str:
-        """What is wrong with the arms and weights; empty where nothing is."""
-        if self.rule == "trend":
-            is_right = len(set(self.ordered)) == len(self.ordered) >= LEAST_ORDERED and not self.contrast
-            return "" if is_right else f"needs `ordered` with {LEAST_ORDERED} or more different arms, and no contrast"
-        if self.ordered or not any(self.contrast.values()):
-            return "needs a contrast, arm -> weight, and no `ordered`"
-        total = sum(self.contrast.values())
-        if self.rule not in LEVEL_RULES and abs(total) > 1e-9:
-            return f"needs weights that add up to 0, received a sum of {total:g}"
-        return ""
-
-    def _wrong_numbers(self) -> str:
-        """What is wrong with metric, margin and value; empty where nothing is."""
-        if (self.rule in TIME_RULES) != (self.metric in TIMES) and self.rule not in (*LEVEL_RULES, "trend"):
-            return f"cannot be: the rules {', '.join(TIME_RULES)} and the times {', '.join(TIMES)} belong together"
-        if (self.rule in LEVEL_RULES) != (self.value is not None):
-            return f"cannot be: the rules {', '.join(LEVEL_RULES)} need a `value`, the others have none"
-        if self.rule in MARGIN_RULES and not self.margin:
-            return "needs a margin above 0"
-        return ""
-
-
 class Claim(Spec):
     """One sentence of a report that can be true or false, and what decides it.
 
@@ -130,7 +64,7 @@ class Claim(Spec):
         test: the unit tests that decide it, each as `tests/test_x.py::test_name` (one may stand alone); for `exact`.
         passing: what it means for the claim that these tests pass.
         probe: what has to be measured; for `probe`.
-        tests: comparisons that must all hold; for `arms`.
+        tests: comparisons that must all hold, see the module; for `arms`.
     """
 
     id: Name
@@ -174,30 +108,38 @@ class Claim(Spec):
 
 
 def unmet(study: Study) -> list[str]:
-    """Return one sentence for each test whose metric the faithful runs of one of its arms would not have.
+    """Return one sentence for each reason for which the faithful runs could not decide a claim.
 
     Args:
         study: read from its file; a preset that leaves curves away leaves its claims undecided, which is no mistake.
     """
-    training = study.faithful_training()
-    problems = []
-    for claim in study.claims:
-        for test in claim.tests:
-            for arm in test.arms:
-                missing = [field for field in sorted(requirements(test.metric)) if not getattr(training[arm], field)]
-                if missing:
-                    needed = " and ".join(WANTED[field] for field in missing)
-                    problems.append(
-                        f"claim {claim.id!r} looks at {test.metric} of arm {arm!r}: for that [train] needs {needed}"
-                    )
-    return problems
+    return [*_missing_curves(study), *_missing_seeds(study)]
 
 
 def check_claims(study: Study) -> None:
     """Refuse claims that the study's own training could not decide.
 
     Raises:
-        UsageError: it names claim, arm, metric and what is missing.
+        UsageError: it names the claim and what is missing.
     """
     for problem in unmet(study):
         raise UsageError(problem)
+
+
+def _missing_curves(study: Study) -> Iterator[str]:
+    training = study.faithful_training()
+    for claim in study.claims:
+        for test in claim.tests:
+            for arm in test.arms:
+                missing = [field for field in sorted(requirements(test.metric)) if not getattr(training[arm], field)]
+                if missing:
+                    needed = " and ".join(WANTED[field] for field in missing)
+                    yield f"claim {claim.id!r} looks at {test.metric} of arm {arm!r}: for that [train] needs {needed}"
+
+
+def _missing_seeds(study: Study) -> Iterator[str]:
+    """Claims by ranks of so few seeds that no result whatever could decide them."""
+    for claim in study.claims:
+        seeds = claim.seeds or study.seeds
+        if seeds < N_NONPARAMETRIC and any(test.rule == "ranks" for test in claim.tests):
+            yield f"claim {claim.id!r} is decided by ranks, which needs {N_NONPARAMETRIC} or more seeds, has {seeds}"

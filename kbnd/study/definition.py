@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from kbnd.analysis.metrics import is_metric
+from kbnd.analysis.metrics import requirements
 from kbnd.errors import UsageError, unknown
 from kbnd.spec import Name, Spec, TrainSpec, sentence
 from kbnd.study.claims import Claim, check_claims
@@ -47,7 +47,8 @@ class Arm(Spec):
     Attributes:
         name: letters, digits and the signs . _ + -
         group: what it is chosen by together with others.
-        baseline: the arm it is compared with; None is the preset's or the study's.
+        baseline: the arm it is compared with; None is the preset's or the study's. An arm that names itself is a
+            root: it is compared with nothing, as the plain version of a network of its own.
         model: changes; its `options` are merged key by key.
         train: changes; they hold in every preset.
     """
@@ -89,8 +90,7 @@ class PublishedTable(Spec):
     @field_validator("metric")
     @classmethod
     def _is_a_metric(cls, metric: str) -> str:
-        if not is_metric(metric):
-            raise ValueError(f"unknown metric {metric!r}")
+        requirements(metric)  # refuses what is none
         return metric
 
     @model_validator(mode="after")
@@ -98,8 +98,8 @@ class PublishedTable(Spec):
         for row in self.rows:
             if len(row.arms) != len(self.columns) or len(row.published) not in (0, len(self.columns)):
                 raise ValueError(
-                    f"table {self.title!r}, row {row.label!r}: {len(self.columns)} columns need as many arms and "
-                    f"published numbers, received {len(row.arms)} and {len(row.published)}"
+                    f"table {self.title!r}, row {row.label!r}: arms and published numbers should be as many as "
+                    f"columns, {len(self.columns)}, received {len(row.arms)} and {len(row.published)}"
                 )
         return self
 
@@ -188,6 +188,7 @@ class Study(Spec):
         for used in self._arms_used():
             if used not in names:
                 raise ValueError(str(unknown("arm", used, names)))
+        _check_circles({arm.name: arm.baseline for arm in self.arms})
         for name, preset in self.presets.items():
             if not PRESET_NAME.fullmatch(name):
                 raise ValueError(f"a preset's name is 1 to 20 letters, digits and _, received {name!r}")
@@ -204,13 +205,15 @@ class Study(Spec):
         """Return the arms that a name chooses: an arm itself, a group's arms, or all of them.
 
         Raises:
-            UsageError: it is neither; arms and groups are listed.
+            UsageError: it is none of them; groups are listed, and the closest arm is guessed.
         """
         if name == ALL:
             return tuple(arm.name for arm in self.arms)
         found = tuple(arm.name for arm in self.arms if name in (arm.name, arm.group))
         if not found:
-            raise unknown("arm or group", name, [*(arm.name for arm in self.arms), *self.groups, ALL])
+            arms = [arm.name for arm in self.arms]
+            hint = ", or an arm (--arms all --dry-run lists them)"
+            raise unknown("arm or group", name, [*self.groups, ALL], others=arms, hint=hint)
         return found
 
     def preset(self, name: str) -> Preset:
@@ -280,3 +283,16 @@ def _check_unique(what: str, names: list[str]) -> None:
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise ValueError(f"two {what} are called {min(repeated)!r}")
+
+
+def _check_circles(baselines: Mapping[str, str | None]) -> None:
+    """Refuse arms that are each other's baselines, at however many removes: none of them would be a root."""
+    for start in baselines:
+        met, arm = {start}, baselines[start]
+        while arm is not None and arm not in met:
+            met.add(arm)
+            arm = baselines[arm]
+        if arm == start != baselines[start]:
+            raise ValueError(
+                f"arm {start!r} is its own baseline by way of {baselines[start]!r}: one of them needs none"
+            )

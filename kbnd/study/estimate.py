@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kbnd import data
+from kbnd import data, models
 from kbnd.data import DATASETS, sources
-from kbnd.spec import DataSpec, TrainSpec
+from kbnd.errors import UsageError
+from kbnd.spec import DataSpec, ModelSpec, TrainSpec
 
 if TYPE_CHECKING:
     from kbnd.models import Cost
@@ -100,6 +101,24 @@ def images_of(spec: DataSpec) -> Images | None:
     loaded = data.load(spec, download=False)
     counts = (len(loaded.train.labels), len(loaded.validation.labels), len(loaded.test.labels))
     return Images(loaded.image_shape, loaded.classes, *counts)
+
+
+def check_images(model: ModelSpec, images: DataSpec) -> None:
+    """Refuse images too small for a network while nothing is made yet, where their size is known that early.
+
+    Raises:
+        UsageError: it says both sizes, and what would do.
+    """
+    found, least = images_of(images), models.smallest_side(model)
+    if found is None or min(found.shape[:2]) >= least:
+        return
+    height, width, _ = found.shape
+    usual = models.MODELS[model.name].dataset
+    another = f"--dataset {usual} or " if min(DATASETS[usual].image_shape[:2]) >= least else ""
+    raise UsageError(
+        f"{model.name} needs images of at least {least}x{least}, those of {images.name} are {height}x{width}: "
+        f"choose {another}an image size of {max(height, least)}x{max(width, least)}"
+    )
 
 
 def machine_speed(*, budget_s: float = CALIBRATION_S) -> float:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from kbnd import data
 from kbnd.data import sources
+from kbnd.execution.driver import UNFINISHED, Settings
+from kbnd.execution.planned import Planned
 from kbnd.ledger import Ledger
 from kbnd.ledger.store import FAILURES
 from kbnd.spec import Identity
 from kbnd.study.choices import Experiment
-from kbnd.study.plan import Planned, plan
-from kbnd.study.runner import UNFINISHED, Settings
+from kbnd.study.plan import plan
 from kbnd.training import backend
 from kbnd.training.machine import environment
 

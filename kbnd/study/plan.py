@@ -10,22 +10,10 @@ The plan is a function of the experiment and its setting alone, so that every dr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kbnd.execution.planned import Planned
 from kbnd.seeds import generator
 from kbnd.spec import Identity, RunSpec
 from kbnd.study.choices import Experiment
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One run of the plan, with its place in it (None for a run on its own)."""
-
-    arm: str
-    spec: RunSpec
-    run_id: str
-    block: int | None = None
-    position: int | None = None
 
 
 def plan(experiment: Experiment, *, identity: Identity, control: bool = True, retime: int = 0) -> list[Planned]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from kbnd import models
 from kbnd.errors import UsageError
+from kbnd.execution.driver import Settings
 from kbnd.report.plan import rough_time
 from kbnd.spec import DataSpec
 from kbnd.study import estimate
@@ -23,11 +24,14 @@ from kbnd.study.definition import FAITHFUL, Study
 from kbnd.study.differences import changed, described
 from kbnd.study.estimate import Images
 from kbnd.study.holdings import Holdings, holdings
-from kbnd.study.runner import Settings, label
+from kbnd.study.runner import label
 from kbnd.training import backend
 from kbnd.training.machine import environment
 
 Source = Literal["measured", "scaled", "estimated"]
+
+LONG_S = 2 * 3600.0
+"""Estimated seconds on a CPU above which a user's own dataset or epochs are refused as the preset's own are."""
 
 SCALED = "scaled"
 """The preset that is named first to who cannot run another one."""
@@ -92,6 +96,8 @@ class Preview:
         memory_bytes: of the largest arm.
         disk_bytes: that the ledger and the dataset cache grow by, and the largest checkpoint.
         arms: the baseline first.
+        report: the source report, in words; empty for a user's own study.
+        claims: in words, which claims of the study these arms could decide; empty where it makes none.
     """
 
     label: str
@@ -108,6 +114,13 @@ class Preview:
     memory_bytes: float | None
     disk_bytes: float | None
     arms: list[ArmPreview]
+    report: str = ""
+    claims: str = ""
+
+    @property
+    def n_left(self) -> int:
+        """Runs still to be trained, all of them where that cannot be told."""
+        return sum(arm.n_left for arm in self.arms)
 
 
 def preview(experiment: Experiment, settings: Settings) -> Preview:
@@ -135,7 +148,7 @@ def preview(experiment: Experiment, settings: Settings) -> Preview:
         backend=backend.choose(settings.backend),
         data=experiment.data,
         seeds=experiment.seeds,
-        needs_gpu=experiment.needs_gpu,
+        needs_gpu=experiment.needs_gpu and (experiment.has_own_budget or seconds is None or seconds > LONG_S),
         gpu=(environment()["gpu"] or {}).get("name"),
         speed=speed,
         within=estimate.WITHIN,
@@ -143,6 +156,8 @@ def preview(experiment: Experiment, settings: Settings) -> Preview:
         memory_bytes=memory,
         disk_bytes=disk,
         arms=arms,
+        report=experiment.report,
+        claims=experiment.claims,
     )
 
 
@@ -155,6 +170,9 @@ def as_json(found: Preview) -> dict[str, Any]:
 def check_gpu(study: Study, experiment: Experiment, settings: Settings) -> None:
     """Refuse a preset that needs a GPU where the backend, which is loaded for it, sees none.
 
+    The preset's own budget on its own dataset is refused; a user's own epochs or dataset are where they would take
+    longer than `LONG_S`, or for a time that cannot be told. In any case only what the ledger leaves to train counts.
+
     Raises:
         UsageError: it says how long the preset would take here, which one fits, and how to insist.
     """
@@ -164,7 +182,10 @@ def check_gpu(study: Study, experiment: Experiment, settings: Settings) -> None:
     name = backend.load(settings.backend)
     if backend.device_kind() != "cpu":
         return
-    seconds = preview(experiment, settings).seconds
+    found = preview(experiment, settings)
+    if not (found.needs_gpu and found.n_left):
+        return
+    seconds = found.seconds
     would_take = "a time that cannot be told" if seconds is None else f"about {rough_time(seconds)} (an estimate)"
     presets = sorted(dict.fromkeys([FAITHFUL, *study.presets]), key=lambda one: one != SCALED)
     fitting = [one for one in presets if not study.preset(one).needs_gpu]

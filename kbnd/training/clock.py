@@ -65,15 +65,18 @@ def summarise(epochs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Returns:
         A dict with `n_epochs`, `n_steady` (no warm-up); `fit_s` (training time of all epochs), `steady_train_s` (of the
-        steady ones), `epoch_s` (their median), `compile_s` (first warm-up epoch less `epoch_s`, at least 0; an
-        estimate), `val_s` (all validation), `images_per_s` (median of the steady epochs), `hook_share` (the profiler's
-        own time over the timed), `peak_rss_bytes`, `peak_device_bytes`, `energy_j` (training), `power_w`.
+        steady ones), `epoch_s` (their median), `compile_s` (first warm-up epoch less `epoch_s`, at least 0, an
+        estimate; 0 where all epochs were timed and none was a warm-up), `val_s` (all validation), `images_per_s`
+        (median of the steady epochs), `hook_share` (the profiler's own time over the timed), `peak_rss_bytes`,
+        `peak_device_bytes`, `energy_j` (training), `power_w`.
     """
     steady = [epoch for epoch in epochs if not epoch["is_warmup"]]
     warmup = [epoch["train_s"] for epoch in epochs if epoch["is_warmup"]]
     fit_s = total(epoch["train_s"] for epoch in epochs)
     epoch_s = middle(epoch["train_s"] for epoch in steady)
-    excess = elapsed(epoch_s, warmup[0]) if warmup else None
+    # A model compiled by an earlier fit; an epoch that was not timed may have been the warm-up.
+    reused = None if fit_s is None else 0.0
+    excess = elapsed(epoch_s, warmup[0]) if warmup else reused
     timed = [epoch[key] for epoch in epochs for key in ("train_s", "val_s") if epoch[key] is not None]
     energy_j = total(epoch["energy_j"] for epoch in epochs)
     return {

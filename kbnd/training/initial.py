@@ -23,7 +23,7 @@ Differs: Keras truncates `glorot_normal` and `he_normal` at two standard deviati
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ CONSTANTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1
 """Weights of Batch Normalization, by name."""
 
 LEFT_ALONE = ("rate",)
-"""Weights that a builder set on purpose: the rate of `VariableDropout`."""
+"""Weights that a builder set on purpose, or `set_dropout`: the rate of `VariableDropout`."""
 
 
 def initialise(model: keras.Model, *, seed: int, scheme: str = "torch_default", gain: float = 1.0) -> None:
@@ -108,6 +108,26 @@ def initialise(model: keras.Model, *, seed: int, scheme: str = "torch_default", 
             else:
                 raise UsageError(f"no scheme of initial weights covers {name!r} of layer {key!r}")
             variable.assign(value.astype("float32"))
+
+
+def set_dropout(model: keras.Model, rates: Mapping[str, float]) -> None:
+    """Set every `kbnd.layers.VariableDropout` of a model as if it had been built with the rate given here.
+
+    Args:
+        model: any Keras model.
+        rates: rate in [0, 1) by the key of each such layer, no more and no fewer.
+
+    Raises:
+        UsageError: other layers than those of the model.
+    """
+    from kbnd.layers import VariableDropout
+
+    layers = {key: layer for key, layer in _layers(model) if isinstance(layer, VariableDropout)}
+    if set(layers) != set(rates):
+        raise UsageError(f"dropout rates should be for {sorted(layers)}, received {sorted(rates)}")
+    for key, layer in layers.items():
+        layer.initial_rate = rates[key]
+        layer.rate.assign(rates[key])
 
 
 def seed_dropout(model: keras.Model, *, seed: int) -> None:

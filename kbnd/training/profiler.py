@@ -45,16 +45,18 @@ class EpochProfiler(keras.callbacks.Callback):
     Args:
         n_images: training images of an epoch, for `images_per_s`; None leaves that unknown.
         meter: energy counter; None takes NVML's where the backend computes on an NVIDIA GPU.
+        idle_bytes: what models that wait in this process hold on the device; no part of `peak_device_bytes`.
 
     Attributes:
         epochs: one dict for each epoch, with the keys of `kbnd.training.clock.CLOCK_TYPES`.
         faults: what went wrong inside the profiler, one sentence each.
     """
 
-    def __init__(self, *, n_images: int | None = None, meter: meters.Meter | None = None) -> None:
+    def __init__(self, *, n_images: int | None = None, meter: meters.Meter | None = None, idle_bytes: int = 0) -> None:
         super().__init__()
         self.n_images = n_images
         self.meter = meter
+        self.idle_bytes = idle_bytes
         self.epochs: list[dict[str, Any]] = []
         self.faults: list[str] = []
         self._open: _OpenEpoch | None = None
@@ -161,7 +163,6 @@ class EpochProfiler(keras.callbacks.Callback):
         if not opened.is_trained:
             self._end_training(opened)
         entered = time.perf_counter()
-        has_device_peak = opened.has_device_peak or self._has_process_alone
         entry = {
             "epoch": opened.epoch,
             "train_s": opened.train_s,
@@ -170,13 +171,17 @@ class EpochProfiler(keras.callbacks.Callback):
             "images_per_s": rate(self.n_images, opened.train_s),
             "hook_s": None,
             "peak_rss_bytes": self._attempt(meters.peak_rss_bytes) if self._has_rss else None,
-            "peak_device_bytes": (
-                self._attempt(meters.peak_device_bytes, keras.config.backend()) if has_device_peak else None
-            ),
+            "peak_device_bytes": self._attempt(self._peak_device_bytes, opened),
             "energy_j": opened.energy_j,
             "power_w": rate(opened.energy_j, opened.train_s),
         }
         return {**entry, "hook_s": opened.hook_s + time.perf_counter() - entered}
+
+    def _peak_device_bytes(self, opened: _OpenEpoch) -> int | None:
+        if not (opened.has_device_peak or self._has_process_alone):
+            return None
+        peak = meters.peak_device_bytes(keras.config.backend())
+        return None if peak is None else peak - self.idle_bytes
 
     def _edge(self) -> float | None:
         """The time at which the device has done its work; None where that cannot be known."""

@@ -1,6 +1,9 @@
 """The callback that turns each epoch into an `EpochRecord`, evaluates what the spec asks for, and stops a run.
 
-profiler (closes its window) -> recorder: evaluate -> report -> diverged? checkpoint? told to stop?
+profiler (closes its window) -> recorder: evaluate -> report -> diverged? told to prune? checkpoint? told to stop?
+
+Pruning is asked before a checkpoint is stored, so that a run resumed from one is never asked less than one that was
+not stopped.
 """
 
 from __future__ import annotations
@@ -41,12 +44,12 @@ class Recorder(keras.callbacks.Callback):
         super().__init__()
         self.epochs = epochs
         self.status: Status = "done"
+        self.dataset = dataset
+        self.profiler = profiler
+        self.pixels = pixels
         self._task = task
-        self._dataset = dataset
-        self._profiler = profiler
         self._observer = observer
         self._session = session
-        self._pixels = pixels
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate, record, report, then decide whether to go on."""
@@ -65,41 +68,49 @@ class Recorder(keras.callbacks.Callback):
         if not all(math.isfinite(loss) for loss in losses if loss is not None):
             self.status, self.model.stop_training = "diverged", True
         elif epoch + 1 < self._task.spec.train.epochs:
-            self._maybe_stop(epoch + 1)
+            self._maybe_stop(entry)
 
     def _clock(self, epoch: int) -> dict[str, Any]:
         """What the profiler measured of this epoch; empty where a fault of its own kept it from measuring."""
-        rows = [row for row in self._profiler.epochs if row["epoch"] == epoch]
+        rows = [row for row in self.profiler.epochs if row["epoch"] == epoch]
         return {key: value for row in rows for key, value in row.items() if key not in ("epoch", "val_s")}
 
     def _curves(self) -> dict[str, Any]:
         """Eval-mode losses and accuracies of this epoch, by field of EpochRecord."""
         spec = self._task.spec.train
         found: dict[str, Any] = {}
-        if spec.validation_curve and len(self._dataset.validation.labels):
+        if spec.validation_curve and len(self.dataset.validation.labels):
             started = time.perf_counter()
-            result = self._evaluated(self._dataset.validation)
+            result = self._evaluated(self.dataset.validation)
             found |= {"val_s": time.perf_counter() - started, "val_loss": result.loss, "val_accuracy": result.accuracy}
         if spec.test_curve:
-            result = self._evaluated(self._dataset.test)
+            result = self._evaluated(self.dataset.test)
             found |= {"test_loss": result.loss, "test_accuracy": result.accuracy}
         if spec.n_train_eval:
             # The first images: stratified order puts the classes in proportion in every prefix.
-            result = self._evaluated(self._dataset.train[: spec.n_train_eval])
+            result = self._evaluated(self.dataset.train[: spec.n_train_eval])
             found |= {"train_eval_loss": result.loss, "train_eval_accuracy": result.accuracy}
         return found
 
     def _evaluated(self, split: data.Split) -> Evaluation:
-        return evaluate(self.model, split, pixels=self._pixels)
+        return evaluate(self.model, split, pixels=self.pixels)
 
-    def _maybe_stop(self, n_epochs: int) -> None:
+    def _maybe_stop(self, entry: EpochRecord) -> None:
+        if self._observer.should_prune(entry):
+            self._prune()
+            return
         is_stopping = self._observer.should_stop()
-        if self._task.checkpoint and (is_stopping or n_epochs % self._task.checkpoint_every == 0):
+        if self._task.checkpoint and (is_stopping or entry.epoch % self._task.checkpoint_every == 0):
             checkpoint.save(
                 self._task.checkpoint, self.model, run_id=self._task.run_id, session=self._session, epochs=self.epochs
             )
         if is_stopping:
             self.status, self.model.stop_training = "interrupted", True
+
+    def _prune(self) -> None:
+        self.status, self.model.stop_training = "pruned", True
+        if self._task.checkpoint:
+            checkpoint.remove(self._task.checkpoint)
 
 
 def _number(value: Any) -> float | None:

@@ -1,6 +1,6 @@
 """One run: data, build, initialise, fit, evaluate, record.
 
-    data -> models.build -> initial weights -> fit (profiler, recorder) -> final evaluation -> RunRecord
+    data -> compiled model in its initial state -> fit (profiler, recorder) -> final evaluation -> RunRecord
 
 A run tells an `Observer` about every epoch and asks it whether to stop; it never writes to a ledger itself.
 """
@@ -18,16 +18,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from kbnd import data, models
+from kbnd import data
 from kbnd.errors import KbndError, ResumeMismatchError
 from kbnd.files import disk_errors, replacing
+from kbnd.quiet import without_retracing_warnings
 from kbnd.records import EpochRecord, RunRecord, Status
-from kbnd.spec import PROTOCOL, RunSpec
+from kbnd.spec import PROTOCOL
 from kbnd.training import backend, checkpoint, initial
 from kbnd.training.clock import summarise
+from kbnd.training.compiled import Networks
+from kbnd.training.compiled import compiled as compiled
 from kbnd.training.evaluation import evaluate
 from kbnd.training.feed import EpochStart, OrderedBatches
-from kbnd.training.optimizers import optimizer_for
 from kbnd.training.pixels import Pixels, pixels_for
 from kbnd.training.profiler import EpochProfiler
 from kbnd.training.recorder import Recorder
@@ -40,20 +42,30 @@ CLOCK_FIELDS = (
 )
 """What `kbnd.training.clock.summarise` says of a run, named as in RunRecord."""
 
+UNEVALUATED = ("interrupted", "pruned")
+"""Statuses of runs that stop before their last epoch, so that there is nothing to evaluate."""
+
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "out of memory", "OutOfMemory", "MemoryError")
 """What the backends' exceptions say, or are called, when memory ran out."""
 
 
-def train(task: Task, *, dataset: data.Dataset | None = None, observer: Observer | None = None) -> RunRecord:
+def train(
+    task: Task,
+    *,
+    dataset: data.Dataset | None = None,
+    observer: Observer | None = None,
+    networks: Networks | None = None,
+) -> RunRecord:
     """Train one run to its end and return its record; a failure becomes a record too.
 
     Args:
         task: what to train, and where its checkpoint lies.
         dataset: the loaded dataset of `task.spec.data`; loaded where None.
         observer: told of every epoch.
+        networks: models that earlier runs compiled, to take one from and put it back to; None builds one.
 
     Returns:
-        A record whose status is `done`, `diverged`, `failed`, `oom` or `interrupted`.
+        A record whose status is `done`, `diverged`, `failed`, `oom`, `pruned` or `interrupted`.
 
     Raises:
         KbndError: what the user must mend (missing data, a full disk) is no failure of the run.
@@ -67,7 +79,8 @@ def train(task: Task, *, dataset: data.Dataset | None = None, observer: Observer
                 f"dataset {task.spec.data.name!r} changed since this command began (fingerprint "
                 f"{dataset.fingerprint[:12]} instead of {task.identity.fingerprint[:12]}): start it again"
             )
-        record = _trained(task, record, dataset, observer or Observer(), epochs)
+        networks = Networks() if networks is None else networks
+        record = _trained(task, record, networks, dataset, observer or Observer(), epochs)
     except KbndError:
         raise
     except Exception as error:  # noqa: BLE001 (the one place where a failed run becomes a row)
@@ -75,19 +88,6 @@ def train(task: Task, *, dataset: data.Dataset | None = None, observer: Observer
         status: Status = "oom" if any(sign in text for sign in OUT_OF_MEMORY) else "failed"
         record = replace(record, status=status, error=text[:2000], epochs=tuple(epochs), n_epochs=len(epochs))
     return replace(record, wall_s=time.perf_counter() - started)
-
-
-def compiled(spec: RunSpec, dataset: data.Dataset) -> keras.Model:
-    """Return the network of a run: built, with its seed's initial weights and dropout generators, compiled."""
-    model = models.build(spec.model, input_shape=dataset.image_shape, classes=dataset.classes)
-    initial.initialise(model, seed=spec.seed, scheme=spec.train.initial_weights, gain=spec.train.initial_gain)
-    initial.seed_dropout(model, seed=spec.seed)
-    model.compile(
-        optimizer=optimizer_for(spec.train),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-    )
-    return model
 
 
 def blank(task: Task) -> RunRecord:
@@ -116,24 +116,41 @@ def blank(task: Task) -> RunRecord:
     )
 
 
+@without_retracing_warnings()
 def _trained(
-    task: Task, record: RunRecord, dataset: data.Dataset, observer: Observer, epochs: list[EpochRecord]
+    task: Task,
+    record: RunRecord,
+    networks: Networks,
+    dataset: data.Dataset,
+    observer: Observer,
+    epochs: list[EpochRecord],
 ) -> RunRecord:
     """Fit and evaluate, appending to `epochs`; what this raises becomes a failed run."""
-    spec = task.spec.train
-    model = compiled(task.spec, dataset)
+    model, _ = networks.take(task.spec, dataset)
     resumed = checkpoint.load(task.checkpoint, run_id=task.run_id) if task.checkpoint else None
     if resumed:
         checkpoint.restore(resumed, model)
         epochs += resumed.epochs
         record = replace(record, epochs=resumed.epochs, session=_joined(resumed.session, task.session))
     observer.on_start(record)
-    pixels = pixels_for(task.spec.data, dataset.train.images)
+    pixels = pixels_for(task.spec.data, dataset.train.images, fingerprint=dataset.fingerprint)
+    profiler = EpochProfiler(n_images=len(dataset.train.labels), idle_bytes=networks.n_bytes)
+    recorder = Recorder(task, dataset, profiler, observer, epochs=epochs, session=record.session, pixels=pixels)
+    record = _fitted(task, record, model, recorder)
+    if record.status not in UNEVALUATED:
+        record = _evaluated(task, record, model, dataset, pixels)
+    networks.put_back(model, task.spec, dataset)  # the model of a run that raised is in an unknown state: it is gone
+    return record
+
+
+def _fitted(task: Task, record: RunRecord, model: keras.Model, recorder: Recorder) -> RunRecord:
+    """The record with its epochs and their clock, the model trained."""
+    spec = task.spec.train
     feed = OrderedBatches(
-        dataset.train,
+        recorder.dataset.train,
         batch_size=spec.batch_size,
         seed=task.spec.seed,
-        pixels=pixels,
+        pixels=recorder.pixels,
         is_augmented=spec.augmentation != "none",
     )
 
@@ -141,31 +158,31 @@ def _trained(
         feed.set_epoch(epoch)
         initial.seed_global_dropout(seed=task.spec.seed, epoch=epoch)
 
-    profiler = EpochProfiler(n_images=len(dataset.train.labels))
-    recorder = Recorder(task, dataset, profiler, observer, epochs=epochs, session=record.session, pixels=pixels)
     model.fit(
         feed,
         epochs=spec.epochs,
-        initial_epoch=len(epochs),
+        initial_epoch=len(recorder.epochs),
         shuffle=False,
         verbose=0,
         # What prepares an epoch stands before the profiler, so that its window is open for the training alone.
-        callbacks=[EpochStart(start), *schedulers_for(spec), profiler, recorder],
+        callbacks=[EpochStart(start), *schedulers_for(spec), recorder.profiler, recorder],
     )
-    clock = summarise([asdict(epoch) for epoch in epochs])
-    record = replace(
+    clock = summarise([asdict(epoch) for epoch in recorder.epochs])
+    return replace(
         record,
-        epochs=tuple(epochs),
-        n_epochs=len(epochs),
+        epochs=tuple(recorder.epochs),
+        n_epochs=len(recorder.epochs),
         n_parameters=int(sum(math.prod(v.shape) for v in model.trainable_variables)),
         n_steps=len(feed),
         status=recorder.status,
         error=None,
         **{name: clock[name] for name in CLOCK_FIELDS},
     )
-    if record.status == "interrupted":
-        return record
-    record = replace(record, **_final(model, dataset, epochs, pixels))
+
+
+def _evaluated(task: Task, record: RunRecord, model: keras.Model, dataset: data.Dataset, pixels: Pixels) -> RunRecord:
+    """The record with the results of the final weights."""
+    record = replace(record, **_final(model, dataset, record.epochs, pixels))
     if task.weights:
         _save_weights(model, task.weights)
     is_finite = all(math.isfinite(loss) for loss in (record.test_loss, record.val_loss) if loss is not None)

@@ -6,6 +6,8 @@ callbacks compute from the epoch's number alone and hold no state of the trainin
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -39,7 +41,8 @@ class DropoutSchedule(keras.callbacks.Callback):
 
     Works in any ``model.fit(..., callbacks=[DropoutSchedule("early", epochs=10)])``, also for layers inside other
     layers. The factor multiplies the rate that a layer was made with (`initial_rate`), whatever its weight `rate` held
-    before; after the fit the weight keeps the last epoch's rate. Keras' own Dropout layers cannot be scheduled.
+    before; after the fit the weight keeps the last epoch's rate. Keras' own Dropout layers cannot be scheduled: a fit
+    without any layer to schedule begins with a warning.
 
     Args:
         kind: `constant`, `early`, `late` or `linear`, as `kbnd.training.schedules` defines them.
@@ -57,13 +60,25 @@ class DropoutSchedule(keras.callbacks.Callback):
         self.kind = kind
         self.epochs = epochs
 
+    def on_train_begin(self, logs: Logs = None) -> None:  # noqa: ARG002 (Keras' signature)
+        """Warn where there is no rate to set."""
+        if not any(layer.initial_rate for layer in self._layers()):
+            warnings.warn(
+                "DropoutSchedule changes nothing in this fit: the model has no kbnd.layers.VariableDropout with a rate "
+                "above 0, which kbnd's builders put in for dropout > 0, and Keras' own Dropout cannot be scheduled",
+                stacklevel=5,  # who called fit, above Keras' list of callbacks and its filter of tracebacks
+            )
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002 (Keras' signature)
         """Set the rates of this epoch."""
         factor = dropout_factor_at(self.kind, epoch + 1, self.epochs)
+        for layer in self._layers():
+            layer.rate.assign(layer.initial_rate * factor)
+
+    def _layers(self) -> Iterator[VariableDropout]:
         # No public attribute of a model lists the layers inside composite layers.
-        for layer in self.model._flatten_layers(include_self=False):
-            if isinstance(layer, VariableDropout):
-                layer.rate.assign(layer.initial_rate * factor)
+        layers = self.model._flatten_layers(include_self=False)
+        return (layer for layer in layers if isinstance(layer, VariableDropout))
 
 
 def schedulers_for(train: TrainSpec) -> list[keras.callbacks.Callback]:

@@ -47,9 +47,11 @@ class Observer:
     Attributes:
         on_start: called once before training with the run's preliminary record (its `epochs` are those resumed).
         on_epoch: called after every epoch.
-        should_stop: asked after every epoch but the last; True stores a checkpoint and stops as `interrupted`.
+        should_prune: asked after every epoch but the last; True ends the run as `pruned`, without an evaluation.
+        should_stop: asked after that; True stores a checkpoint and stops as `interrupted`.
     """
 
     on_start: Callable[[RunRecord], None] = field(default=lambda _: None)
     on_epoch: Callable[[EpochRecord], None] = field(default=lambda _: None)
     should_stop: Callable[[], bool] = field(default=lambda: False)
+    should_prune: Callable[[EpochRecord], bool] = field(default=lambda _: False)

@@ -1,0 +1,147 @@
+"""The command that searches: `kbnd tune`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kbnd.cli.options import (
+    DEFAULT_LEDGER,
+    Address,
+    BackendName,
+    CheckpointEvery,
+    Executor,
+    ImageSize,
+    Json,
+    LedgerFile,
+    NumCpus,
+    NumGpus,
+    RetryFailed,
+    builder_options,
+    end,
+    height_width,
+    show,
+)
+from kbnd.cli.progress import with_progress
+from kbnd.errors import SOME_RUNS_FAILED
+
+if TYPE_CHECKING:
+    from kbnd.execution.driver import Settings
+    from kbnd.tuning.budget import Budget
+    from kbnd.tuning.candidates import SearchPlan
+    from kbnd.tuning.result import TuneResult
+
+
+def tune(
+    model: Annotated[
+        str | None, typer.Option(help="Network, such as alexnet or resnet20; default lenet5, or the space file's.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dataset; default: the network's own.")] = None,
+    dropout: Annotated[str | None, typer.Option(help="0..0.8, or 0,0.25,0.5, or one rate.")] = None,
+    batch_norm: Annotated[
+        str | None, typer.Option(help="Placements separated by commas; of a residual network orders too.")
+    ] = None,
+    lr: Annotated[str | None, typer.Option(help="1e-4..1 (logarithmic), a list, or one learning rate.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, adam, or both with a comma.")] = None,
+    space: Annotated[Path | None, typer.Option(help="TOML file with everything else that varies or does not.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the network's own, as width=0.5; repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of a candidate; of hyperband the most.")] = None,
+    n_train: Annotated[int | None, typer.Option(help="Train on so many images only.")] = None,
+    image_size: ImageSize = None,
+    oracle: Annotated[str, typer.Option(help="random, grid, bayesian or hyperband.")] = "bayesian",
+    objective: Annotated[
+        str, typer.Option(help="val_accuracy, val_loss, time_to_accuracy:0.98 or accuracy_per_joule.")
+    ] = "val_accuracy",
+    max_trials: Annotated[
+        int | None, typer.Option(help="Candidates in all; default 20, the whole grid, what hyperband wants.")
+    ] = None,
+    max_hours: Annotated[
+        float | None, typer.Option(help="Of training in all; no candidate is begun after them.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each candidate, with the seeds 1...N.")] = 2,
+    test_seeds: Annotated[int, typer.Option(min=0, help="Fresh seeds of the best recipe, for its test result.")] = 3,
+    prune: Annotated[bool, typer.Option("--prune", help="Give up runs that lag behind the median.")] = False,
+    search_seed: Annotated[int, typer.Option(help="Of the oracle.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Of the search in the ledger.")] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin the search anew; what the ledger holds is not trained again.")
+    ] = False,
+    executor: Executor = "inline",
+    address: Address = None,
+    num_cpus: NumCpus = None,
+    num_gpus: NumGpus = None,
+    backend: BackendName = None,
+    ledger: LedgerFile = DEFAULT_LEDGER,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables and figures; default results/SEARCH.")] = None,
+    as_json: Json = False,
+    checkpoint_every: CheckpointEvery = 1,
+    retry_failed: RetryFailed = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for runs of other live processes.")] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be searched and what it costs; write nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Start a grid of more than 10,000 points, too.")] = False,
+) -> None:
+    """Search over dropout rate, BN placement, learning rate and more; the ledger remembers, so it can be resumed."""
+    from kbnd.execution.driver import Settings
+    from kbnd.tuning.budget import as_json as budget_as_json
+    from kbnd.tuning.budget import budget
+    from kbnd.tuning.planning import plan_search
+    from kbnd.tuning.report import plan_table
+    from kbnd.tuning.settings import space_for
+
+    changes = {f"model.options.{key}": value for key, value in builder_options(option or ()).items()}
+    changes |= {} if n_train is None else {"data.n_train": n_train}
+    changes |= {} if image_size is None else {"data.image_size": list(height_width(image_size) or ())}
+    chosen = model if model or space else "lenet5"
+    settings = Settings(
+        ledger=ledger, backend=backend, executor=executor, address=address, num_cpus=num_cpus, num_gpus=num_gpus,
+        checkpoint_every=checkpoint_every, retry_failed=retry_failed, wait=wait,
+    )  # fmt: skip
+    found = space_for(
+        chosen, dataset=dataset, file=space, dropout=dropout, batch_norm=batch_norm, lr=lr, optimizer=optimizer,
+        epochs=epochs, changes=changes,
+    )  # fmt: skip
+    plan = plan_search(
+        found, settings, oracle=oracle, looked_for=objective, seeds=seeds, max_trials=max_trials, max_hours=max_hours,
+        is_pruned=prune, search_seed=search_seed, name=name, is_insisting=yes,
+    )  # fmt: skip
+    cost = budget(plan, settings, test_seeds=test_seeds)
+    if dry_run:
+        show(budget_as_json(cost) if as_json else [plan_table(plan, cost)])
+        return
+    _run_and_report(plan, settings, cost, is_fresh=fresh, out=out, as_json=as_json)
+
+
+def _run_and_report(
+    plan: SearchPlan, settings: Settings, cost: Budget, *, is_fresh: bool, out: Path | None, as_json: bool
+) -> None:
+    from kbnd.report.outputs import check_writable
+    from kbnd.report.render import to_text
+    from kbnd.tuning.report import as_json as result_as_json
+    from kbnd.tuning.report import plan_table, write
+    from kbnd.tuning.tune import run_search
+
+    out = out or Path("results") / plan.name
+    check_writable(out)
+    print(to_text(plan_table(plan, cost)), file=sys.stderr)
+
+    def call(**told: Any) -> TuneResult:
+        told["progress"].expect(n_runs=cost.n_runs, n_epochs=cost.n_epochs)
+        return run_search(plan, settings, test_seeds=cost.n_fresh, is_fresh=is_fresh, **told)
+
+    result, stopped = with_progress(call)
+    write(result, out)
+    show(result_as_json(result) if as_json else result.tables())
+    print(f"written to {out}", file=sys.stderr)
+    if stopped:
+        print("stopped: the same command continues", file=sys.stderr)
+        end(stopped)
+    if result.best is not None:
+        print(f"train the best recipe: kbnd train --recipe {out / 'best.toml'} --seed 1", file=sys.stderr)
+    end(0 if result.best is not None and not result.n_failed else SOME_RUNS_FAILED)

@@ -1,0 +1,265 @@
+"""Drives runs through a ledger: claims what is free, has an executor train it, stores what comes back.
+
+    wanted runs --claim--> executor --> records --store--> ledger
+                  |  hit: the ledger holds it        taken: another live process trains it, asked again later
+
+What is wanted may depend on what has ended (a search asks for its next candidate), so it is pulled one by one: None
+says that nothing is wanted before another run has ended.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kbnd import data
+from kbnd.errors import LedgerClaimedError
+from kbnd.execution import Executor, executor
+from kbnd.execution.planned import Planned, Progress
+from kbnd.ledger import Ledger
+from kbnd.records import EpochRecord, RunRecord
+from kbnd.spec import DataSpec, Identity
+from kbnd.training import backend
+from kbnd.training.task import Observer, Task
+
+POLL_S = 1.0
+"""Seconds between two looks at runs that another process is training."""
+
+UNFINISHED = (None, "running", "interrupted", "pruned")
+"""Statuses of runs that are trained (again) without being asked to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Engine settings: none changes a number of any run.
+
+    Attributes:
+        ledger: file of the ledger.
+        backend: backend to train on; None is the one that is set.
+        executor: as `kbnd.execution.executor` reads it.
+        address: of a Ray cluster.
+        num_cpus: processors that each run on Ray asks for.
+        num_gpus: GPUs that each run on Ray asks for, may be a fraction.
+        control: whether the baseline is trained twice in every block.
+        checkpoint_every: epochs between checkpoints.
+        retry_failed: train runs again that ended `failed` or `oom`.
+        retime: how many times more every run is trained, for its time alone.
+        wait: wait for runs that another live process is training.
+        weights: file that the final weights are written to; for a single run.
+    """
+
+    ledger: Path
+    backend: str | None = None
+    executor: str = "inline"
+    address: str | None = None
+    num_cpus: float | None = None
+    num_gpus: float | None = None
+    control: bool = True
+    checkpoint_every: int = 1
+    retry_failed: bool = False
+    retime: int = 0
+    wait: bool = True
+    weights: Path | None = None
+
+    def check(self) -> None:
+        """Refuse an executor or backend that cannot be, before anything is made.
+
+        Raises:
+            UsageError: it names the allowed ones.
+        """
+        self.engine()
+        backend.choose(self.backend)
+
+    def engine(self) -> Executor:
+        """Return the executor; raises as `kbnd.execution.executor` does."""
+        return executor(self.executor, address=self.address, num_cpus=self.num_cpus, num_gpus=self.num_gpus)
+
+    def checkpoint(self, run_id: str) -> Path:
+        """File of a run's checkpoints, in a folder beside the ledger."""
+        return self.ledger.with_name(self.ledger.name + ".checkpoints") / f"{run_id}.npz"
+
+
+def never(run: Planned, epoch: EpochRecord) -> bool:  # noqa: ARG001
+    """Give up no run."""
+    return False
+
+
+@contextmanager
+def opened(settings: Settings, data_spec: DataSpec) -> Iterator[tuple[Ledger, Identity]]:
+    """Open the ledger and load the backend; a ledger that does not exist is made only when the data are there.
+
+    Raises:
+        UsageError: a backend, an executor or a ledger that cannot be.
+        DataMissingError: the dataset is not there.
+    """
+    settings.check()
+    fingerprint = None if settings.ledger.exists() else data.fingerprint(data_spec)
+    with Ledger.open(settings.ledger) as ledger:
+        fingerprint = fingerprint or data.fingerprint(data_spec)
+        backend.load(settings.backend)
+        yield ledger, backend.identity(fingerprint)
+
+
+@dataclass
+class Driver:
+    """One call's work on a ledger.
+
+    Attributes:
+        settings: the engine's.
+        identity: the setting that run ids are made from.
+        ledger: open, for writing.
+        progress: told of every step.
+        should_stop: asked between epochs and before every run.
+        should_prune: asked after every epoch whether a run cannot be worth its other epochs.
+        session: marks the runs of this call; times compare only within it.
+        n_trained: runs that this call trained to their end.
+    """
+
+    settings: Settings
+    identity: Identity
+    ledger: Ledger
+    progress: Progress
+    should_stop: Callable[[], bool]
+    should_prune: Callable[[Planned, EpochRecord], bool] = never
+    session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    n_trained: int = 0
+    _in_flight: dict[str, Planned] = field(default_factory=dict)
+    _foreign: list[Planned] = field(default_factory=list)
+    _lost: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Make the executor, which nothing starts before it has work."""
+        self.engine = self.settings.engine()
+
+    def drive(self, wanted: Iterable[Planned | None]) -> None:
+        """Train every run that is wanted and that the ledger does not hold; return when all of them have ended.
+
+        Args:
+            wanted: runs in the order they should be trained; None where the next depends on one that has not ended.
+
+        Raises:
+            LedgerClaimedError: only runs of other live processes are left, and `wait` is off.
+        """
+        offered = iter(wanted)
+        is_over = False
+        while not is_over:
+            for record in self.engine.execute(self._tasks(offered), observer=self._observer):
+                if record is None:
+                    self._wait()
+                else:
+                    self._store(record)
+            is_over = not self._foreign or self.should_stop()  # a claim may have been lost at the very end
+
+    def is_foreign(self, run_id: str) -> bool:
+        """Return whether a run that is wanted was last seen claimed by another live process."""
+        return any(planned.run_id == run_id for planned in self._foreign)
+
+    def _tasks(self, offered: Iterator[Planned | None]) -> Iterator[Task | None]:
+        """Claim runs one by one; None where none is free."""
+        is_over = False
+        while not self.should_stop():
+            planned = None
+            if not is_over:
+                try:
+                    planned = next(offered)
+                except StopIteration:
+                    is_over = True
+            tried, self._foreign = ([planned], self._foreign) if planned else (self._foreign, [])
+            has_claimed = False
+            for one in tried:
+                if self.should_stop():
+                    return
+                task = self._claimed(one)
+                if task is not None:
+                    has_claimed = True
+                    yield task
+            if is_over and not self._foreign:
+                return
+            if planned is None and not has_claimed:
+                yield None
+
+    def _claimed(self, planned: Planned) -> Task | None:
+        """The task of a run that is claimed now; None where the ledger holds it, or another process trains it."""
+        answer = self.ledger.claim(planned.run_id, retry_failed=self.settings.retry_failed)
+        if answer == "taken":
+            self._foreign.append(planned)
+            return None
+        if answer == "hit":
+            self.progress.on_hit(planned)
+            return None
+        self._lost.discard(planned.run_id)
+        self._in_flight[planned.run_id] = planned
+        return Task(
+            spec=planned.spec,
+            identity=self.identity,
+            session=self.session,
+            block=planned.block,
+            position=planned.position,
+            checkpoint=self.settings.checkpoint(planned.run_id),
+            checkpoint_every=self.settings.checkpoint_every,
+            weights=self.settings.weights,
+        )
+
+    def _wait(self) -> None:
+        """Nothing is free and nothing in flight: others are at work, or what was told to stop has stopped."""
+        if self.should_stop():
+            return
+        if self._foreign and not self.settings.wait:
+            raise LedgerClaimedError(
+                f"{len(self._foreign)} runs are being trained by another live process on {self.settings.ledger}: "
+                "leave out --no-wait to wait for them"
+            )
+        if self._foreign:
+            self.progress.on_wait(self._foreign)
+        time.sleep(POLL_S)
+
+    def _observer(self, task: Task) -> Observer:
+        """Store a run's beginning and epochs; where its claim is lost (the machine slept), the run stops."""
+        planned = self._in_flight[task.run_id]
+
+        def on_start(record: RunRecord) -> None:
+            write(lambda: self.ledger.begin(record, keep_epochs=len(record.epochs)))
+            self.progress.on_start(planned, record)
+
+        def on_epoch(epoch: EpochRecord) -> None:
+            write(lambda: self.ledger.add_epoch(planned.run_id, epoch))
+            self.progress.on_epoch(planned, epoch)
+
+        def write(what: Callable[[], None]) -> None:
+            if planned.run_id in self._lost:
+                return
+            try:
+                what()
+            except LedgerClaimedError:
+                self._lost.add(planned.run_id)
+
+        return Observer(
+            on_start=on_start,
+            on_epoch=on_epoch,
+            should_stop=lambda: planned.run_id in self._lost or self.should_stop(),
+            should_prune=lambda epoch: planned.run_id not in self._lost and self.should_prune(planned, epoch),
+        )
+
+    def _store(self, record: RunRecord) -> None:
+        """Put a finished run into the ledger and drop its checkpoint; it is wanted again where the claim was lost."""
+        planned = self._in_flight.pop(record.run_id)
+        if planned.run_id in self._lost:  # whoever took it over may have stored its result by now
+            self._foreign.append(planned)
+            return
+        is_shared = record.is_concurrent or self.ledger.is_shared(record.started_at)
+        record = replace(record, is_concurrent=is_shared)
+        try:
+            self.ledger.finish(record)
+        except LedgerClaimedError:
+            self._foreign.append(planned)
+            return
+        if record.status in ("done", "diverged", "pruned"):
+            from kbnd.training import checkpoint  # brings Keras
+
+            checkpoint.remove(self.settings.checkpoint(planned.run_id))
+        self.n_trained += record.status != "interrupted"
+        self.progress.on_end(planned, record)

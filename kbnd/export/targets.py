@@ -1,0 +1,98 @@
+"""One function for every target of an export: what it needs, and who writes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, get_args
+
+from kbnd.errors import UsageError, unknown
+from kbnd.ledger import Ledger
+
+Target = Literal["csv", "parquet", "jsonl", "tensorboard", "mlflow"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        written: files, the folder of a log, or the address of a store.
+        look: how to look at it; empty where every program can.
+    """
+
+    written: tuple[str, ...]
+    look: str = ""
+
+
+def export(
+    ledger: Ledger,
+    target: Target,
+    out: str | os.PathLike[str] | None,
+    *,
+    study: str | None = None,
+    tracking_uri: str | None = None,
+) -> Exported:
+    """Write the finished runs of a ledger for another program.
+
+    Args:
+        ledger: an open ledger.
+        target: `csv`, `parquet`, `jsonl`, `tensorboard` or `mlflow`.
+        out: the file (`jsonl`) or folder to write; None where MLflow keeps the runs elsewhere.
+        study: only the runs of this study; `tensorboard` and `mlflow` take the name of a search, too.
+        tracking_uri: where MLflow keeps runs; None is `sqlite:///OUT/mlflow.db`.
+
+    Raises:
+        UsageError: an unknown target, nowhere to write to, an extra that is not installed, or nothing to export.
+        NoSpaceError: the disk is full.
+    """
+    if target not in get_args(Target):
+        raise unknown("target", target, get_args(Target))
+    if tracking_uri is not None and target != "mlflow":
+        raise UsageError(f"a tracking URI belongs to target 'mlflow', received one with {target!r}")
+    if target == "mlflow":
+        return _to_mlflow(ledger, None if out is None else Path(out), study, tracking_uri)
+    if out is None:
+        raise UsageError(f"target {target!r} needs a {'file' if target == 'jsonl' else 'folder'} to write: --out PATH")
+    return _WRITERS.get(target, _to_tables)(ledger, target, Path(out), study)
+
+
+def _to_tables(ledger: Ledger, target: Target, out: Path, study: str | None) -> Exported:
+    return Exported(tuple(map(str, ledger.export(out, target, study=study))))  # type: ignore[arg-type]
+
+
+def _to_tensorboard(ledger: Ledger, target: Target, out: Path, study: str | None) -> Exported:
+    _check_installed(target, "tensorboard")
+    from kbnd.export.selection import select
+    from kbnd.export.tensorboard import write_logs
+
+    write_logs(select(ledger, study), out)
+    return Exported((str(out),), f"tensorboard --logdir {out}")
+
+
+def _to_mlflow(ledger: Ledger, out: Path | None, study: str | None, tracking_uri: str | None) -> Exported:
+    if out is None and tracking_uri is None:
+        raise UsageError("target 'mlflow' needs a folder to write, --out PATH, or a store, --tracking-uri URI")
+    if out is not None and tracking_uri is not None:
+        raise UsageError("target 'mlflow' writes to a folder or to a tracking URI, received both")
+    _check_installed("mlflow", "mlflow", "sqlalchemy", "alembic")
+    from kbnd.export.mlflow import local_store, log_runs
+    from kbnd.export.selection import select
+
+    selected = select(ledger, study)
+    uri, artifacts = (tracking_uri, None) if out is None else local_store(out)
+    log_runs(selected, str(uri), experiment=study or ledger.path.stem, artifacts=artifacts)
+    return Exported((str(uri),), "" if out is None else f"mlflow ui --backend-store-uri {uri}")
+
+
+def _check_installed(target: str, *modules: str) -> None:
+    """Refuse a target whose programs are missing, by the first of them."""
+    missing = next((module for module in modules if find_spec(module) is None), None)
+    if missing is not None:
+        raise UsageError(f"target {target!r} needs {missing}: pip install 'kbnd[{target}]'")
+
+
+_WRITERS: dict[str, Callable[[Ledger, Target, Path, str | None], Exported]] = {"tensorboard": _to_tensorboard}

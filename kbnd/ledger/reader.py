@@ -1,0 +1,136 @@
+"""`Reader`: what an open ledger is asked, by those who train and by those who only look; nothing here changes it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from abc import ABC
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from kbnd.errors import UsageError, unknown
+from kbnd.ledger import exchange, rows, searches
+from kbnd.ledger.checks import problems_in, problems_of_event, problems_of_labels, problems_of_search
+from kbnd.ledger.database import snapshot, translated
+from kbnd.ledger.jsonl import lines_of
+from kbnd.ledger.rows import StudyInfo
+from kbnd.records import RunRecord, SearchEvent, SearchInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Format = Literal["jsonl", "csv", "parquet"]
+
+
+class Reader(ABC):
+    """The questions that a ledger answers; `kbnd.ledger.store.Ledger` opens one.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: Path
+    _db: sqlite3.Connection
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """Return a run with the epochs stored so far (status `running` while it is trained), or None."""
+        with snapshot(self._db, self.path):
+            return rows.read_run(self._db, run_id)
+
+    def status(self, run_id: str) -> str | None:
+        """Return the status of a run: `running`, one of `kbnd.records.Status`, or None where it is not stored."""
+        with translated(self.path):
+            row = self._db.execute("SELECT status FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return None if row is None else row[0]
+
+    def records(self) -> list[RunRecord]:
+        """Return every stored run by run_id."""
+        with snapshot(self._db, self.path):
+            return list(rows.read_runs(self._db))
+
+    def about(self, study: str) -> StudyInfo:
+        """Return what the current definition of a study says of itself."""
+        self._check_study(study)
+        with translated(self.path):
+            about = rows.read_study(self._db, study)
+        for problem in problems_of_labels(study, about, ()):
+            raise UsageError(f"study {study} in {self.path}: {problem}")
+        return about
+
+    def arms(self, study: str) -> list[str]:
+        """Return the arms of a study in the order of its labels, planned ones too: the baseline first."""
+        self._check_study(study)
+        with translated(self.path):
+            return rows.read_arms(self._db, study)
+
+    def studies(self) -> list[str]:
+        """Return the names of the studies, the one assigned last at the end."""
+        with translated(self.path):
+            return [study for (study,) in self._db.execute("SELECT study FROM studies ORDER BY assigned_at, study")]
+
+    def searches(self) -> list[str]:
+        """Return the names of the searches, the one begun last at the end."""
+        with translated(self.path):
+            return searches.read_names(self._db)
+
+    def search(self, name: str) -> SearchInfo | None:
+        """Return the latest generation of a search, or None where none was begun under this name."""
+        with translated(self.path):
+            info = searches.read_search(self._db, name)
+        for problem in () if info is None else problems_of_search(info):
+            raise UsageError(f"search {name} in {self.path}: {problem}")
+        return info
+
+    def search_events(self, info: SearchInfo, *, after: int = 0) -> list[SearchEvent]:
+        """Return the log of a search from the entry that follows number `after`."""
+        with translated(self.path):
+            log = searches.read_events(self._db, info, after=after)
+        for event in log:
+            for problem in problems_of_event(event):
+                raise UsageError(f"search {info.name} in {self.path}: event {event.event!r}: {problem}")
+        return log
+
+    def runs(self, study: str | None = None, *, digest: str | None = None) -> pd.DataFrame:
+        """Return the table of runs.csv: one row per stored run of a study, in the order of its labels.
+
+        Args:
+            study: its name; None is every run in the ledger, once for each study it serves.
+            digest: an earlier definition of the study; None is the current one.
+        """
+        from kbnd.ledger.frames import read_run_frame
+
+        self._check_study(study)
+        with translated(self.path):
+            return read_run_frame(self._db, study, digest)
+
+    def epochs(self, study: str | None = None, *, digest: str | None = None) -> pd.DataFrame:
+        """Return the table of epochs.csv: one row per epoch of the runs that `runs` returns."""
+        from kbnd.ledger.frames import read_epoch_frame
+
+        self._check_study(study)
+        with translated(self.path):
+            return read_epoch_frame(self._db, study, digest)
+
+    def export(self, path: str | os.PathLike[str], format: Format = "jsonl", *, study: str | None = None) -> list[Path]:
+        """Write the ledger for other programs and return the files written.
+
+        `jsonl` is everything in the file `path`, to be imported again; `csv` and `parquet` are runs and epochs as two
+        tables in the folder `path`, where `study` limits them.
+        """
+        if format not in get_args(Format):
+            raise unknown("format", format, get_args(Format))
+        if format != "jsonl":
+            return exchange.write_tables(Path(path), format, {"runs": self.runs(study), "epochs": self.epochs(study)})
+        if study is not None:
+            raise UsageError("format 'jsonl' exports the whole ledger: leave out the study")
+        with snapshot(self._db, self.path):
+            return [exchange.write_lines(Path(path), lines_of(self._db))]
+
+    def verify(self) -> list[str]:
+        """Return one sentence for each thing that is wrong: SQLite's own checks, counts, ranges, digests."""
+        with snapshot(self._db, self.path):
+            return list(problems_in(self._db))
+
+    def _check_study(self, study: str | None) -> None:
+        if study is not None and study not in (known := self.studies()):
+            raise unknown("study", study, known) if known else UsageError(f"{self.path} holds no study")

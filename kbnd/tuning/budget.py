@@ -1,0 +1,96 @@
+"""What a search would cost, before it does anything: candidates, runs, epochs, and an estimate of the time.
+
+The time is that of `kbnd.study.estimate`, averaged over a few candidates drawn at random from the space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+from kbnd import models
+from kbnd.execution.driver import Settings
+from kbnd.seeds import generator
+from kbnd.study import estimate
+from kbnd.training import backend
+from kbnd.tuning.candidates import SearchPlan
+from kbnd.tuning.oracles import hyperband_rounds
+
+N_SAMPLES = 8
+"""Candidates that an estimate averages over."""
+
+MOST_ASKED = 100_000
+"""Candidates of a search that only `--max-hours` ends."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a search would do; None where it cannot be told.
+
+    Attributes:
+        n_candidates: at most.
+        n_runs: of candidates, at most.
+        n_epochs: of all of these runs.
+        n_fresh: further runs of the best recipe.
+        seconds: of all runs, where runs share the machine as if they did not.
+        memory_bytes: of the largest run.
+        within: factor by which the time may well be wrong.
+    """
+
+    n_candidates: int
+    n_runs: int
+    n_epochs: int
+    n_fresh: int
+    seconds: float | None
+    memory_bytes: float | None
+    within: float = estimate.WITHIN
+
+
+def budget(plan: SearchPlan, settings: Settings, *, test_seeds: int) -> Budget:
+    """Return what a search would cost from nothing; what a ledger already holds costs less."""
+    epochs = _epochs_of_candidates(plan)
+    n_runs, n_epochs = plan.seeds * len(epochs), plan.seeds * sum(epochs)
+    seconds, memory = _estimated(plan, settings)
+    total = None if seconds is None else seconds * (n_epochs / plan.space.epochs + test_seeds)
+    return Budget(len(epochs), n_runs, n_epochs, test_seeds, total, memory)
+
+
+def as_json(found: Budget) -> dict[str, Any]:
+    """Return a budget as JSON values."""
+    return asdict(found)
+
+
+def _epochs_of_candidates(plan: SearchPlan) -> list[int]:
+    """Epochs of every candidate that the oracle would propose, were all of them equally good."""
+    if plan.oracle != "hyperband":
+        most = plan.space.size if plan.space.is_finite or plan.oracle == "grid" else MOST_ASKED
+        return [plan.space.epochs] * min(most, plan.max_trials or most)
+    rounds = hyperband_rounds(plan.space.epochs)
+    sweep = [epochs for n_candidates, epochs in rounds for _ in range(n_candidates)]
+    if plan.sweeps == 1:
+        return sweep
+    most = plan.max_trials or MOST_ASKED
+    return (sweep * (most // len(sweep) + 1))[:most]
+
+
+def _estimated(plan: SearchPlan, settings: Settings) -> tuple[float | None, float | None]:
+    """Mean seconds and largest memory of a run of all epochs."""
+    seconds, memory = list[float](), list[float]()
+    name, speed = backend.choose(settings.backend), estimate.machine_speed()
+    for sample in range(N_SAMPLES):
+        spec = plan.space.run_spec(_drawn(plan, sample), seed=1)
+        images = estimate.images_of(spec.data)
+        if images is None:
+            return None, None
+        cost = models.cost(spec.model, input_shape=images.shape, classes=images.classes)
+        seconds.append(estimate.run_seconds(cost, spec.train, images, speed=speed, backend=name))
+        memory.append(estimate.run_memory(cost, spec.train, images, backend=name))
+    return fmean(seconds), max(memory)
+
+
+def _drawn(plan: SearchPlan, sample: int) -> dict[str, Any]:
+    """Values drawn without an oracle: a grid's points, so that no backend is loaded for an estimate."""
+    random = generator(plan.search_seed, "budget", sample)
+    points = {path: each.points() for path, each in plan.space.hyperparameters.items()}
+    return {path: values[int(random.integers(len(values)))] for path, values in points.items()}

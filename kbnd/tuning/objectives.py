@@ -1,0 +1,163 @@
+"""What a search looks for: a number of a finished run, the direction that is better, and what it needs.
+
+| objective              | of a run                                                          | better | same each time |
+|------------------------|-------------------------------------------------------------------|--------|----------------|
+| `val_accuracy`         | validation accuracy after the last epoch                          | higher | yes            |
+| `val_loss`             | validation loss after the last epoch                              | lower  | yes            |
+| `time_to_accuracy:X`   | epochs until validation accuracy X x seconds of a steady epoch    | lower  | no             |
+| `accuracy_per_joule`   | validation accuracy after the last epoch / energy of all training | higher | no             |
+
+A candidate's score is the mean over its seeds. Test images are no objective: nothing is ever selected on them.
+
+Epochs until an accuracy are counted as `kbnd.analysis.metrics` counts them, linear between two epochs; compilation is
+no part of the time, because runs that share a compiled model have none. A run that does not reach it has no number.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kbnd.errors import UsageError, unknown
+from kbnd.records import EpochRecord, RunRecord
+
+Direction = Literal["max", "min"]
+
+TIMED = re.compile(r"time_to_accuracy:(?P<accuracy>0?\.\d+|0|1(?:\.0*)?)")
+TIMED_IN_WORDS = "time_to_accuracy:ACCURACY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What a search looks for.
+
+    Attributes:
+        name: as the user says it.
+        direction: which way is better.
+        of: from a finished run to its number; None where the run has none.
+        of_epoch: what can be compared before a run has ended, for pruning, and `epoch_direction` its better way.
+        lost: what a candidate without a score counts as, at best, for an oracle.
+        is_reproducible: whether the same search gives the same numbers again; no time or energy does.
+        needs_energy: whether it exists only where a GPU's energy can be read.
+    """
+
+    name: str
+    direction: Direction
+    of: Callable[[RunRecord], float | None]
+    of_epoch: Callable[[EpochRecord], float | None]
+    epoch_direction: Direction
+    lost: Callable[[Sequence[RunRecord], int], float]
+    is_reproducible: bool = True
+    needs_energy: bool = False
+
+    def score(self, runs: Sequence[RunRecord]) -> float | None:
+        """Return a candidate's score: the mean over its runs; None where one of them has no number."""
+        numbers = [self.of(run) for run in runs]
+        found = [number for number in numbers if number is not None and math.isfinite(number)]
+        return sum(found) / len(found) if found and len(found) == len(numbers) else None
+
+    def worst(self, runs: Sequence[RunRecord], scores: Sequence[float], *, n_classes: int) -> float:
+        """Return what an oracle is told of a candidate without a score: nothing better than it was told before.
+
+        Oracles rank finite numbers only, and one that is told nothing would ask for the same region again.
+
+        Args:
+            runs: of the candidate, as far as there are any.
+            scores: all that the oracle was told so far.
+            n_classes: of the dataset.
+        """
+        found = [self.lost(runs, n_classes), *scores]
+        return min(found) if self.direction == "max" else max(found)
+
+
+def objective(text: str) -> Objective:
+    """Return the objective that a text names.
+
+    Raises:
+        UsageError: it names none, or an accuracy outside (0, 1].
+    """
+    if text.partition(":")[0] == "time_to_accuracy":
+        match = TIMED.fullmatch(text)
+        if match is None or not float(match["accuracy"]):
+            raise UsageError(f"{TIMED_IN_WORDS} takes an accuracy above 0 and up to 1, as 0.98, received {text!r}")
+        return _time_to_accuracy(text, float(match["accuracy"]))
+    if text not in OBJECTIVES:
+        raise unknown("objective", text, [*OBJECTIVES, TIMED_IN_WORDS])
+    return OBJECTIVES[text]
+
+
+def epochs_to(epochs: Sequence[EpochRecord], accuracy: float) -> float | None:
+    """Return after how many epochs the validation accuracy was reached, linear between two; None where it never was."""
+    before = None
+    for epoch in epochs:
+        reached = epoch.val_accuracy
+        if reached is None:
+            return None
+        if reached >= accuracy:
+            return float(epoch.epoch) if before is None else epoch.epoch - (reached - accuracy) / (reached - before)
+        before = reached
+    return None
+
+
+def _time_to_accuracy(name: str, accuracy: float) -> Objective:
+    def of(run: RunRecord) -> float | None:
+        n_epochs = epochs_to(run.epochs, accuracy)
+        is_timed = run.epoch_s is not None and not run.is_concurrent  # what ran beside others has no time that compares
+        return n_epochs * run.epoch_s if n_epochs is not None and is_timed else None  # type: ignore[operator]
+
+    return Objective(
+        name=name,
+        direction="min",
+        of=of,
+        of_epoch=lambda epoch: epoch.val_accuracy,
+        epoch_direction="max",
+        lost=lambda runs, n_classes: 2 * sum(run.fit_s or 0.0 for run in runs) / max(1, len(runs)),  # noqa: ARG005
+        is_reproducible=False,
+    )
+
+
+def _accuracy_per_joule(run: RunRecord) -> float | None:
+    if run.val_accuracy is None or not run.energy_j or run.is_concurrent:
+        return None
+    return run.val_accuracy / run.energy_j
+
+
+def _nothing(runs: Sequence[RunRecord], n_classes: int) -> float:  # noqa: ARG001
+    return 0.0
+
+
+def _worse_than_guessing(runs: Sequence[RunRecord], n_classes: int) -> float:  # noqa: ARG001
+    return 2 * math.log(n_classes)
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "val_accuracy": Objective(
+        name="val_accuracy",
+        direction="max",
+        of=lambda run: run.val_accuracy,
+        of_epoch=lambda epoch: epoch.val_accuracy,
+        epoch_direction="max",
+        lost=_nothing,
+    ),
+    "val_loss": Objective(
+        name="val_loss",
+        direction="min",
+        of=lambda run: run.val_loss,
+        of_epoch=lambda epoch: epoch.val_loss,
+        epoch_direction="min",
+        lost=_worse_than_guessing,
+    ),
+    "accuracy_per_joule": Objective(
+        name="accuracy_per_joule",
+        direction="max",
+        of=_accuracy_per_joule,
+        of_epoch=lambda epoch: epoch.val_accuracy,
+        epoch_direction="max",
+        lost=_nothing,
+        is_reproducible=False,
+        needs_energy=True,
+    ),
+}

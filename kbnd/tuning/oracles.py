@@ -1,0 +1,280 @@
+"""Who proposes candidates: one of keras-tuner's oracles, driven by ask and tell, and replayed exactly from a log.
+
+    ask  ->  proposal (values, epochs)        tell(ordinal, score)        replay(event of the log)
+
+The state of an `Asker` is a function of the asks and ends of a log, in their order. What it proposed is recomputed as
+the log is replayed and must agree; the proposals that a Gaussian process made are taken from the log, and the last of
+them is recomputed when the next new one is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from kbnd.errors import ResumeMismatchError, UsageError, unknown
+from kbnd.tuning.space import Space
+
+if TYPE_CHECKING:
+    from kbnd.records import SearchEvent
+
+ORACLES = ("random", "grid", "bayesian", "hyperband")
+
+NOTHING: dict[str, Literal["idle", "stopped"]] = {"IDLE": "idle", "STOPPED": "stopped"}
+"""keras-tuner's status of a trial that is none -> what is answered."""
+
+EPOCHS = "tuner/epochs"
+"""What Hyperband calls the epochs of a trial."""
+
+LEAST_EPOCHS = 3
+"""Epochs below which Hyperband would stop nothing early."""
+
+CHANGED = "its oracle, or what that computes with, has changed, and --fresh begins anew"
+
+FACTOR = 3
+"""Of Hyperband: how much fewer candidates, and more epochs, each round of a bracket has."""
+
+Step = tuple[Literal["ask", "end"], int, Any]
+"""What happened, to which candidate, and its values or its score."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A candidate to be trained.
+
+    Attributes:
+        ordinal: its number, from 1.
+        values: by path, one for each hyperparameter of the space.
+        epochs: that it is trained for; None is the space's own.
+    """
+
+    ordinal: int
+    values: dict[str, Any]
+    epochs: int | None = None
+
+
+def hyperband_rounds(max_epochs: int) -> list[tuple[int, int]]:
+    """Return (candidates, epochs) of each round of a sweep of Hyperband, in their order, without loading anything.
+
+    With R epochs at most and s + 1 rounds in a bracket, s = floor(log3 R), ..., 0, round r of it has
+    ceil(ceil(1 + log3 R) / (s + 1) * 3**(s - r)) candidates of ceil(R / 3**(s - r)) epochs, as keras-tuner counts them.
+
+    Reference: Li et al., "Hyperband: a novel bandit-based approach to hyperparameter optimization", JMLR 18 (2018).
+    """
+    n_brackets, epochs = 0, float(max_epochs)
+    while epochs >= 1.0:
+        n_brackets, epochs = n_brackets + 1, epochs / FACTOR
+    last = math.ceil(1 + math.log(max_epochs, FACTOR))
+    return [
+        (math.ceil(last / (s + 1) * FACTOR ** (s - r)), math.ceil(max_epochs / FACTOR ** (s - r)))
+        for s in reversed(range(n_brackets))
+        for r in range(s + 1)
+    ]
+
+
+class Asker:
+    """Asks an oracle for candidates and tells it their scores.
+
+    Making one loads keras-tuner, and with it the backend that is chosen by then.
+
+    Args:
+        space: what varies.
+        oracle: one of `ORACLES`.
+        direction: which way scores are better, `max` or `min`.
+        seed: of the oracle, from 1.
+        max_epochs: of Hyperband's last rounds.
+        sweeps: times that Hyperband goes through its brackets; None is for ever.
+
+    Raises:
+        UsageError: an unknown oracle, a seed or epochs out of range, or a space that is too small for Hyperband.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        oracle: str,
+        direction: Literal["max", "min"],
+        seed: int,
+        max_epochs: int,
+        sweeps: int | None = 1,
+    ) -> None:
+        if oracle not in ORACLES:
+            raise unknown("oracle", oracle, ORACLES)
+        if direction not in ("max", "min"):
+            raise unknown("direction", direction, ("max", "min"))
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 1:
+            raise UsageError(f"the seed of a search should be a whole number from 1, received {seed!r}")
+        if not space.hyperparameters:
+            raise UsageError("nothing to search: every field has one value")
+        if oracle == "hyperband" and max_epochs < LEAST_EPOCHS:
+            raise UsageError(
+                f"hyperband needs at least {LEAST_EPOCHS} epochs to stop some early, received {max_epochs}"
+            )
+        self._arguments: dict[str, Any] = {
+            "oracle": oracle,
+            "direction": direction,
+            "seed": seed,
+            "max_epochs": max_epochs,
+            "sweeps": sweeps,
+        }
+        self.space = space
+        self._check_rounds()
+        from kbnd.tuning import driven
+
+        self._driven = driven
+        self._parameters = driven.parameters(space, oracle=oracle)
+        self._oracle: Any = driven.driven(space, **self._arguments)
+        self._open: dict[int, Any] = {}
+        self._n = 0
+        self._steps: list[Step] | None = []  # of the log; None when its last fit was checked
+        self._n_before_fit: int | None = None
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        """Ordinals of the candidates whose score was not told yet."""
+        return tuple(self._open)
+
+    @property
+    def rounds(self) -> list[tuple[int, int]]:
+        """(candidates, epochs) of each round of a sweep of Hyperband; nothing for other oracles."""
+        is_hyperband = self._arguments["oracle"] == "hyperband"
+        return hyperband_rounds(self._arguments["max_epochs"]) if is_hyperband else []
+
+    def fresh(self) -> Asker:
+        """Return another one as this one was when it was made."""
+        return Asker(self.space, **self._arguments)
+
+    def ask(self) -> Proposal | Literal["idle", "stopped"]:
+        """Return the next candidate.
+
+        Returns:
+            A proposal; `idle` where the oracle waits for candidates that are open; `stopped` where it has no more.
+
+        Raises:
+            ResumeMismatchError: the log that was replayed holds a proposal that this oracle does not make.
+        """
+        self._check_last_fit()
+        return self._asked(None)
+
+    def tell(self, ordinal: int, score: float) -> None:
+        """Tell the score of an open candidate.
+
+        Args:
+            ordinal: its number.
+            score: finite; of a candidate without one, the caller's choice.
+
+        Raises:
+            UsageError: the candidate is not open, or the score not finite.
+        """
+        if ordinal not in self._open:
+            raise UsageError(f"candidate {ordinal} is not open: open are {', '.join(map(str, self._open)) or 'none'}")
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+            raise UsageError(f"the score of candidate {ordinal} should be a finite number, received {score!r}")
+        trial = self._open.pop(ordinal)
+        with _quietly():
+            self._oracle.update_trial(trial.trial_id, {self._driven.SCORE: float(score)})
+            trial.status = "COMPLETED"
+            self._oracle.end_trial(trial)
+        self._remember(("end", ordinal, float(score)))
+
+    def replay(self, event: SearchEvent) -> None:
+        """Take a step of the log.
+
+        Args:
+            event: the next one, `ask` or `end`; its body holds `values` (and `epochs`), or `told`.
+
+        Raises:
+            ResumeMismatchError: the oracle proposes something else than the log holds.
+        """
+        if event.kind == "ask":
+            self._replay_ask(event.ordinal, event.body["values"], event.body.get("epochs"))
+        else:
+            self.tell(event.ordinal, event.body["told"])
+
+    def _replay_ask(self, ordinal: int, stored: Mapping[str, Any], epochs: int | None) -> None:
+        if ordinal != self._n + 1:
+            raise ResumeMismatchError(f"the log of the search holds candidate {ordinal} where {self._n + 1} is next")
+        if self._steps is not None and getattr(self._oracle, "is_guided", bool)():
+            self._n_before_fit = len(self._steps)
+        answer = self._asked(stored)
+        if isinstance(answer, str):
+            raise ResumeMismatchError(f"candidate {ordinal} of the search: stored {dict(stored)}, asked none")
+        self._check_agreement(ordinal, stored, self._read(self._oracle.proposed))
+        if answer.epochs not in (None, epochs):
+            raise ResumeMismatchError(f"candidate {ordinal}, epochs: stored {epochs}, asked {answer.epochs}; {CHANGED}")
+        self._remember(("ask", ordinal, dict(stored)))
+
+    def _asked(self, logged: Mapping[str, Any] | None) -> Proposal | Literal["idle", "stopped"]:
+        ordinal = self._n + 1
+        self._oracle.logged = None if logged is None else self._written(ordinal, logged)
+        with _quietly():
+            trial = self._oracle.create_trial(f"candidate {ordinal}")
+        if trial.status in NOTHING:
+            return NOTHING[trial.status]
+        self._n, self._open[ordinal] = ordinal, trial
+        values = trial.hyperparameters.values
+        return Proposal(ordinal, self._read(values), values.get(EPOCHS))
+
+    def _check_last_fit(self) -> None:
+        """Recompute the last proposal of the log that a Gaussian process made, once for all."""
+        steps, self._steps = self._steps, None
+        if steps is None or self._n_before_fit is None:
+            return
+        again = self.fresh()
+        for kind, ordinal, told in steps[: self._n_before_fit]:
+            if kind == "ask":
+                again._asked(told)
+            else:
+                again.tell(ordinal, told)
+        _, ordinal, stored = steps[self._n_before_fit]
+        answer = again._asked(None)
+        self._check_agreement(ordinal, stored, {} if isinstance(answer, str) else answer.values)
+
+    def _check_agreement(self, ordinal: int, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+        for path, parameter in self.space.hyperparameters.items():
+            if path not in asked or not parameter.agrees(asked[path], stored[path]):
+                raise ResumeMismatchError(
+                    f"candidate {ordinal}, {self.space.names[path]}: stored {stored[path]!r}, "
+                    f"asked {asked.get(path)!r}; {CHANGED}"
+                )
+
+    def _remember(self, step: Step) -> None:
+        if self._steps is not None:
+            self._steps.append(step)
+
+    def _check_rounds(self) -> None:
+        """Refuse a space with fewer points than a bracket of Hyperband draws, and epochs that no run can have."""
+        most = max((n for n, _ in self.rounds), default=0)
+        if self.space.is_finite and self.space.size < most:
+            raise UsageError(
+                f"hyperband draws {most} candidates at once, the space has {self.space.size}: use the oracle grid, "
+                "or a range for a list"
+            )
+        usual = {path: each.bounds()[0] for path, each in self.space.hyperparameters.items()}
+        for epochs in sorted({epochs for _, epochs in self.rounds}):
+            self.space.run_spec(usual, seed=1, epochs=epochs)
+
+    def _read(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {path: self._driven.read(each, values[path]) for path, each in self._parameters.items()}
+
+    def _written(self, ordinal: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A candidate's values as keras-tuner writes them."""
+        try:
+            return {path: self._driven.written(each, values[path]) for path, each in self._parameters.items()}
+        except (KeyError, ValueError):
+            raise ResumeMismatchError(
+                f"candidate {ordinal} of the search is stored as {dict(values)}, which is no point of its space now"
+            ) from None
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep warnings of keras-tuner about its own code, and of scikit-learn about its fits, from the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

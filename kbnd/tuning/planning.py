@@ -1,0 +1,113 @@
+"""From settings to a checked plan of a search: everything that can be refused is refused here."""
+
+from __future__ import annotations
+
+import re
+
+from kbnd import data
+from kbnd.errors import UsageError, unknown
+from kbnd.execution.driver import Settings
+from kbnd.spec import NAME_IN_WORDS, NAME_PATTERN, DataSpec
+from kbnd.training import backend
+from kbnd.training.meters import nvml_meter
+from kbnd.tuning.candidates import SearchPlan
+from kbnd.tuning.objectives import Objective, objective
+from kbnd.tuning.oracles import ORACLES
+from kbnd.tuning.space import Space
+
+N_TRIALS = 20
+"""Candidates of an oracle that would never end by itself."""
+
+LEAST_TIMED_EPOCHS = 2
+MOST_POINTS = 10_000
+"""Points of a grid above which a user has to insist."""
+
+
+def plan_search(
+    space: Space,
+    settings: Settings,
+    *,
+    oracle: str = "bayesian",
+    looked_for: str = "val_accuracy",
+    seeds: int = 2,
+    max_trials: int | None = None,
+    max_hours: float | None = None,
+    is_pruned: bool = False,
+    search_seed: int = 1,
+    name: str | None = None,
+    is_insisting: bool = False,
+) -> SearchPlan:
+    """Return a checked plan; arguments as of `tune`, and `is_insisting` lets a huge grid pass.
+
+    Raises:
+        UsageError: a setting that cannot be.
+    """
+    settings.check()
+    space.check()
+    found = objective(looked_for)
+    for what, value in (("seeds", seeds), ("max_trials", max_trials), ("search_seed", search_seed)):
+        if value is not None and value < 1:
+            raise UsageError(f"{what} should be 1 or more, received {value}")
+    if max_hours is not None and not max_hours > 0:
+        raise UsageError(f"max_hours should be above 0, received {max_hours:g}")
+    if oracle not in ORACLES:
+        raise unknown("oracle", oracle, ORACLES)
+    if is_pruned and oracle == "hyperband":
+        raise UsageError("oracle 'hyperband' gives up candidates itself: leave out prune")
+    if oracle == "grid" and max_trials is None and space.size > MOST_POINTS and not is_insisting:
+        raise UsageError(
+            f"the grid has {space.size:,} points, more than {MOST_POINTS:,}: give shorter lists or max_trials, or "
+            "insist with --yes"
+        )
+    _check_objective(found, space, settings, is_pruned=is_pruned)
+    if max_trials is None and max_hours is None and oracle in ("random", "bayesian"):
+        max_trials = N_TRIALS
+    return SearchPlan(
+        name=_name(name, space, oracle, settings),
+        space=space,
+        oracle=oracle,
+        objective=found,
+        seeds=seeds,
+        search_seed=search_seed,
+        is_pruned=is_pruned,
+        max_trials=max_trials,
+        max_hours=max_hours,
+    )
+
+
+def _check_objective(found: Objective, space: Space, settings: Settings, *, is_pruned: bool) -> None:
+    """Refuse an objective that no run would have, or whose numbers would not compare."""
+    is_timed = not found.is_reproducible
+    if is_timed and (settings.executor.startswith("ray") or settings.engine().is_concurrent):
+        raise UsageError(
+            f"objective {found.name!r} is measured by the clock, and runs that share a machine, or ran on several, do "
+            "not compare: use executor 'inline' or 'processes:1'"
+        )
+    if is_timed and space.epochs < LEAST_TIMED_EPOCHS:
+        raise UsageError(
+            f"objective {found.name!r} needs {LEAST_TIMED_EPOCHS} epochs or more: the first one holds compilation"
+        )
+    if (is_timed or is_pruned) and space.train.get("validation_curve") is False:
+        what = f"objective {found.name!r}" if is_timed else "prune"
+        raise UsageError(f"{what} looks at validation images after every epoch: leave validation_curve on")
+    if found.needs_energy and not nvml_meter() is not None:
+        raise UsageError(
+            f"objective {found.name!r} needs an NVIDIA GPU whose energy can be read (pip install 'kbnd[gpu]'), and "
+            "there is none here: no run would have a score"
+        )
+
+
+def images_of(space: Space) -> DataSpec:
+    """The dataset of a search; a field of it that varies leaves the images the same."""
+    return data.resolve(DataSpec(**space.data))
+
+
+def _name(name: str | None, space: Space, oracle: str, settings: Settings) -> str:
+    if name is not None:
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise UsageError(f"a search's name should be {NAME_IN_WORDS}, received {name!r}")
+        return name
+    options = space.model.get("options", {})
+    network = f"{space.model['name']}{options.get('depth', '')}{'b' * (options.get('block') == 'bottleneck')}"
+    dataset = "".join(c if c.isalnum() or c in "_-" else "_" for c in images_of(space).name)[-16:]
+    return f"tune.{network}.{dataset}.{oracle}.{backend.choose(settings.backend)}"

@@ -1,0 +1,140 @@
+"""What a search prints and writes: its plan before it begins, its files when it ends.
+
+| file             | one row per                                                                         |
+|------------------|-------------------------------------------------------------------------------------|
+| `trials.csv`     | candidate                                                                           |
+| `best.toml`      | the best recipe, for `kbnd train --recipe`                                          |
+| `comparison.csv` | candidate and validation metric, against the best one, which was chosen for being it |
+
+and `runs.csv`, `epochs.csv`, `tables.md`, `tables.tex`, `environment.json` and `figures/marginals.*` as of a study.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kbnd.analysis.compare import compare
+from kbnd.files import disk_errors, write_whole
+from kbnd.report.marginals import draw_marginals
+from kbnd.report.outputs import write_outputs
+from kbnd.report.overview import as_rows
+from kbnd.report.plan import rough_size, rough_time
+from kbnd.report.render import Table
+from kbnd.tuning.budget import Budget
+from kbnd.tuning.candidates import SearchPlan, arm_of
+from kbnd.tuning.parameters import Choice, Hyperparameter
+from kbnd.tuning.result import FRESH, TuneResult
+
+LOG_SCALED = ("train.learning_rate", "train.weight_decay")
+"""Hyperparameters whose listed values stand on a logarithmic axis."""
+
+METRICS = ("val_accuracy", "val_loss")
+"""What candidates are compared by; never a test result."""
+
+
+def plan_table(plan: SearchPlan, cost: Budget) -> Table:
+    """Return what would be searched and what it costs."""
+    space = plan.space
+    values = {space.names[path]: in_words(each) for path, each in space.hyperparameters.items()}
+    options = space.model.get("options", {})
+    network = " ".join([space.model["name"], *(f"{key}={value}" for key, value in options.items())])
+    candidates = "as many candidates as the hours hold" if is_endless(plan) else f"{cost.n_candidates} candidates"
+    budget = f"{candidates} x {_counted(plan.seeds, 'seed')}"
+    budget += "" if is_endless(plan) else f", {cost.n_epochs:,} epochs together"
+    fresh = f"then {cost.n_fresh} fresh seeds of the best recipe, tried on test once" if cost.n_fresh else "no test"
+    hours = [] if plan.max_hours is None else [("Until", f"{plan.max_hours:g} hours of training")]
+    rows = [
+        ("Search", plan.name),
+        ("Network", network),
+        ("Data", str(space.data.get("name"))),
+        *values.items(),
+        ("Oracle", f"{plan.oracle}, looking for {plan.objective.name}"),
+        ("At most", f"{budget}; {fresh}"),
+        *hours,
+        *([] if is_endless(plan) else [("Time, estimated", _time(cost))]),
+        ("Memory, estimated", "" if cost.memory_bytes is None else f"about {rough_size(cost.memory_bytes)} a run"),
+    ]
+    notes = (f"An estimated time may be wrong by a factor of {cost.within:g}. Candidates see validation images only.",)
+    return Table("What is searched", ("", ""), tuple(rows), notes, align="ll")
+
+
+def in_words(parameter: Hyperparameter) -> str:
+    """Return the values of a hyperparameter as a user would write them."""
+    if isinstance(parameter, Choice):
+        return ", ".join(map(str, parameter.values))
+    return f"{parameter.min:g} to {parameter.max:g}" + (", logarithmic" if parameter.log else "")
+
+
+def is_logarithmic(path: str, parameter: Hyperparameter) -> bool:
+    """Return whether a hyperparameter is shown on a logarithmic axis: by its range, or as learning rates are."""
+    if isinstance(parameter, Choice):
+        return path in LOG_SCALED and all(value > 0 for value in parameter.values)
+    return parameter.log
+
+
+def write(result: TuneResult, folder: Path) -> list[Path]:
+    """Write every file of the output folder; raises as `kbnd.report.outputs.write_outputs` does."""
+    found = result.importances()
+    told: dict[str, Any] = {"objective": result.plan.objective.name, "direction": result.plan.objective.direction}
+    space = result.plan.space
+    logarithmic = [space.names[path] for path, each in space.hyperparameters.items() if is_logarithmic(path, each)]
+    figures = draw_marginals(
+        result.trials, result.names, found=found, log_scaled=logarithmic, data_note=result.data_note, **told
+    )
+    written = write_outputs(
+        folder,
+        runs=result.runs,
+        epochs=result.epochs,
+        comparison=_comparison(result),
+        tables=result.tables(found=found, most_rows=None),
+        figures=figures,
+    )
+    environments = json.dumps(result.environments, indent=2, sort_keys=True) + "\n"
+    others = {"trials.csv": result.trials.to_csv(index=False, lineterminator="\n"), "environment.json": environments}
+    if result.best is not None:
+        others["best.toml"] = result.recipe()
+    else:
+        with disk_errors(f"the output folder {folder}"):
+            (folder / "best.toml").unlink(missing_ok=True)  # of an earlier search under this name
+    return [*written, *(write_whole(folder / name, text.encode(), what="output") for name, text in others.items())]
+
+
+def as_json(result: TuneResult) -> dict[str, Any]:
+    """Return a search's result as JSON values."""
+    best = None if result.best is None else result.best.canonical()
+    return {
+        "search": result.name,
+        "objective": result.plan.objective.name,
+        "best_trial": result.best_trial,
+        "best": best,
+        "trials": as_rows(result.to_frame()),
+        "fresh": as_rows(result.fresh),
+        "is_complete": result.is_complete,
+    }
+
+
+def _comparison(result: TuneResult) -> pd.DataFrame:
+    """Every candidate against the best one, by seed."""
+    runs = result.runs[result.runs["arm"] != FRESH]
+    first = arm_of(result.best_trial) if result.best_trial is not None else None
+    arms = list(dict.fromkeys([*([first] if first else []), *runs["arm"]]))
+    return compare(runs, baseline=arms[0], arms=arms, metrics=METRICS) if arms else pd.DataFrame()
+
+
+def is_endless(plan: SearchPlan) -> bool:
+    """Return whether only hours end a search."""
+    return plan.max_hours is not None and plan.max_trials is None and not plan.space.is_finite
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _time(cost: Budget) -> str:
+    if cost.seconds is None:
+        return "cannot be told before the data are decoded"
+    return f"about {rough_time(cost.seconds)}, one run after another"

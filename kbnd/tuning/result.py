@@ -1,0 +1,159 @@
+"""What came of a search: its trials, its best recipe, and what that reaches with seeds that it was not chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kbnd import recipe
+from kbnd.analysis.compare import without_test
+from kbnd.analysis.importance import Importances, importances
+from kbnd.execution.planned import Planned
+from kbnd.ledger import Ledger
+from kbnd.records import FRESH, RunRecord
+from kbnd.report.datasets import data_note_of
+from kbnd.report.render import Table, to_html
+from kbnd.report.trials import MOST_ROWS, ranked_trials, trial_tables
+from kbnd.spec import RunSpec
+from kbnd.tuning.candidates import SearchPlan
+from kbnd.tuning.search import Search
+
+TRIAL_COLUMNS = (
+    *("epochs", "status", "n_seeds", "score", "score_sd", "val_accuracy", "val_accuracy_sd", "val_loss"),
+    *("epoch_s", "wall_s", "recipe_id"),
+)
+"""Columns of trials.csv behind the number of the trial and the hyperparameters."""
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """A search and its best recipe.
+
+    Attributes:
+        name: of the search in the ledger; also the name of its runs' experiment.
+        plan: what was searched.
+        trials: columns of trials.csv, in the order of the trials.
+        best: the best recipe (with seed 1); None where no trial has a score.
+        best_trial: its number.
+        runs: columns of runs.csv: the runs of every trial, and those of the best recipe with fresh seeds.
+        epochs: columns of epochs.csv of the same runs.
+        n_trained: runs that this call trained.
+        is_complete: whether nothing was left to do, neither in the search nor for the best recipe.
+    """
+
+    name: str
+    plan: SearchPlan
+    trials: pd.DataFrame
+    best: RunSpec | None
+    best_trial: int | None
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+    n_trained: int = 0
+    is_complete: bool = True
+    environments: dict[str, Any] = field(default_factory=dict)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the trials, best first and those without a score last."""
+        return ranked_trials(self.trials, self.plan.objective.direction).reset_index(drop=True)
+
+    @property
+    def names(self) -> list[str]:
+        """The hyperparameters as they are printed, which are columns of `trials`."""
+        return list(self.plan.space.names.values())
+
+    @property
+    def fresh(self) -> pd.DataFrame:
+        """Runs of the best recipe with seeds that the search did not use."""
+        return self.runs[self.runs["arm"] == FRESH]
+
+    @property
+    def n_failed(self) -> int:
+        """Candidates that failed, and fresh runs of the best recipe that are not done; to diverge is a result."""
+        n_bad = int((self.fresh["status"] != "done").sum()) if self.is_complete else 0
+        return int((self.trials["status"] == "failed").sum()) + n_bad
+
+    @property
+    def data_note(self) -> str:
+        """What must be said beside results on these images; usually nothing."""
+        return data_note_of(self.runs)
+
+    def importances(self) -> Importances:
+        """Return which hyperparameter mattered, or why that cannot be told."""
+        return importances(self.trials, self.names, direction=self.plan.objective.direction)
+
+    def tables(self, *, found: Importances | None = None, most_rows: int | None = MOST_ROWS) -> list[Table]:
+        """Return the tables of the search; `most_rows` of trials are shown, None shows all."""
+        return trial_tables(
+            self.trials,
+            self.names,
+            objective=self.plan.objective.name,
+            direction=self.plan.objective.direction,
+            found=found or self.importances(),
+            fresh=self.fresh,
+            best=self.best_trial,
+            most_rows=most_rows,
+            data_note=self.data_note,
+        )
+
+    def recipe(self) -> str:
+        """Return the best recipe as TOML that `kbnd train --recipe` accepts; empty where there is none."""
+        if self.best is None:
+            return ""
+        values = self.trials[self.trials["trial"] == self.best_trial].iloc[0]
+        score = f"{self.plan.objective.name} {values['score']:.6g}, mean of {values['n_seeds']} seeds"
+        said = [f"Best of {len(self.trials)} trials of the search {self.name}: trial {self.best_trial}, {score}."]
+        return recipe.to_toml(self.best, comments=[*said, *([self.data_note] if self.data_note else [])])
+
+    def _repr_html_(self) -> str:
+        return "\n".join(map(to_html, self.tables()))
+
+
+def trials_frame(search: Search) -> pd.DataFrame:
+    """Return columns of trials.csv: one row for each candidate, in their order."""
+    names = search.plan.space.names
+    rows = []
+    for each in search.candidates.values():
+        records = [record for run in each.runs if (record := search.ledger.get(run.run_id)) is not None]
+        done = [record for record in records if record.status == "done" and each.status in ("done", "open")]
+        scores = [number for record in done if (number := search.plan.objective.of(record)) is not None]
+        rows.append(
+            {
+                "trial": each.ordinal,
+                **{short: each.values[path] for path, short in names.items()},
+                "epochs": each.epochs,
+                "status": "running" if each.status == "open" else each.status,
+                "n_seeds": len(done),
+                "score": np.nan if each.score is None else each.score,
+                "score_sd": _sd(scores) if each.score is not None else np.nan,
+                "val_accuracy": _mean(done, "val_accuracy"),
+                "val_accuracy_sd": _sd([record.val_accuracy for record in done if record.val_accuracy is not None]),
+                "val_loss": _mean(done, "val_loss"),
+                "epoch_s": _mean(done, "epoch_s"),
+                "wall_s": each.wall_s,
+                "recipe_id": each.runs[0].spec.recipe_id,
+            }
+        )
+    return pd.DataFrame(rows, columns=["trial", *names.values(), *TRIAL_COLUMNS])
+
+
+def runs_of(ledger: Ledger, name: str, digest: str, *, planned: Sequence[Planned]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return columns of runs.csv and epochs.csv of a search, without what candidates reached on test images."""
+    ids = {run.run_id for run in planned}
+    if not ids:
+        return ledger.runs().iloc[:0], ledger.epochs().iloc[:0]
+    runs, epochs = (read(name, digest=digest) for read in (ledger.runs, ledger.epochs))
+    runs, epochs = (without_test(frame[frame["run_id"].isin(ids)], kept=(FRESH,)) for frame in (runs, epochs))
+    return runs, epochs
+
+
+def _mean(records: Sequence[RunRecord], name: str) -> float:
+    found = [getattr(record, name) for record in records if getattr(record, name) is not None]
+    return float(np.mean(found)) if found else np.nan
+
+
+def _sd(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan

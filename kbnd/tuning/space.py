@@ -1,0 +1,264 @@
+"""What a search varies and what it leaves alone: fields of a run by their dotted path, with a choice or a range.
+
+    model.dropout      model.dropout.dense      model.options.order      train.learning_rate      data.standardise
+
+Every path is that of a field of `kbnd.spec`, of an option of the network, or of a dropout site. A range with a step,
+and every range of whole numbers, is the list of its values.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+from pydantic import field_validator, model_validator
+
+from kbnd import data, models
+from kbnd.errors import UsageError, unknown
+from kbnd.models.registry import find
+from kbnd.spec import DataSpec, ModelSpec, RunSpec, Spec, TrainSpec, canonical_json
+from kbnd.tuning.parameters import Choice, Hyperparameter
+
+MOST_PAIRS = 500
+"""Pairs of values up to which every pair is tried before a search."""
+
+TABLES: dict[str, type[Spec]] = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
+
+ONE_FOR_ALL = {
+    "model.name": "a search is of one network",
+    "data.name": "a search is on one dataset",
+    "data.n_validation": "candidates are compared on the same validation images",
+    "train.epochs": "candidates are compared after the same number of epochs",
+    "train.validation_curve": "it changes no training",
+    "train.test_curve": "it changes no training",
+    "train.n_train_eval": "it changes no training",
+}
+"""Fields that no search varies, and why."""
+
+WHOLE = ("train.batch_size", "train.dropout_schedule_epochs", "data.n_train", "model.options.depth")
+"""Fields that are whole numbers."""
+
+BUDGET = ("epochs", "batch_size")
+"""Fields that a definition says even where they are at their default."""
+
+Fields = dict[str, Any]
+
+
+class Space(Spec):
+    """What a search varies, and everything else of its runs.
+
+    Attributes:
+        model: fields of `ModelSpec` that do not vary, its name among them.
+        data: likewise of `DataSpec`.
+        train: likewise of `TrainSpec`.
+        hyperparameters: what varies, by path, in the order of the paths; a grid varies the last one fastest.
+    """
+
+    model: Fields
+    data: Fields = {}
+    train: Fields = {}
+    hyperparameters: dict[str, Hyperparameter]
+
+    @field_validator("hyperparameters")
+    @classmethod
+    def _listed(cls, found: dict[str, Hyperparameter]) -> dict[str, Hyperparameter]:
+        return {path: _as_choice(path, found[path]) for path in sorted(found)}
+
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> Space:
+        for path in self.hyperparameters:
+            check_path(path, str(self.model.get("name")))
+            check_varies(path)
+        if self.train.get("test_curve"):
+            raise ValueError("test_curve has no place in a search: nothing is selected on test images")
+        if self.data.get("n_validation") == 0:
+            raise ValueError("n_validation should be above 0 in a search, which compares on these images")
+        return self
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Path -> what is printed: its last part where that is unique, `dropout.dense` for a dropout site."""
+        short = {path: _short(path) for path in self.hyperparameters}
+        found = list(short.values())
+        return {path: name if found.count(name) == 1 else path for path, name in short.items()}
+
+    @property
+    def size(self) -> int:
+        """Candidates of a grid."""
+        return math.prod(len(each.points()) for each in self.hyperparameters.values())
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there are no other candidates than those of a grid."""
+        return all(isinstance(each, Choice) for each in self.hyperparameters.values())
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a candidate whose oracle does not say how many."""
+        return int(self.train.get("epochs", TrainSpec().epochs))
+
+    def run_spec(self, values: Mapping[str, Any], *, seed: int, epochs: int | None = None) -> RunSpec:
+        """Return the run of a candidate with one seed; model and data are resolved.
+
+        Args:
+            values: by path, one for each hyperparameter.
+            seed: from 1.
+            epochs: instead of the space's own.
+
+        Raises:
+            UsageError: other hyperparameters than the space has, or a run that cannot be.
+        """
+        return RunSpec(
+            model=self.model_spec(values),
+            data=_resolved(DataSpec(**self._fields("data", values))),
+            train=self.train_spec(values, epochs=epochs),
+            seed=seed,
+        )
+
+    def model_spec(self, values: Mapping[str, Any]) -> ModelSpec:
+        """Return the network of a candidate, resolved; it raises what `run_spec` raises."""
+        return models.resolve(ModelSpec(**self._fields("model", values)))
+
+    def train_spec(self, values: Mapping[str, Any], *, epochs: int | None = None) -> TrainSpec:
+        """Return how a candidate is trained; it raises what `run_spec` raises."""
+        fields = self._fields("train", values)
+        return TrainSpec(**(fields if epochs is None else {**fields, "epochs": epochs}))
+
+    def check(self) -> None:
+        """Make the run of every choice and of both ends of every range, before anything is trained.
+
+        Raises:
+            UsageError: nothing varies, or a value cannot be; the sentence names the hyperparameter.
+        """
+        if not self.hyperparameters:
+            raise UsageError("nothing to search: every field has one value")
+        usual = {path: each.bounds()[0] for path, each in self.hyperparameters.items()}
+        self._check(usual, {})
+        for changed in self._changes():
+            self._check({**usual, **changed}, changed)
+
+    def definition(self) -> Fields:
+        """Return everything that makes the candidates what they are, as JSON values."""
+        images = _resolved(DataSpec(**self.data))
+        budget = {"epochs": TrainSpec().epochs, "batch_size": TrainSpec().batch_size, **self.train}
+        shown = {field: budget[field] for field in BUDGET if f"train.{field}" not in self.hyperparameters}
+        found = {
+            "model": _unusual(ModelSpec, self.model),
+            "data": {"name": images.name, **images.model_dump(mode="json", exclude_defaults=True)},
+            "train": _unusual(TrainSpec, self.train) | shown,
+            "hyperparameters": {
+                path: each.model_dump(mode="json", exclude_defaults=True) for path, each in self.hyperparameters.items()
+            },
+        }
+        return dict(json.loads(canonical_json(found)))
+
+    def _fields(self, table: str, values: Mapping[str, Any]) -> Fields:
+        """The fields of a table with a candidate's values laid over them, options and sites one by one."""
+        if set(values) != set(self.hyperparameters):
+            raise UsageError(
+                f"a candidate has one value for each of {', '.join(self.hyperparameters)}, received {list(values)}"
+            )
+        fields = dict(getattr(self, table))
+        for path, value in values.items():
+            of, field, inner = _parts(path)
+            if of == table:
+                fields[field] = {**fields.get(field, {}), inner: value} if inner else value
+        return fields
+
+    def _changes(self) -> Iterator[Fields]:
+        """Every value to be tried, and every pair of values where they are few."""
+        tried = [[(path, value) for value in each.bounds()] for path, each in self.hyperparameters.items()]
+        yield from ({path: value} for each in tried for path, value in each)
+        pairs = [dict([a, b]) for one, other in combinations(tried, 2) for a in one for b in other]
+        yield from pairs if len(pairs) <= MOST_PAIRS else []
+
+    def _check(self, values: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
+        try:
+            spec = self.run_spec(values, seed=1)
+            check_images(spec.model, spec.data)
+        except UsageError as error:
+            said = " and ".join(f"{self.names[path]} = {value!r}" for path, value in changed.items())
+            raise UsageError(f"{said}: {error}" if said else str(error)) from None
+
+
+def check_path(path: str, network: str) -> None:
+    """Refuse a path that names no field of a run of a network.
+
+    Raises:
+        UsageError: it lists what there is.
+    """
+    table, field, inner = _parts(path)
+    if table not in TABLES:
+        raise unknown("table of a search space", table, TABLES)
+    if field not in TABLES[table].model_fields:
+        raise unknown(f"field of [{table}]", field, TABLES[table].model_fields)
+    if inner and path.startswith("model.options."):
+        allowed = find(network).options
+        if inner not in allowed:
+            raise unknown(f"option of {network}", inner, allowed)
+    elif (inner and field != "dropout") or path == "model.options":
+        raise UsageError(f"a setting of a space is TABLE.FIELD, model.options.NAME or model.dropout.SITE, not {path!r}")
+
+
+def check_varies(path: str) -> None:
+    """Refuse to vary what all candidates must have in common.
+
+    Raises:
+        UsageError: it says why.
+    """
+    if path in ONE_FOR_ALL:
+        raise UsageError(f"{path} does not vary in a search, {ONE_FOR_ALL[path]}: give it one value")
+
+
+def check_images(network: ModelSpec, images: DataSpec) -> None:
+    """Refuse images that are too small for a network, where their size is known before they are read.
+
+    Raises:
+        UsageError: it says both sizes.
+    """
+    least = models.smallest_side(network)
+    if images.image_size is not None and min(images.image_size) < least:
+        height, width = images.image_size
+        raise UsageError(
+            f"{network.name} needs images of at least {least}x{least}, those of {images.name} are {height}x{width}: "
+            "choose another dataset or image_size"
+        )
+
+
+def _as_choice(path: str, parameter: Hyperparameter) -> Hyperparameter:
+    """The list of values that a range has where it has a step or is of whole numbers."""
+    if isinstance(parameter, Choice):
+        return parameter
+    if path in WHOLE and parameter.log and parameter.step is None:
+        raise ValueError(f"{path} takes whole numbers, whose logarithmic range needs a step: list its values")
+    if path in WHOLE and parameter.step is None:
+        parameter = parameter.model_copy(update={"step": 1.0})
+    if parameter.step is None:
+        return parameter
+    points = parameter.points()
+    return Choice(values=tuple(int(v) if v.is_integer() else v for v in points) if path in WHOLE else points)
+
+
+def _parts(path: str) -> tuple[str, str, str]:
+    table, _, rest = path.partition(".")
+    field, _, inner = rest.partition(".")
+    return table, field, inner
+
+
+def _short(path: str) -> str:
+    _, field, inner = _parts(path)
+    return f"{field}.{inner}" if field == "dropout" and inner else inner or field
+
+
+@lru_cache(maxsize=64)
+def _resolved(images: DataSpec) -> DataSpec:
+    return data.resolve(images)
+
+
+def _unusual(spec: type[Spec], fields: Fields) -> Fields:
+    """The fields that are not at their default."""
+    return {name: value for name, value in fields.items() if value != spec.model_fields[name].default}

@@ -1,0 +1,233 @@
+"""`kbnd tune` as a function: a space is searched, the ledger remembers, the best recipe is tried on test once.
+
+    plan_search --> run_search: search --> best recipe --> fresh seeds --> test --> TuneResult
+
+The same call, made again, goes on where the last one ended; with more trials or hours it goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kbnd import data
+from kbnd.errors import UsageError
+from kbnd.execution.driver import Driver, Settings, never, opened
+from kbnd.execution.planned import Planned, SearchProgress, Silent
+from kbnd.ledger import Ledger
+from kbnd.spec import digest
+from kbnd.tuning.candidates import SearchPlan, arm_of
+from kbnd.tuning.planning import images_of, plan_search
+from kbnd.tuning.result import FRESH, TuneResult, runs_of, trials_frame
+from kbnd.tuning.search import Search
+from kbnd.tuning.settings import space_for
+from kbnd.tuning.space import Space
+
+N_FRESH_SEEDS = 3
+
+
+def tune(
+    model: str | None = None,
+    *,
+    dataset: str | None = None,
+    space: Space | Path | str | None = None,
+    dropout: str | None = None,
+    batch_norm: str | None = None,
+    lr: str | None = None,
+    optimizer: str | None = None,
+    epochs: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    oracle: str = "bayesian",
+    objective: str = "val_accuracy",
+    seeds: int = 2,
+    max_trials: int | None = None,
+    max_hours: float | None = None,
+    prune: bool = False,
+    search_seed: int = 1,
+    test_seeds: int = N_FRESH_SEEDS,
+    ledger: Path | str = "kbnd.sqlite",
+    name: str | None = None,
+    fresh: bool = False,
+    executor: str = "inline",
+    address: str | None = None,
+    backend: str | None = None,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    retry_failed: bool = False,
+    checkpoint_every: int = 1,
+    wait: bool = True,
+    progress: SearchProgress | None = None,
+) -> TuneResult:
+    """Search for a good recipe of a network and return what was found; the ledger remembers every run.
+
+    Args:
+        model: network, such as `alexnet` or `resnet20`; None where a space file names it.
+        dataset: None is the network's own.
+        space: a `Space`, or a space file; None is the network's default space.
+        dropout: `0..0.8`, `0,0.25,0.5` or `0.3`.
+        batch_norm: placements separated by commas; of a residual network orders too.
+        lr: `1e-3..1` (logarithmic), a list or one learning rate.
+        optimizer: names separated by commas.
+        epochs: of a candidate; of `hyperband` the most.
+        changes: further settings by path, such as `{"data.n_train": 5000}`.
+        oracle: one of `ORACLES`.
+        objective: `val_accuracy`, `val_loss`, `time_to_accuracy:0.98` or `accuracy_per_joule`.
+        seeds: runs of each candidate.
+        max_trials: candidates in all; None is 20, of a grid all, and what Hyperband wants.
+        max_hours: of training in all, after which no candidate is begun.
+        prune: give up runs that lag behind the median (`kbnd.tuning.pruning`).
+        search_seed: of the oracle.
+        test_seeds: further seeds that the best recipe is trained with for its test result; 0 for none.
+        ledger: file.
+        name: of the search; None is made of network, dataset, oracle and backend.
+        fresh: begin the search anew; its runs that the ledger holds are not trained again.
+        executor: `inline`, `processes:N` or `ray`.
+        address: of a Ray cluster.
+        backend: `tensorflow`, `jax` or `torch`.
+        num_cpus: processors that each run on Ray asks for.
+        num_gpus: GPUs that each run on Ray asks for, may be a fraction.
+        retry_failed: train runs again that ended `failed` or `oom`, of candidates that have not ended.
+        checkpoint_every: epochs between checkpoints.
+        wait: wait for runs that another live process is training.
+        progress: told of every step; None is silent.
+
+    Returns:
+        The trials, the best recipe and its test result.
+
+    Raises:
+        UsageError: settings that cannot be; the sentence names the setting.
+        ResumeMismatchError: a search of this name was begun with other settings.
+        DataMissingError: the dataset is not there.
+    """
+    settings = Settings(
+        ledger=Path(ledger),
+        backend=backend,
+        executor=executor,
+        address=address,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        retry_failed=retry_failed,
+        checkpoint_every=checkpoint_every,
+        wait=wait,
+    )
+    if isinstance(space, Space):
+        said: dict[str, Any] = {
+            "dropout": dropout,
+            "batch_norm": batch_norm,
+            "lr": lr,
+            "optimizer": optimizer,
+            "epochs": epochs,
+        }
+        said |= {"model": model, "dataset": dataset, "changes": changes}
+        for what, value in said.items():
+            if value is not None:
+                raise UsageError(f"a Space says {what} itself: leave out {what} = {value!r}")
+        chosen = space
+    else:
+        chosen = space_for(
+            model,
+            dataset=dataset,
+            file=None if space is None else Path(space),
+            dropout=dropout,
+            batch_norm=batch_norm,
+            lr=lr,
+            optimizer=optimizer,
+            epochs=epochs,
+            changes=changes,
+        )
+    plan = plan_search(
+        chosen,
+        settings,
+        oracle=oracle,
+        looked_for=objective,
+        seeds=seeds,
+        max_trials=max_trials,
+        max_hours=max_hours,
+        is_pruned=prune,
+        search_seed=search_seed,
+        name=name,
+    )
+    return run_search(plan, settings, test_seeds=test_seeds, is_fresh=fresh, progress=progress or Silent())
+
+
+def run_search(
+    plan: SearchPlan,
+    settings: Settings,
+    *,
+    test_seeds: int = N_FRESH_SEEDS,
+    is_fresh: bool = False,
+    progress: SearchProgress,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TuneResult:
+    """Go on with a search to its end, then train its best recipe with fresh seeds; raises as `tune` does."""
+    if test_seeds < 0:
+        raise UsageError(f"test_seeds should be 0 or more, received {test_seeds}")
+    images = images_of(plan.space)
+    with opened(settings, images) as (ledger, identity):
+        if plan.name in ledger.studies() and ledger.search(plan.name) is None:
+            raise UsageError(f"{plan.name!r} is the name of an experiment in {settings.ledger}: choose another one")
+        info = ledger.begin_search(plan.name, plan.definition(identity), fresh=is_fresh)
+        n_classes = data.load(images).classes
+        driver = Driver(settings, identity, ledger, progress, should_stop)
+        search = Search(
+            plan,
+            info,
+            ledger,
+            identity,
+            places=driver.engine.places,
+            n_classes=n_classes,
+            is_foreign=driver.is_foreign,
+            retries_failed=settings.retry_failed,
+        )
+        driver.should_prune = search.should_prune
+        search.catch_up()
+        ended = [each for each in search.candidates.values() if each.status != "open"]
+        progress.on_search(
+            n_ended=plan.seeds * len(ended), n_epochs_ended=plan.seeds * sum(each.epochs for each in ended)
+        )
+        driver.drive(search.wanted())
+        best, chosen = search.best(), list[Planned]()
+        if best is not None:
+            seeds = range(plan.seeds + 1, plan.seeds + test_seeds + 1)
+            values, epochs = best.values, best.epochs
+            chosen = [search.planned(values, seed=seed, epochs=epochs, arm=FRESH) for seed in seeds]
+        if chosen and not should_stop():
+            driver.should_prune = never
+            progress.on_plan(chosen, held={run.run_id for run in chosen if ledger.status(run.run_id) == "done"})
+            driver.drive(chosen)
+        definition = digest([info.definition, info.generation])
+        planned = _label(ledger, search, definition, chosen)
+        runs, epochs_frame = runs_of(ledger, plan.name, definition, planned=planned)
+        return TuneResult(
+            name=plan.name,
+            plan=plan,
+            trials=trials_frame(search),
+            best=None if best is None else best.runs[0].spec,
+            best_trial=None if best is None else best.ordinal,
+            runs=runs,
+            epochs=epochs_frame,
+            n_trained=driver.n_trained,
+            is_complete=not should_stop(),
+            environments=_environments(ledger, runs),
+        )
+
+
+def _label(ledger: Ledger, search: Search, definition: str, chosen: list[Planned]) -> list[Planned]:
+    """Label every run of a search, the best trial's first: it is what `kbnd compare` takes as the baseline."""
+    best = search.best()
+    runs = [run for each in search.candidates.values() for run in each.runs]
+    runs.sort(key=lambda run: best is None or run.arm != arm_of(best.ordinal))
+    labels = [(run.arm, run.spec.seed, run.spec.replicate, run.run_id) for run in [*runs, *chosen]]
+    if labels:
+        title = f"Search for {search.plan.objective.name} of {search.plan.space.model['name']}"
+        ledger.assign(search.plan.name, definition, labels, title=title)
+    return [*runs, *chosen]
+
+
+def _environments(ledger: Ledger, runs: Any) -> dict[str, Any]:
+    """Machine, versions and threads of each session that trained any of the runs."""
+    firsts = runs.drop_duplicates("session").set_index("session")["run_id"].to_dict() if len(runs) else {}
+    found = {session: ledger.get(run_id) for session, run_id in firsts.items()}
+    return {str(session): asdict(record)["environment"] for session, record in found.items() if record is not None}

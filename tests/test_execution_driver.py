@@ -1,0 +1,160 @@
+"""What a driver does with its ledger: claims, hits, runs of others, claims it lost; nothing is trained."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_records import SETTING, epoch, record
+
+from kbnd.errors import LedgerClaimedError
+from kbnd.execution import driver as driving
+from kbnd.execution.driver import Driver, Settings
+from kbnd.execution.planned import Planned
+from kbnd.ledger import Ledger
+from kbnd.records import RunRecord
+from kbnd.spec import RunSpec
+from kbnd.training.task import Observer, Task
+
+RUNS = [record(seed=seed) for seed in (1, 2, 3)]
+PLANNED = [Planned("plain", RunSpec(**run.spec), run.run_id) for run in RUNS]
+BY_ID = {run.run_id: run for run in RUNS}
+
+
+class Told:
+    """Progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: self.events.append(name)
+
+
+class Scripted:
+    """An executor that trains nothing: `during` happens between a run's start and its first epoch."""
+
+    places = 1
+    is_concurrent = False
+
+    def __init__(self, during: Callable[[RunRecord], None] = lambda run: None) -> None:
+        self.during = during
+        self.trained: list[int] = []
+
+    def execute(
+        self, tasks: Iterator[Task | None], *, observer: Callable[[Task], Observer]
+    ) -> Iterator[RunRecord | None]:
+        for task in tasks:
+            if task is None:
+                yield None
+                continue
+            run, told = BY_ID[task.run_id], observer(task)
+            told.on_start(replace(run, epochs=(), n_epochs=0))
+            self.during(run)
+            told.on_epoch(epoch(1))
+            self.trained.append(run.seed)
+            yield replace(run, status="interrupted") if told.should_stop() else run
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told) -> Iterator[Driver]:
+    monkeypatch.setattr(driving, "POLL_S", 0.01)
+    settings = Settings(ledger=tmp_path / "kbnd.sqlite")
+    with Ledger.open(settings.ledger) as ledger:
+        yield Driver(settings, SETTING, ledger, told, should_stop=lambda: False)
+
+
+def use(driver: Driver, engine: Scripted) -> Scripted:
+    driver.engine = engine
+    return engine
+
+
+def take_over(ledger: Path, run: RunRecord, *, finish: bool) -> None:
+    """Another process finds the claim unheard of for long, takes it, and may even store its result."""
+    with closing(sqlite3.connect(ledger)) as db, db:
+        db.execute("UPDATE claims SET heartbeat_at = 0, boot_id = 'another'")
+    with Ledger.open(ledger) as other:
+        assert other.claim(run.run_id) == "claimed"
+        other.begin(run)
+        if finish:
+            other.finish(replace(run, session="other"))
+
+
+def test_what_the_ledger_holds_is_not_trained(driver: Driver, told: Told) -> None:
+    driver.ledger.merge([RUNS[1]])
+    engine = use(driver, Scripted())
+    driver.drive(PLANNED)
+    assert engine.trained == [1, 3]
+    assert driver.n_trained == 2
+    assert told.events.count("on_hit") == 1
+
+
+def test_what_is_wanted_may_depend_on_what_has_ended(driver: Driver) -> None:
+    engine = use(driver, Scripted())
+
+    def wanted() -> Iterator[Planned | None]:
+        for planned in PLANNED:
+            yield planned
+            while driver.ledger.status(planned.run_id) != "done":
+                yield None
+
+    driver.drive(wanted())
+    assert engine.trained == [1, 2, 3]
+
+
+@pytest.mark.parametrize("finish", [True, False], ids=["finished", "given up"])
+def test_a_run_that_somebody_took_over_is_theirs_or_trained_again(driver: Driver, told: Told, finish: bool) -> None:
+    taken = []
+
+    def once(run: RunRecord) -> None:
+        if not taken:
+            taken.append(run.run_id)
+            take_over(driver.settings.ledger, run, finish=finish)
+
+    engine = use(driver, Scripted(once))
+    driver.drive(PLANNED[:1])
+    assert engine.trained == ([1] if finish else [1, 1])
+    assert told.events.count("on_end") == (0 if finish else 1)
+    stored = driver.ledger.get(RUNS[0].run_id)
+    assert stored is not None
+    assert stored.session == ("other" if finish else RUNS[0].session)
+
+
+def test_runs_of_another_live_process_are_waited_for_at_the_end(driver: Driver, told: Told) -> None:
+    engine = use(driver, Scripted())
+    with Ledger.open(driver.settings.ledger) as other:
+        assert other.claim(RUNS[0].run_id) == "claimed"
+        other.begin(RUNS[0])
+        told.on_wait = lambda runs: other.finish(RUNS[0])  # type: ignore[attr-defined]
+        driver.drive(PLANNED)
+    assert engine.trained == [2, 3]
+
+
+def test_who_would_not_wait_is_told_so(driver: Driver) -> None:
+    engine = use(driver, Scripted())
+    driver.settings = replace(driver.settings, wait=False)
+    with Ledger.open(driver.settings.ledger) as other:
+        assert other.claim(RUNS[0].run_id) == "claimed"
+        with pytest.raises(LedgerClaimedError, match="1 runs are being trained by another live process"):
+            driver.drive(PLANNED)
+    assert engine.trained == [2, 3]
+
+
+def test_after_a_stop_nothing_new_begins_and_what_was_in_flight_is_stored(driver: Driver) -> None:
+    asked = []
+    driver.should_stop = lambda: bool(asked)
+    engine = use(driver, Scripted(lambda run: asked.append(run)))
+    driver.drive(PLANNED)
+    assert engine.trained == [1]
+    assert driver.ledger.status(RUNS[0].run_id) == "interrupted"
+    assert driver.n_trained == 0

@@ -1,0 +1,194 @@
+"""Runs in other processes: what comes back, what a crash costs, and that nobody is left behind. Nothing is trained."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import execution_faults as faults
+import psutil
+import pytest
+
+from kbnd.errors import DataMissingError, UsageError
+from kbnd.execution import executor, processes, seats
+from kbnd.records import EpochRecord, RunRecord
+from kbnd.training.task import Observer, Task
+
+Watch = Callable[[Task], Observer]
+
+
+@pytest.fixture(autouse=True)
+def _no_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "WORKER", faults.WORKER)
+
+
+def silent(_: Task) -> Observer:
+    return Observer()
+
+
+def run(places: int, tasks: list[Task], observer: Watch = silent) -> dict[str, RunRecord]:
+    """The records of tasks by network and seed."""
+    records = executor(f"processes:{places}").execute(iter(tasks), observer=observer)
+    return {f"{record.model}.{record.seed}": record for record in records if record}
+
+
+def test_every_run_comes_back_as_it_was_told(tmp_path: Path) -> None:
+    told: dict[int, list[EpochRecord]] = {}
+
+    tasks = [faults.task("well", folder=tmp_path, seed=seed) for seed in (1, 2, 3)]
+    records = run(1, tasks, lambda task: Observer(on_epoch=told.setdefault(task.spec.seed, []).append))
+    assert {record.status for record in records.values()} == {"done"}
+    assert {record.seed: list(record.epochs) for record in records.values()} == told
+    assert len({record.environment["pid"] for record in records.values()} - {os.getpid()}) == 1
+    assert not any(record.is_concurrent for record in records.values())
+
+
+def test_runs_at_two_places_are_marked_as_concurrent(tmp_path: Path) -> None:
+    records = run(2, [faults.task("slow", folder=tmp_path, seed=seed) for seed in (1, 2)])
+    assert all(record.is_concurrent for record in records.values())
+    assert len({record.environment["pid"] for record in records.values()}) == 2
+
+
+def test_a_task_is_pulled_only_where_a_place_is_free(tmp_path: Path) -> None:
+    pulled: list[int] = []
+
+    def tasks() -> Iterator[Task]:
+        for seed in (1, 2, 3, 4):
+            pulled.append(seed)
+            yield faults.task("well", folder=tmp_path, seed=seed)
+
+    for n_ended, _ in enumerate(executor("processes:2").execute(tasks(), observer=silent), start=1):
+        assert len(pulled) - n_ended <= 1
+    assert pulled == [1, 2, 3, 4]
+
+
+def test_nothing_free_is_asked_again_after_the_next_record(tmp_path: Path) -> None:
+    offered: list[Task | None] = [None, faults.task("well", folder=tmp_path), None, None]
+    seen = [record and record.model for record in executor("processes:2").execute(iter(offered), observer=silent)]
+    assert seen == [None, "well", None]  # the third came while a run was in flight
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "error", "n_attempts"),
+    [
+        ("killed-once", "done", None, 2),
+        ("oom-once", "done", None, 2),
+        ("killed", "oom", "killed by SIGKILL", 2),
+        ("segfault", "failed", "signal 11 (Segmentation fault)", 2),
+        ("raises", "failed", "exit code 1: ZeroDivisionError: nobody caught this", 2),
+        ("oom", "oom", "RESOURCE_EXHAUSTED", 2),
+    ],
+)
+def test_a_fault_takes_down_one_run_which_is_tried_once_more(
+    name: str, status: str, error: str | None, n_attempts: int, tmp_path: Path
+) -> None:
+    bad, others = faults.task(name, folder=tmp_path), [faults.task("well", folder=tmp_path, seed=s) for s in (1, 2, 3)]
+    records = run(2, [others[0], bad, *others[1:]])
+    record = records.pop(f"{name}.1")
+    assert (record.status, record.n_epochs) == (status, len(record.epochs))
+    assert (error or "") in (record.error or "")
+    assert [epoch.epoch for epoch in record.epochs][:1] == [1]
+    assert faults.attempts(bad) == n_attempts
+    assert {one.status for one in records.values()} == {"done"}
+    assert [faults.attempts(task) for task in others] == [1, 1, 1]
+
+
+def test_what_the_user_must_mend_ends_everything(tmp_path: Path) -> None:
+    tasks = [faults.task(name, folder=tmp_path) for name in ("endless", "no-data")]
+    with pytest.raises(DataMissingError, match="neither cached nor reachable"):
+        run(2, tasks)
+    assert not psutil.Process().children()
+
+
+def test_a_run_stops_at_its_next_epoch_when_it_is_told_to(tmp_path: Path) -> None:
+    tasks = [faults.task(name, folder=tmp_path) for name in ("well", "killed")]
+    records = run(2, tasks, lambda _: Observer(should_stop=lambda: True))
+    assert {(record.status, record.n_epochs, record.error) for record in records.values()} == {("interrupted", 1, None)}
+    assert faults.attempts(tasks[1]) == 1
+
+
+def test_the_signals_of_a_terminal_end_no_worker(tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    def interrupt(_: EpochRecord) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pids[0], number)
+
+    observer = Observer(on_start=lambda record: pids.append(record.environment["pid"]), on_epoch=interrupt)
+    (record,) = run(1, [faults.task("well", folder=tmp_path)], lambda _: observer).values()
+    assert (record.status, len(pids)) == ("done", 1)
+    assert os.getpgid(0) != pids[0]
+
+
+def test_a_killed_driver_leaves_no_worker(tmp_path: Path) -> None:
+    driver = subprocess.Popen(
+        [sys.executable, faults.__file__, "drive", "2"], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert driver.stdout is not None
+    with driver:
+        workers = [psutil.Process(int(driver.stdout.readline())) for _ in range(2)]
+        driver.kill()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and any(is_running(one) for one in workers):
+        time.sleep(0.02)
+    assert not any(is_running(one) for one in workers)
+
+
+def is_running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize(("limit", "value"), [("RUNS_PER_WORKER", 2), ("GROWTH_BYTES", 2**23)])
+def test_workers_are_replaced_before_their_memory_grows(
+    limit: str, value: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, limit, value)
+    records = run(1, [faults.task("fat", folder=tmp_path, seed=seed) for seed in (1, 2, 3, 4, 5)])
+    pids = [record.environment["pid"] for record in records.values()]
+    assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
+
+
+def test_places_share_out_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seats, "usable_cores", lambda: list(range(8)))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    monkeypatch.setenv("MKL_NUM_THREADS", "1")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    found = [seats.seat(place, n_places=3) for place in range(3)]
+    assert [one.cores for one in found] == [(0, 1), (2, 3), (4, 5)]
+    assert [one.variables["CUDA_VISIBLE_DEVICES"] for one in found] == ["GPU-a", "GPU-b", "GPU-a"]
+    assert {(one.variables["OMP_NUM_THREADS"], one.variables["MKL_NUM_THREADS"]) for one in found} == {("2", "1")}
+    assert seats.seat(9, n_places=12).cores == (1,)
+
+
+def test_one_place_has_the_machine_as_the_driver_would() -> None:
+    alone = seats.seat(0, n_places=1)
+    assert not alone.cores
+    assert set(alone.variables) == set(seats.SHARED_GPU)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("processes:0", "whole number from 1, as in processes:2: received 'processes:0'"),
+        ("processes:x", "whole number from 1"),
+        ("processes", "whole number from 1"),
+        ("inline:2", "unknown executor 'inline:2'"),
+        ("threads:2", "choose from inline, processes:N, ray, ray:N"),
+    ],
+)
+def test_executors_that_cannot_be_are_refused_in_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        executor(text)
+
+
+def test_an_address_belongs_to_ray() -> None:
+    with pytest.raises(UsageError, match="address 'auto' belongs to executor 'ray', received executor 'processes:2'"):
+        executor("processes:2", address="auto")

@@ -1,0 +1,224 @@
+"""The tables of a search: best first, honest where there is little or nothing to say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_trials import NAMES, make_trials, with_status
+
+from kbnd.analysis.importance import IMPORTANCE_COLUMNS, Importances, importances
+from kbnd.analysis.stats import Interval
+from kbnd.errors import UsageError
+from kbnd.report.hyperparameters import value_text
+from kbnd.report.render import DASH, PLUS_MINUS, Table, to_latex, to_markdown, to_text
+from kbnd.report.trials import MOST_ROWS, score_quantity, trial_tables
+
+FOUND = Importances(
+    pd.DataFrame(
+        [
+            ("learning_rate", 0.8, 0.6, 1.1, 30),
+            ("dropout", 0.05, 0.01, 0.09, 30),
+            ("batch_norm", 0.004, -0.01, 0.02, 30),
+            ("optimizer", np.nan, np.nan, np.nan, 30),
+        ],
+        columns=list(IMPORTANCE_COLUMNS),
+    ),
+    Interval(0.7, 0.4, 1.2, 30),
+)
+"""What a search of 30 finished trials might have found."""
+
+
+def tables(trials: pd.DataFrame, **options: Any) -> list[Table]:
+    return trial_tables(trials, NAMES, **{"objective": "val_accuracy", "direction": "max", **options})
+
+
+def titled(found: list[Table], start: str) -> Table:
+    return next(table for table in found if table.title.startswith(start))
+
+
+def fresh_seeds(*statuses: str) -> pd.DataFrame:
+    n = len(statuses)
+    accuracy = pd.Series(0.98 + 0.001 * np.arange(n)).where(pd.Series(statuses) == "done")
+    return pd.DataFrame({"status": statuses, "val_accuracy": accuracy, "test_accuracy": accuracy - 0.01})
+
+
+def test_trials_stand_best_first_with_spread_and_n() -> None:
+    trials = make_trials(8)
+    table = tables(trials)[0]
+    assert table.title == "Trials by validation accuracy, best first"
+    best = trials.loc[trials["score"].idxmax()]
+    score = f"{100 * best['score']:.2f} {PLUS_MINUS} {100 * best['score_sd']:.2f}"
+    number, *values, shown, seeds, _, status = table.rows[0]
+    assert (number, shown, seeds, status) == (str(best["trial"]), score, "2", "done")
+    assert values == [value_text(best[name]) for name in NAMES]
+    shown_scores = [float(row[4].split()[0]) for row in table.rows]
+    assert shown_scores == sorted(shown_scores, reverse=True)
+
+
+def test_a_loss_is_best_where_it_is_lowest() -> None:
+    table = tables(make_trials(8, objective="val_loss"), objective="val_loss", direction="min")[0]
+    losses = [float(row[4].split()[0]) for row in table.rows]
+    assert losses == sorted(losses)
+    assert "Val. loss, nats" in table.columns
+
+
+def test_what_did_not_finish_stands_last_and_has_no_score() -> None:
+    trials = with_status(with_status(make_trials(9, n_diverged=2), [1], "failed"), [2], "pruned")
+    # A number that such a trial left behind is no score.
+    table = tables(trials.assign(score=trials["score"].fillna(0.999)))[0]
+    assert [row[-1] for row in table.rows[5:]] == ["pruned", "diverged", "diverged", "failed"]
+    assert {row[4] for row in table.rows[5:]} == {DASH}
+    assert "9 trials: 5 done, 2 diverged, 1 pruned, 1 failed." in table.notes
+
+
+def test_a_long_search_is_cut_and_says_so() -> None:
+    table = tables(make_trials(MOST_ROWS + 12))[0]
+    assert len(table.rows) == MOST_ROWS
+    assert "12 more are in trials.csv." in table.notes
+    whole = tables(make_trials(MOST_ROWS + 12), most_rows=None)[0]
+    assert len(whole.rows) == MOST_ROWS + 12
+    assert not any("more are in" in note for note in whole.notes)
+
+
+def test_trials_of_fewer_epochs_say_how_many() -> None:
+    trials = make_trials(6).assign(epochs=[2, 2, 2, 2, 6, 6])
+    table = tables(trials)[0]
+    assert "Epochs" in table.columns
+    assert {row[table.columns.index("Epochs")] for row in table.rows} == {"2", "6"}
+    assert any("other experiments" in note for note in table.notes)
+    assert "Epochs" not in tables(make_trials(6))[0].columns
+
+
+def test_nothing_finished_claims_no_best() -> None:
+    trials = make_trials(12).assign(status="diverged")
+    found = tables(trials, found=importances(trials, NAMES, direction="max"), fresh=fresh_seeds("done"))
+    assert found[0].title == "Trials: none finished, so none is best"
+    assert "No trial finished with a score, so no recipe is best." in found[0].notes
+    assert "12 trials: 12 diverged." in found[0].notes
+    importance = titled(found, "Which hyperparameter")
+    assert importance.rows == ()
+    assert importance.notes[0].startswith("Too few trials to tell")
+    assert not any(table.title.startswith("Best") for table in found)
+
+
+def test_no_trials_at_all_is_a_table_too() -> None:
+    trials = pd.DataFrame([], columns=list(make_trials(1).columns))
+    table, importance = tables(trials, found=importances(trials, NAMES, direction="max"))
+    assert table.rows == importance.rows == ()
+    assert "No trials." in table.notes
+
+
+def test_importance_is_said_in_words_that_fit_its_interval() -> None:
+    table = titled(tables(make_trials(30), found=FOUND), "Which hyperparameter mattered")
+    assert [row[-1] for row in table.rows] == ["matters", "matters a little", "no clear effect", "one value only"]
+    assert table.rows[0][1:3] == ("0.80", "[0.60, 1.00]")
+    assert any("R2 = 0.70 [0.40, 1.00], n = 30 candidates" in note for note in table.notes)
+
+
+def test_noise_prints_the_reason_and_no_ranking() -> None:
+    noise = replace(FOUND, rows=FOUND.rows.head(0), quality=Interval(0.1, -0.2, 0.4, 30), reason="Too few to tell.")
+    table = titled(tables(make_trials(30), found=noise), "Which hyperparameter mattered: the trials cannot tell")
+    assert table.rows == ()
+    assert table.notes[0] == "Too few to tell."
+    assert f"R2 = 0.10 [{chr(0x2212)}0.20, 0.40]" in table.notes[1]
+    assert not any("Importance:" in note for note in table.notes)
+
+
+def test_pruned_and_diverged_trials_are_named_where_they_are_missing() -> None:
+    trials = with_status(make_trials(30, n_diverged=3), [1, 2], "pruned")
+    found = tables(trials, found=FOUND)
+    notes = titled(found, "Which").notes
+    pruned = trials["status"].eq("pruned").sum()
+    assert any(f"{pruned} pruned" in note and "understated" in note for note in notes)
+    assert any("diverged" in note for note in notes)
+    shares = titled(found, "Where trials diverged")
+    assert any(row[0].startswith("learning_rate") and row[1].startswith("3 of") for row in shares.rows)
+    assert not any(table.title.startswith("Where") for table in tables(make_trials(30)))
+
+
+def test_the_best_recipe_stands_beside_what_fresh_seeds_reach() -> None:
+    trials = make_trials(20)
+    table = titled(tables(trials, fresh=fresh_seeds("done", "done", "done", "diverged")), "Best recipe")
+    search, validation, test = table.rows
+    assert search == ("Validation accuracy, search, %", f"{100 * trials['score'].max():.2f}", search[2], DASH, "2")
+    assert validation[1:] == ("98.10", "0.10", "[97.85, 98.35]", "3")
+    assert test[:2] == ("Test accuracy, fresh seeds, %", "97.10")
+    assert "the highest of 20 and was chosen for that, so it is biased upwards" in table.notes[0]
+    assert "no part in the choice" in table.notes[1]
+    assert table.notes[2] == "Of 4 fresh seeds, counted and not averaged: 1 diverged."
+
+
+@pytest.mark.parametrize("fresh", [None, fresh_seeds("done").head(0)])
+def test_without_fresh_seeds_the_searchs_number_is_said_to_stand_alone(fresh: pd.DataFrame | None) -> None:
+    table = titled(tables(make_trials(20), fresh=fresh), "Best recipe")
+    assert len(table.rows) == 1
+    assert "stands alone" in table.notes[-1]
+    only = titled(tables(make_trials(1)), "Best recipe")
+    assert only.notes[0] == "The only trial that finished: nothing was chosen."
+
+
+def test_a_best_trial_that_is_not_the_highest_is_not_called_so() -> None:
+    trials = make_trials(10)
+    other = int(trials.loc[trials["score"].idxmin(), "trial"])
+    table = titled(tables(trials, best=other), "Best recipe")
+    assert table.title.startswith(f"Best recipe: trial {other} (learning_rate")
+    assert table.notes[0] == "Chosen among 10 trials by validation accuracy, so that its score flatters."
+    with pytest.raises(UsageError, match="unknown finished trial 99"):
+        tables(trials, best=99)
+
+
+def test_a_search_by_loss_shows_loss_and_accuracy() -> None:
+    trials = make_trials(10, objective="val_loss")
+    fresh = fresh_seeds("done", "done").assign(val_loss=0.1, test_loss=0.2)
+    options: dict[str, Any] = {"objective": "val_loss", "direction": "min", "fresh": fresh}
+    table = titled(tables(trials, **options), "Best recipe")
+    assert [row[0].split(",")[0] for row in table.rows] == [
+        *("Validation accuracy", "Validation accuracy", "Test accuracy"),
+        *("Validation loss", "Validation loss", "Test loss"),
+    ]
+    assert "the lowest of 10" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("objective", "values", "label", "printed"),
+    [
+        ("val_accuracy", [0.9876], "Validation accuracy", "98.76"),
+        ("time_to_accuracy:0.98", [12.345, 99.0], "Time to 98 % validation accuracy", "12.3"),
+        ("accuracy_per_joule", [0.0002], "Validation accuracy per energy", "20.0"),
+    ],
+)
+def test_each_objective_is_printed_in_its_unit(objective: str, values: list, label: str, printed: str) -> None:
+    shown = score_quantity(objective, pd.Series(values))
+    assert shown.label == label
+    assert shown.number(values[0]) == printed
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (0.000123456, "0.000123"),
+        (1024, "1024"),
+        (64.0, "64"),
+        (0.0, "0"),
+        (True, "True"),
+        ("none", "none"),
+        (None, DASH),
+    ],
+)
+def test_values_are_printed_short(value: object, printed: str) -> None:
+    assert value_text(value) == printed
+
+
+def test_every_table_fits_a_hundred_columns_and_every_format() -> None:
+    trials = make_trials(40, n_diverged=4)
+    found = tables(trials, found=FOUND, fresh=fresh_seeds("done", "done"), data_note="Data: a copy.")
+    assert len(found) == 4
+    for table in found:
+        assert table.notes[0] == "Data: a copy."
+        assert max(map(len, to_text(table).splitlines())) <= 100
+        assert to_markdown(table).count("\n| ") == len(table.rows) + 1
+        assert "\\bottomrule" in to_latex(table)

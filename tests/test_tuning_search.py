@@ -1,0 +1,253 @@
+"""Searches end with the same table however often they are killed, and never count what did not end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ledger_records import record
+from scripted_search import EPOCHS, Killed, Scripted, searched
+
+from kbnd.errors import ResumeMismatchError, UsageError
+from kbnd.execution.driver import Settings
+from kbnd.ledger import Ledger
+from kbnd.records import EpochRecord
+from kbnd.spec import RunSpec
+from kbnd.tuning.objectives import objective
+from kbnd.tuning.settings import space_for
+from kbnd.tuning.tune import tune
+
+pytestmark = pytest.mark.backend
+__test__ = os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"  # nothing is trained: one backend is enough
+
+GRID = {"oracle": "grid", "lr": "0.001,0.03,1", "dropout": "0,0.4", "max_trials": None}
+ORACLES = {
+    "random": {"oracle": "random"},
+    "grid": GRID,
+    "bayesian": {"oracle": "bayesian", "max_trials": 11},
+    "hyperband": {"oracle": "hyperband", "max_trials": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("oracle", "objective"), [*((name, "val_accuracy") for name in ORACLES), ("bayesian", "val_loss")]
+)
+def test_a_search_killed_again_and_again_ends_with_the_table_of_one_that_never_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, oracle: str, objective: str
+) -> None:
+    chosen = {**ORACLES[oracle], "looked_for": objective}
+    whole = searched(tmp_path / "whole", Scripted(), monkeypatch=monkeypatch, **chosen)
+    engines, result = [], None
+    while result is None:
+        engines.append(Scripted(kill_after=11 + 17 * len(engines)))
+        try:
+            result = searched(tmp_path / "killed", engines[-1], monkeypatch=monkeypatch, **chosen)
+        except Killed:
+            assert len(engines) < 30
+    assert len(engines) > 1
+    pd.testing.assert_frame_equal(result.trials, whole.trials)
+    assert result.best == whole.best
+    trained = [run for engine in engines for run in engine.trained]
+    assert len(trained) == len(set(trained)), "a finished run was trained again"
+
+
+def test_more_trials_can_be_asked_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = searched(tmp_path / "whole", Scripted(), monkeypatch=monkeypatch, max_trials=9)
+    searched(tmp_path / "more", Scripted(), monkeypatch=monkeypatch, max_trials=4)
+    more = searched(tmp_path / "more", Scripted(), monkeypatch=monkeypatch, max_trials=9)
+    pd.testing.assert_frame_equal(more.trials, whole.trials)
+
+
+def test_other_settings_under_one_name_are_refused_with_what_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=3)
+    with pytest.raises(ResumeMismatchError, match=r"seeds: stored 2, asked 3.*--fresh") as refused:
+        searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=3, seeds=3)
+    assert refused.value.exit_code == 5
+    engine = Scripted()
+    result = searched(tmp_path, engine, monkeypatch=monkeypatch, max_trials=3, seeds=3, is_fresh=True)
+    n_candidate_runs = int((result.runs["arm"] != "best_fresh_seeds").sum())
+    assert len(result.trials) == 3
+    assert len(engine.trained) < n_candidate_runs + 2, "what the ledger held was trained again"
+
+
+def test_a_candidate_with_a_diverged_run_has_no_score_and_is_never_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {**GRID, "lr": "0.03,1"}
+    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+    diverged = result.trials[result.trials["status"] == "diverged"]
+    assert set(diverged["learning_rate"]) == {1.0}
+    assert diverged["score"].isna().all()
+    assert (diverged["n_seeds"] == 0).all()
+    assert result.best.train.learning_rate == 0.03
+    told = told_scores(tmp_path, result.name)
+    assert all(np.isfinite(list(told.values())))
+
+
+def test_where_every_candidate_diverges_nothing_is_called_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Scripted(diverges=lambda spec: True)
+    result = searched(tmp_path, engine, monkeypatch=monkeypatch, max_trials=4)
+    assert result.best is None
+    assert result.recipe() == ""
+    assert (result.trials["status"] == "diverged").all()
+    assert "none finished" in result.tables()[0].title
+
+
+def test_a_pruned_run_is_marked_and_enters_no_statistic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"lr": "0.001..0.5", "max_trials": 20}
+    whole = searched(tmp_path / "whole", Scripted(), monkeypatch=monkeypatch, **chosen)
+    engine = Scripted()
+    result = searched(tmp_path / "pruned", engine, monkeypatch=monkeypatch, is_pruned=True, **chosen)
+    pruned = result.trials[result.trials["status"] == "pruned"]
+    assert 0 < len(pruned) < 15
+    assert pruned["score"].isna().all()
+    assert result.best == whole.best, "the best candidate was given up"
+    with Ledger.open(tmp_path / "pruned" / "kbnd.sqlite", read_only=True) as ledger:
+        runs = ledger.runs()
+    lost = runs[runs["status"] == "pruned"]
+    assert len(lost) >= len(pruned)
+    assert lost["test_accuracy"].isna().all()
+    assert (lost["epochs"] < EPOCHS).all()
+
+
+def test_a_pruned_search_that_is_killed_ends_with_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"lr": "0.001..0.5", "max_trials": 14, "is_pruned": True}
+    whole = searched(tmp_path / "whole", Scripted(), monkeypatch=monkeypatch, **chosen)
+    for n_epochs in (20, 30):
+        with pytest.raises(Killed):
+            searched(tmp_path / "cut", Scripted(kill_after=n_epochs), monkeypatch=monkeypatch, **chosen)
+    result = searched(tmp_path / "cut", Scripted(), monkeypatch=monkeypatch, **chosen)
+    pd.testing.assert_frame_equal(result.trials, whole.trials)
+
+
+def test_what_candidates_reach_on_test_images_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=3)
+    is_fresh = result.runs["arm"] == "best_fresh_seeds"
+    assert result.runs.loc[~is_fresh, "test_accuracy"].isna().all()
+    assert result.runs.loc[is_fresh, "test_accuracy"].notna().all()
+    assert set(result.runs.loc[is_fresh, "seed"]) == {3, 4}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"max_trials": 0}, "max_trials should be 1 or more, received 0"),
+        ({"seeds": 0}, "seeds should be 1 or more, received 0"),
+        ({"max_hours": 0}, "max_hours should be above 0"),
+        ({"oracle": "tpe"}, "unknown oracle 'tpe'"),
+        ({"looked_for": "test_accuracy"}, "unknown objective 'test_accuracy'"),
+        ({"looked_for": "accuracy_per_joule"}, "no run would have a score"),
+        ({"oracle": "hyperband", "is_pruned": True}, "gives up candidates itself"),
+        ({"name": "a/b"}, "name should be"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+    assert not (tmp_path / "kbnd.sqlite").exists()
+
+
+def test_a_huge_grid_wants_to_be_insisted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = ",".join(str(round(0.0005 * i, 4)) for i in range(1, 1200))
+    with pytest.raises(UsageError, match=r"the grid has \d\d,\d{3} points, more than 10,000.*--yes"):
+        searched(tmp_path, Scripted(), monkeypatch=monkeypatch, oracle="grid", max_trials=None, lr=many)
+
+
+def test_times_of_runs_that_share_a_machine_are_no_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Scripted(places=2, is_concurrent=True)
+    with pytest.raises(UsageError, match="measured by the clock"):
+        searched(tmp_path, shared, monkeypatch=monkeypatch, looked_for="time_to_accuracy:0.5")
+
+
+def told_scores(folder: Path, name: str) -> dict[int, float]:
+    with Ledger.open(folder / "kbnd.sqlite", read_only=True) as ledger:
+        info = ledger.search(name)
+        assert info is not None
+        return {e.ordinal: e.body["told"] for e in ledger.search_events(info) if e.kind == "end"}
+
+
+def test_of_equal_scores_that_of_the_most_epochs_and_then_the_first_is_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = searched(tmp_path, Scripted(equal=0.8), monkeypatch=monkeypatch, oracle="hyperband", max_trials=None)
+    scored = result.trials[result.trials["score"].notna()]
+    longest = scored[scored["epochs"] == scored["epochs"].max()]
+    assert len(scored) > len(longest)
+    assert result.best_trial == longest["trial"].min()
+
+
+def test_hours_or_more_trials_go_beyond_one_sweep_of_hyperband(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, oracle="hyperband", max_trials=None)
+    more = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, oracle="hyperband", max_trials=len(once.trials) + 4)
+    assert len(more.trials) == len(once.trials) + 4
+    pd.testing.assert_frame_equal(more.trials.head(len(once.trials)), once.trials)
+
+
+def test_a_search_that_is_stopped_before_its_first_run_is_a_search_without_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, should_stop=lambda: True)
+    assert result.trials.empty
+    assert result.best is None
+    assert not result.is_complete
+
+
+def test_a_driver_that_logs_first_leaves_the_other_with_a_whole_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two drivers of one search, whose events interleave in every way that a second one can cut in."""
+    first = Scripted(places=3)
+    second_turns = []
+
+    def cut_in(spec: RunSpec) -> bool:
+        if len(second_turns) < 3:  # another process takes part now, up to its own end or a kill
+            second_turns.append(spec)
+            with contextlib.suppress(Killed):
+                searched(tmp_path, Scripted(places=3, kill_after=4), monkeypatch=monkeypatch, max_trials=8)
+            monkeypatch.setattr(Settings, "engine", lambda self: first)
+        return False
+
+    first.diverges = cut_in
+    result = searched(tmp_path, first, monkeypatch=monkeypatch, max_trials=8)
+    assert len(result.trials) == 8
+    assert (result.trials["status"] == "done").all()
+    with Ledger.open(tmp_path / "kbnd.sqlite", read_only=True) as ledger:
+        assert not ledger.verify()
+
+
+def test_a_space_says_everything_itself(tmp_path: Path) -> None:
+    space = space_for("lenet5", dataset="digits", epochs=1)
+    with pytest.raises(UsageError, match=r"a Space says lr itself: leave out lr = '0.1'"):
+        tune(space=space, lr="0.1", ledger=tmp_path / "kbnd.sqlite")
+
+
+def test_times_measured_beside_other_runs_are_no_score() -> None:
+    run = record(
+        val_accuracy=0.9, epoch_s=2.0, epochs=tuple(EpochRecord(epoch=e, val_accuracy=0.3 * e) for e in (1, 2, 3))
+    )
+    timed = objective("time_to_accuracy:0.6")
+    assert timed.of(run) == pytest.approx(4.0)
+    assert timed.of(replace(run, is_concurrent=True)) is None
+    assert timed.of(replace(run, epochs=run.epochs[:1])) is None
+
+
+def test_a_candidate_that_misses_its_target_is_told_as_worse_than_any_that_reached_it() -> None:
+    timed = objective("time_to_accuracy:0.6")
+    missed = record(fit_s=30.0)
+    assert timed.worst([missed], [12.0, 20.0], n_classes=10) == 60.0
+    assert timed.worst([missed], [80.0], n_classes=10) == 80.0
+    assert objective("val_loss").worst([], [1.0], n_classes=10) > 2.3
+    assert objective("val_accuracy").worst([], [0.4], n_classes=10) == 0.0
