@@ -2,7 +2,7 @@
 
     [model]   fields of kbnd.ModelSpec       [data]   of kbnd.DataSpec       [train]   of kbnd.TrainSpec
 
-Fields at their default are left out, as in the canonical text of a run.
+Every field stands in it, so that it can be read alone; what is empty or None is left out.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PARTS: dict[str, type[ModelSpec] | type[DataSpec] | type[TrainSpec]] = {
 
 def to_toml(spec: RunSpec, *, comments: Iterable[str] = ()) -> str:
     """Return a run's recipe as TOML, with lines of comment above it."""
-    canonical = spec.canonical()
-    tables = {part: canonical[part] for part in PARTS if canonical.get(part)}
+    whole = spec.model_dump(mode="json", exclude_none=True)
+    tables = {part: {name: value for name, value in whole[part].items() if value not in ((), [], {})} for part in PARTS}
     return "".join(f"# {line}\n" for line in comments) + tomli_w.dumps(tables)
 
 

@@ -13,6 +13,7 @@ import pytest
 from ledger_records import record
 from scripted_search import EPOCHS, Killed, Scripted, searched
 
+from kbnd import recipe
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.execution.driver import Settings
 from kbnd.ledger import Ledger
@@ -158,6 +159,22 @@ def test_what_cannot_be_searched_is_refused_in_a_sentence(
     with pytest.raises(UsageError, match=said):
         searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
     assert not (tmp_path / "kbnd.sqlite").exists()
+
+
+def test_the_best_recipe_is_a_file_that_makes_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=3, seeds=1)
+    (tmp_path / "best.toml").write_text(result.recipe())
+    model, images, train = recipe.read(tmp_path / "best.toml")
+    assert RunSpec(model=model, data=images, train=train).recipe_id == result.best.recipe_id
+    assert "mean over 1 seed." in result.recipe().splitlines()[0]
+    assert 'name = "digits"' in result.recipe()
+
+
+def test_fewer_candidates_than_a_sweep_of_hyperband_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"needs \d+ candidates for a sweep"):
+        searched(tmp_path, Scripted(), monkeypatch=monkeypatch, oracle="hyperband", max_trials=2)
 
 
 def test_a_huge_grid_wants_to_be_insisted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,8 @@ BESIDE_RECIPE = (
 def train(
     context: typer.Context,
     recipe: Annotated[
-        Path | None, typer.Option(help="TOML file with [model], [data] and [train], such as best.toml of kbnd tune.")
+        Path | None,
+        typer.Option(help="TOML file with tables model, data and train, as best.toml of kbnd tune."),
     ] = None,
     model: Annotated[str, typer.Option(help="Network, such as lenet5.")] = "lenet5",
     dataset: Annotated[str, typer.Option(help="Dataset.")] = "digits",

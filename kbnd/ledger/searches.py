@@ -94,7 +94,7 @@ def begin(db: sqlite3.Connection, name: str, definition: dict[str, Any], *, fres
         if differing := list(differences(latest.definition, asked)):
             raise ResumeMismatchError(
                 f"search {name!r} was begun with other settings ({'; '.join(differing)}): ask for the stored ones, or "
-                "begin it anew with --fresh"
+                "begin it anew with --fresh, or give this one another --name"
             )
         return latest
     generation = 1 if latest is None else latest.generation + 1

@@ -80,7 +80,7 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
 
 def _search_notes(runs: pd.DataFrame) -> tuple[str, ...]:
     """What is not shown of candidates, and what the best of them reaches on test images with fresh seeds."""
-    notes = ["Candidates are compared by validation images: nothing was looked at on test images."]
+    notes = ["Candidates are compared by validation images alone; what they reach on test images is not shown."]
     reached = mean_interval(measured(runs, "test_accuracy")["test_accuracy"])
     if reached.n:
         shown = quantity("test_accuracy")

@@ -12,7 +12,7 @@ from kbnd.training import backend
 from kbnd.training.meters import nvml_meter
 from kbnd.tuning.candidates import SearchPlan
 from kbnd.tuning.objectives import Objective, objective
-from kbnd.tuning.oracles import ORACLES
+from kbnd.tuning.oracles import ORACLES, hyperband_rounds
 from kbnd.tuning.space import Space
 
 N_TRIALS = 20
@@ -52,6 +52,13 @@ def plan_search(
         raise UsageError(f"max_hours should be above 0, received {max_hours:g}")
     if oracle not in ORACLES:
         raise unknown("oracle", oracle, ORACLES)
+    if oracle == "hyperband" and max_trials is not None:
+        n_sweep = sum(n_candidates for n_candidates, _ in hyperband_rounds(space.epochs))
+        if max_trials < n_sweep:
+            raise UsageError(
+                f"oracle 'hyperband' with {space.epochs} epochs needs {n_sweep} candidates for a sweep, fewer never "
+                f"train for all epochs: received max_trials {max_trials}, leave it out or give fewer epochs"
+            )
     if is_pruned and oracle == "hyperband":
         raise UsageError("oracle 'hyperband' gives up candidates itself: leave out prune")
     if oracle == "grid" and max_trials is None and space.size > MOST_POINTS and not is_insisting:

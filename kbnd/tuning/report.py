@@ -24,6 +24,7 @@ from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
 from kbnd.report.plan import rough_size, rough_time
 from kbnd.report.render import Table
+from kbnd.spec import TrainSpec
 from kbnd.tuning.budget import Budget
 from kbnd.tuning.candidates import SearchPlan, arm_of
 from kbnd.tuning.parameters import Choice, Hyperparameter
@@ -38,8 +39,8 @@ METRICS = ("val_accuracy", "val_loss")
 
 def plan_table(plan: SearchPlan, cost: Budget) -> Table:
     """Return what would be searched and what it costs."""
-    space = plan.space
-    values = {space.names[path]: in_words(each) for path, each in space.hyperparameters.items()}
+    space, varied = plan.space, plan.space.hyperparameters
+    values = {space.names[path]: in_words(each, is_grid=plan.oracle == "grid") for path, each in varied.items()}
     options = space.model.get("options", {})
     network = " ".join([space.model["name"], *(f"{key}={value}" for key, value in options.items())])
     candidates = "as many candidates as the hours hold" if is_endless(plan) else f"{cost.n_candidates} candidates"
@@ -52,21 +53,40 @@ def plan_table(plan: SearchPlan, cost: Budget) -> Table:
         ("Network", network),
         ("Data", str(space.data.get("name"))),
         *values.items(),
+        ("Fixed", ", ".join(f"{name} {value}" for name, value in fixed(plan).items())),
         ("Oracle", f"{plan.oracle}, looking for {plan.objective.name}"),
         ("At most", f"{budget}; {fresh}"),
         *hours,
         *([] if is_endless(plan) else [("Time, estimated", _time(cost))]),
         ("Memory, estimated", "" if cost.memory_bytes is None else f"about {rough_size(cost.memory_bytes)} a run"),
     ]
-    notes = (f"An estimated time may be wrong by a factor of {cost.within:g}. Candidates see validation images only.",)
+    notes = (
+        f"An estimated time may be wrong by a factor of {cost.within:g}. Only validation images judge a candidate.",
+    )
     return Table("What is searched", ("", ""), tuple(rows), notes, align="ll")
 
 
-def in_words(parameter: Hyperparameter) -> str:
+def in_words(parameter: Hyperparameter, *, is_grid: bool = False) -> str:
     """Return the values of a hyperparameter as a user would write them."""
     if isinstance(parameter, Choice):
         return ", ".join(map(str, parameter.values))
+    if is_grid:
+        return ", ".join(f"{value:g}" for value in parameter.points())
     return f"{parameter.min:g} to {parameter.max:g}" + (", logarithmic" if parameter.log else "")
+
+
+def fixed(plan: SearchPlan) -> dict[str, Any]:
+    """Return what every candidate has in common of what a user would ask for first, by name."""
+    space = plan.space
+    shown = {"model.batch_norm": "none", "model.dropout": 0.0}
+    of_training = ("epochs", "batch_size", "optimizer", "learning_rate")
+    shown |= {f"train.{name}": TrainSpec.model_fields[name].default for name in of_training}
+    given = {f"{table}.{name}": value for table in ("model", "train") for name, value in getattr(space, table).items()}
+    of_site = any(path.startswith("model.dropout.") for path in space.hyperparameters)
+    left = {path for path in shown if path not in space.hyperparameters and not (of_site and path == "model.dropout")}
+    if "model.options.order" in space.hyperparameters or "order" in space.model.get("options", {}):
+        left.discard("model.batch_norm")
+    return {path.rpartition(".")[2]: given.get(path, shown[path]) for path in shown if path in left}
 
 
 def is_logarithmic(path: str, parameter: Hyperparameter) -> bool:

@@ -104,7 +104,9 @@ class TuneResult:
         if self.best is None:
             return ""
         values = self.trials[self.trials["trial"] == self.best_trial].iloc[0]
-        score = f"{self.plan.objective.name} {values['score']:.6g}, mean of {values['n_seeds']} seeds"
+        n_seeds = int(values["n_seeds"])
+        seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
+        score = f"{self.plan.objective.name} {values['score']:.6g}, mean over {seeds}"
         said = [f"Best of {len(self.trials)} trials of the search {self.name}: trial {self.best_trial}, {score}."]
         return recipe.to_toml(self.best, comments=[*said, *([self.data_note] if self.data_note else [])])
 

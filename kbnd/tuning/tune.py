@@ -7,7 +7,7 @@ The same call, made again, goes on where the last one ended; with more trials or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,18 @@ from kbnd.tuning.space import Space
 
 N_FRESH_SEEDS = 3
 
+Values = str | float | Sequence[str] | Sequence[float] | None
+
 
 def tune(
     model: str | None = None,
     *,
     dataset: str | None = None,
     space: Space | Path | str | None = None,
-    dropout: str | None = None,
-    batch_norm: str | None = None,
-    lr: str | None = None,
-    optimizer: str | None = None,
+    dropout: Values = None,
+    batch_norm: Values = None,
+    lr: Values = None,
+    optimizer: Values = None,
     epochs: int | None = None,
     changes: Mapping[str, Any] | None = None,
     oracle: str = "bayesian",
@@ -66,7 +68,7 @@ def tune(
         model: network, such as `alexnet` or `resnet20`; None where a space file names it.
         dataset: None is the network's own.
         space: a `Space`, or a space file; None is the network's default space.
-        dropout: `0..0.8`, `0,0.25,0.5` or `0.3`.
+        dropout: `"0..0.8"`, `"0,0.25,0.5"` or `"0.3"`; also a number, or a list of them.
         batch_norm: placements separated by commas; of a residual network orders too.
         lr: `1e-3..1` (logarithmic), a list or one learning rate.
         optimizer: names separated by commas.
@@ -130,10 +132,10 @@ def tune(
             model,
             dataset=dataset,
             file=None if space is None else Path(space),
-            dropout=dropout,
-            batch_norm=batch_norm,
-            lr=lr,
-            optimizer=optimizer,
+            dropout=_as_text(dropout),
+            batch_norm=_as_text(batch_norm),
+            lr=_as_text(lr),
+            optimizer=_as_text(optimizer),
             epochs=epochs,
             changes=changes,
         )
@@ -212,6 +214,13 @@ def run_search(
             is_complete=not should_stop(),
             environments=_environments(ledger, runs),
         )
+
+
+def _as_text(values: Values) -> str | None:
+    """Values as the command line takes them."""
+    if values is None or isinstance(values, str):
+        return values
+    return ",".join(map(str, values)) if isinstance(values, Sequence) else str(values)
 
 
 def _label(ledger: Ledger, search: Search, definition: str, chosen: list[Planned]) -> list[Planned]:
