@@ -23,7 +23,7 @@ from kbnd.training.task import Observer, Task
 pytestmark = pytest.mark.backend
 
 BOTH = {"batch_norm": "before_activation", "dropout": {"conv2": 0.1, "dense": 0.5}}
-OTHER = {"dropout": {"conv2": 0.3, "dense": 0.2}, "learning_rate": 0.01}
+OTHER = {"dropout": {"conv2": 0.3, "dense": 0.2}, "learning_rate": 0.01, "epochs": 3}
 
 RECIPES = {
     "sgd": {
@@ -84,7 +84,7 @@ def test_runs_on_one_model_end_as_on_fresh_ones_and_trace_nothing(monkeypatch, r
     assert results(second) == results(train(other))
     assert results(second) != results(first)
     assert (first.epochs[0].is_warmup, first.compile_s is not None) == (True, True)
-    assert [(epoch.is_warmup, run.compile_s) for run in (second, again) for epoch in run.epochs] == [(False, 0.0)] * 4
+    assert [(epoch.is_warmup, run.compile_s) for run in (second, again) for epoch in run.epochs] == [(False, 0.0)] * 5
 
 
 SHARED = {"momentum": 0.9, "epochs": 3}
@@ -158,6 +158,7 @@ def test_the_model_of_a_run_that_raised_is_not_used_again() -> None:
         ({"seed": 2}, False),
         ({"replicate": 1}, False),
         (OTHER, False),
+        ({"epochs": 5}, False),
         ({"dropout": {"conv2": 0.3, "dense1": 0.2}}, False),
         ({"dropout": {"conv2": 0.3, "dense": 0.0}}, True),
         ({"dropout": {"conv1": 0.1, "dense": 0.5}}, True),
@@ -171,7 +172,7 @@ def test_the_model_of_a_run_that_raised_is_not_used_again() -> None:
     ],
     ids=str,
 )
-def test_runs_share_a_model_that_differ_in_seed_rates_and_learning_rate_alone(change: dict, is_fresh: bool) -> None:
+def test_runs_share_a_model_that_differ_in_little_else_than_seed_and_rates(change: dict, is_fresh: bool) -> None:
     digits, networks = data.load(spec().data), Networks()
     model, _ = networks.take(spec(), digits)
     networks.put_back(model, spec(), digits)

@@ -1,7 +1,8 @@
 """Compiled models that serve many runs: tracing and compiling a network costs more than a short training of it.
 
-Dropout rates and the learning rate are variables of the compiled step, and a seed only sets variables. So runs that
-differ in nothing else can share one model, set back in between to what a fresh build would be:
+Dropout rates and the learning rate are variables of the compiled step, a seed only sets variables, and no step knows
+how many epochs follow. So runs that differ in nothing else can share one model, set back in between to what a fresh
+build would be:
 
 | state                                    | set back to                                       |
 |------------------------------------------|---------------------------------------------------|
@@ -141,7 +142,7 @@ def _key(spec: RunSpec, dataset: Dataset) -> str:
     The sites of dropout belong to it, because a rate of 0 makes no layer; so do the data, because batches of other
     sizes would be compiled anew within an epoch that is timed as steady.
     """
-    train = {"learning_rate"} if spec.train.schedule == "constant" else set()
+    train = {"learning_rate", "epochs"} if spec.train.schedule == "constant" else set()
     apart = {"seed": True, "replicate": True, "model": {"dropout", "dropout_sites"}, "train": train}
     shared = spec.model_dump(mode="json", exclude=apart)  # type: ignore[arg-type]
     return canonical_json([shared, sorted(_rates(spec.model)), dataset.image_shape, dataset.classes])
