@@ -158,3 +158,14 @@ def test_after_a_stop_nothing_new_begins_and_what_was_in_flight_is_stored(driver
     assert engine.trained == [1]
     assert driver.ledger.status(RUNS[0].run_id) == "interrupted"
     assert driver.n_trained == 0
+
+
+def test_a_run_that_became_idle_while_another_process_had_it_is_not_trained(driver: Driver, told: Told) -> None:
+    with Ledger.open(driver.settings.ledger) as other:
+        other.claim(RUNS[0].run_id)
+        other.begin(RUNS[0])
+        driver.is_wanted = lambda planned: not told.events.count("on_wait")
+        engine = use(driver, Scripted())
+        driver.drive(PLANNED[:1])
+    assert not engine.trained
+    assert told.events == ["on_wait", "on_hit"]

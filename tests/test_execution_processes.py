@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import execution_faults as faults
@@ -16,6 +17,7 @@ import pytest
 
 from kbnd.errors import DataMissingError, UsageError
 from kbnd.execution import executor, processes, seats
+from kbnd.execution.flights import Ended, Event, Flight, Refused, fly
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.training.task import Observer, Task
 
@@ -67,10 +69,20 @@ def test_a_task_is_pulled_only_where_a_place_is_free(tmp_path: Path) -> None:
     assert pulled == [1, 2, 3, 4]
 
 
-def test_nothing_free_is_asked_again_after_the_next_record(tmp_path: Path) -> None:
-    offered: list[Task | None] = [None, faults.task("well", folder=tmp_path), None, None]
-    seen = [record and record.model for record in executor("processes:2").execute(iter(offered), observer=silent)]
-    assert seen == [None, "well", None]  # the third came while a run was in flight
+def test_where_nothing_is_free_it_is_asked_again_after_the_next_news(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def tasks() -> Iterator[Task | None]:
+        yield None
+        yield faults.task("well", folder=tmp_path)
+        while not told:  # what another process does becomes known between two epochs of a run here
+            yield None
+        yield faults.task("slow", folder=tmp_path)
+
+    observer = Observer(on_epoch=lambda epoch: told.append(epoch.epoch))
+    seen = list(executor("processes:2").execute(tasks(), observer=lambda _: observer))
+    assert [record and record.model for record in seen] == [None, "well", "slow"]
+    assert all(record.is_concurrent for record in seen if record)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +115,35 @@ def test_what_the_user_must_mend_ends_everything(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match="neither cached nor reachable"):
         run(2, tasks)
     assert not psutil.Process().children()
+
+
+class OneRefused:
+    """A crew of which one worker refuses in the moment in which the other has trained its run."""
+
+    lost_retries = 0
+
+    def start(self, flight: Flight) -> None:
+        """Nothing has to be started."""
+
+    def events(self, flights: Sequence[Flight]) -> list[tuple[Flight, Event]]:
+        trained = replace(faults.unfinished(flights[1].task), status="done")
+        return [(flights[0], Refused(DataMissingError("no data"))), (flights[1], Ended(trained, 0))]
+
+    def answer(self, flight: Flight, answer: bool) -> None:
+        """Nobody asks."""
+
+    def close(self) -> None:
+        """Nothing has to be ended."""
+
+
+def test_what_ended_beside_a_refusal_is_not_lost(tmp_path: Path) -> None:
+    tasks = [faults.task("well", folder=tmp_path, seed=seed) for seed in (1, 2)]
+    flown = fly(iter(tasks), observer=silent, crew=OneRefused(), n_places=2)
+    record = next(flown)
+    assert record is not None
+    assert (record.seed, record.status) == (2, "done")
+    with pytest.raises(DataMissingError):
+        next(flown)
 
 
 def test_a_run_stops_at_its_next_epoch_when_it_is_told_to(tmp_path: Path) -> None:

@@ -88,6 +88,11 @@ def never(run: Planned, epoch: EpochRecord) -> bool:  # noqa: ARG001
     return False
 
 
+def always(run: Planned) -> bool:  # noqa: ARG001
+    """Want every run."""
+    return True
+
+
 @contextmanager
 def opened(settings: Settings, data_spec: DataSpec) -> Iterator[tuple[Ledger, Identity]]:
     """Open the ledger and load the backend; a ledger that does not exist is made only when the data are there.
@@ -115,6 +120,7 @@ class Driver:
         progress: told of every step.
         should_stop: asked between epochs and before every run.
         should_prune: asked after every epoch whether a run cannot be worth its other epochs.
+        is_wanted: asked before a run is claimed that was wanted earlier, whether it still is.
         session: marks the runs of this call; times compare only within it.
         n_trained: runs that this call trained to their end.
     """
@@ -125,6 +131,7 @@ class Driver:
     progress: Progress
     should_stop: Callable[[], bool]
     should_prune: Callable[[Planned, EpochRecord], bool] = never
+    is_wanted: Callable[[Planned], bool] = always
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     n_trained: int = 0
     _in_flight: dict[str, Planned] = field(default_factory=dict)
@@ -173,6 +180,9 @@ class Driver:
             for one in tried:
                 if self.should_stop():
                     return
+                if one is not planned and not self.is_wanted(one):
+                    self.progress.on_hit(one)  # another process has trained it, or given it up
+                    continue
                 task = self._claimed(one)
                 if task is not None:
                     has_claimed = True
@@ -211,7 +221,7 @@ class Driver:
         if self._foreign and not self.settings.wait:
             raise LedgerClaimedError(
                 f"{len(self._foreign)} runs are being trained by another live process on {self.settings.ledger}: "
-                "leave out --no-wait to wait for them"
+                "without --no-wait (wait=True) they are waited for"
             )
         if self._foreign:
             self.progress.on_wait(self._foreign)

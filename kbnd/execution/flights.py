@@ -122,18 +122,23 @@ def fly(
                     flights.append(Flight(task, observer(task), place))
                     _mark(flights)
                     crew.start(flights[-1])
+            is_idle = False  # to be asked again after the next news: what is wanted also depends on other processes
             if not flights:
                 if is_over:
                     return
-                is_idle = False
                 yield None
                 continue
+            refused = None
             for flight, event in crew.events(flights):
+                if isinstance(event, Refused):
+                    refused = event.error
+                    continue
                 record = _after(flight, event, crew)
                 if record is not None:
                     flights.remove(flight)
-                    is_idle = False
                     yield record
+            if refused is not None:  # when what the others said with it is stored
+                raise refused
     finally:
         crew.close()
 
@@ -145,13 +150,11 @@ def _mark(flights: list[Flight]) -> None:
             flight.is_concurrent = True
 
 
-def _after(flight: Flight, event: Event, crew: Crew) -> RunRecord | None:
+def _after(flight: Flight, event: Call | Ended | Lost, crew: Crew) -> RunRecord | None:
     """Do what an event asks for; the run's record where that was its end."""
     if isinstance(event, Call):
         _call(flight, event, crew)
         return None
-    if isinstance(event, Refused):
-        raise event.error
     has_failed = isinstance(event, Lost) or event.record.status in ("failed", "oom")
     n_retries = crew.lost_retries if isinstance(event, Lost) else FAILED_RETRIES
     is_retried = has_failed and flight.attempt <= n_retries

@@ -52,6 +52,12 @@ class SearchProgress(Progress, Protocol):
 class Silent:
     """Progress that tells nobody."""
 
+    def expect(self, *, n_runs: int, n_epochs: int) -> None:
+        """Tell nobody."""
+
+    def close(self) -> None:
+        """Tell nobody."""
+
     def on_search(self, *, n_ended: int, n_epochs_ended: int) -> None:
         """Tell nobody."""
 

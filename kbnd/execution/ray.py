@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kbnd import data
-from kbnd.errors import KbndError, UsageError
+from kbnd.errors import KbndError, UsageError, how_to_install
 from kbnd.execution import seats
 from kbnd.execution.clusters import Share, Wanted, check_reachable, share
 from kbnd.execution.flights import Call, Ended, Event, Flight, Lost, Refused, fly
@@ -77,7 +77,7 @@ class Ray:
         num_gpus: float | None = None,
     ) -> None:
         if find_spec("ray") is None:
-            raise UsageError("executor 'ray' needs Ray, which is not installed: pip install 'kbnd[ray]'")
+            raise UsageError(f"executor 'ray' needs Ray, which is not installed: {how_to_install('ray')}")
         self._wanted = Wanted(places, num_cpus, num_gpus)
         self._address = address
         self._is_ours = False

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import gc
 import os
 import signal
 import sys
@@ -97,9 +96,7 @@ class Trainer:
             self._loaded = {task.spec.data: dataset}
         elif task.spec.data not in self._loaded:
             self._loaded = {task.spec.data: data.load(task.spec.data)}
-        record = train(task, dataset=self._loaded[task.spec.data], observer=observer, networks=self._networks)
-        gc.collect()  # a Keras model and its compiled steps are a circle, some 10 MB a run until it is broken
-        return record
+        return train(task, dataset=self._loaded[task.spec.data], observer=observer, networks=self._networks)
 
 
 def check_identity(wanted: Identity, here: Identity) -> None:

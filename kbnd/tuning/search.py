@@ -92,6 +92,13 @@ class Search:
             return True
         return False
 
+    def is_wanted(self, planned: Planned) -> bool:
+        """Return whether a run that another process was seen training has not ended by now, nor its candidate."""
+        self.catch_up()
+        self._end_candidates()
+        open_ids = {run.run_id for each in self._open() for run in each.runs}
+        return planned.run_id in open_ids and self._status(planned) not in ENDINGS
+
     def catch_up(self) -> None:
         """Bring the state to the end of the log.
 
@@ -115,6 +122,10 @@ class Search:
         spec = self.plan.space.run_spec(values, seed=seed, epochs=epochs)
         return Planned(arm, spec, spec.run_id(self.identity))
 
+    def _runs(self, ordinal: int, values: dict[str, Any], *, epochs: int) -> list[Planned]:
+        seeds = range(1, self.plan.seeds + 1)
+        return [self.planned(values, seed=seed, epochs=epochs, arm=arm_of(ordinal)) for seed in seeds]
+
     def _new_asker(self) -> Asker:
         return Asker(
             self.plan.space,
@@ -129,15 +140,14 @@ class Search:
         """Let the state take one step of the log."""
         self._last, body = event.event, event.body
         if event.kind == "ask":
-            arm = arm_of(event.ordinal)
-            seeds = range(1, self.plan.seeds + 1)
-            runs = [self.planned(body["values"], seed=seed, epochs=body["epochs"], arm=arm) for seed in seeds]
+            runs = self._runs(event.ordinal, body["values"], epochs=body["epochs"])
             stored = {run.spec.seed: body["run_ids"].get(str(run.spec.seed)) for run in runs}
             for run in runs:
                 if stored[run.spec.seed] != run.run_id:
                     raise ResumeMismatchError(
                         f"candidate {event.ordinal} of search {self.info.name} would now be run {run.run_id[:12]} with "
-                        f"seed {run.spec.seed}, stored {str(stored[run.spec.seed])[:12]}: --fresh begins anew"
+                        f"seed {run.spec.seed}, stored {str(stored[run.spec.seed])[:12]}: --fresh (fresh=True) begins "
+                        "anew"
                     )
             self.candidates[event.ordinal] = Candidate(event.ordinal, body["values"], body["epochs"], runs)
             return
@@ -155,8 +165,7 @@ class Search:
             self._is_exhausted = proposal == "stopped" or not self._open()
             return self._is_exhausted  # the next look at it ends the search
         epochs = proposal.epochs or self.plan.space.epochs
-        seeds, arm = range(1, self.plan.seeds + 1), arm_of(proposal.ordinal)
-        runs = [self.planned(proposal.values, seed=seed, epochs=epochs, arm=arm) for seed in seeds]
+        runs = self._runs(proposal.ordinal, proposal.values, epochs=epochs)
         ids = {str(run.spec.seed): run.run_id for run in runs}
         self._log("ask", proposal.ordinal, {"values": proposal.values, "epochs": epochs, "run_ids": ids})
         return True
