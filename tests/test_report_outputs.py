@@ -14,7 +14,7 @@ from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
 from kbnd.errors import UsageError
 from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
-from kbnd.report.outputs import check_writable, write_outputs
+from kbnd.report.outputs import CLAIM_COLUMNS, check_writable, write_outputs
 from kbnd.report.tables import report_tables
 
 
@@ -30,8 +30,8 @@ def test_every_promised_file_and_column_is_there(tmp_path: Path) -> None:
     written = write(tmp_path / "a/b", runs, ratios=ratios, figures={"curves": {"svg": b"<svg/>"}})
     names = {str(path.relative_to(tmp_path / "a/b")) for path in written}
     assert names == {
-        *("runs.csv", "epochs.csv", "comparison.csv", "times.csv"),
-        *("tables.md", "tables.tex", "figures/curves.svg"),
+        *("runs.csv", "epochs.csv", "comparison.csv", "times.csv", "claims.csv"),
+        *("tables.md", "tables.tex", "figures/curves.svg", "report.html"),
     }
     assert sorted(p for p in (tmp_path / "a/b").rglob("*") if p.is_file()) == sorted(written)
     assert list(pd.read_csv(tmp_path / "a/b/runs.csv"))[: len(RUN_COLUMNS)] == list(RUN_COLUMNS)
@@ -42,6 +42,14 @@ def test_every_promised_file_and_column_is_there(tmp_path: Path) -> None:
 def test_a_promised_column_that_was_not_measured_is_present_and_empty(tmp_path: Path) -> None:
     write(tmp_path, make_runs(seeds=1).drop(columns="energy_j"))
     assert pd.read_csv(tmp_path / "runs.csv")["energy_j"].isna().all()
+
+
+def test_claims_that_nobody_judged_are_there_by_name(tmp_path: Path) -> None:
+    write(tmp_path, make_runs(seeds=1), claims=["S0-C1", "S0-C2"])
+    claims = pd.read_csv(tmp_path / "claims.csv")
+    assert tuple(claims) == CLAIM_COLUMNS
+    assert list(claims["claim"]) == ["S0-C1", "S0-C2"]
+    assert claims.drop(columns="claim").isna().all(axis=None)
 
 
 def test_csv_numbers_read_back_bit_for_bit(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@
 | `epochs.csv`     | run and epoch   |
 | `comparison.csv` | arm and metric  |
 | `times.csv`      | arm             |
+| `claims.csv`     | claim           |
 | `tables.md`      |                 |
 | `tables.tex`     |                 |
 | `figures/*`      |                 |
+| `report.html`    |                 |
 
 A reader sees the old file or the new one, and a full disk leaves the old one (`kbnd.files`).
 """
@@ -23,7 +25,11 @@ import pandas as pd
 
 from kbnd.files import disk_errors, write_whole
 from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
+from kbnd.report.page import page
 from kbnd.report.render import LATEX_PREAMBLE, Table, to_latex, to_markdown
+
+CLAIM_COLUMNS = ("claim", "verdict", "estimate", "ci_low", "ci_high", "n", "seeds_needed", "rule")
+"""What claims.csv promises, in its order; what is not judged is empty."""
 
 
 def write_outputs(
@@ -35,6 +41,8 @@ def write_outputs(
     ratios: pd.DataFrame | None = None,
     tables: Iterable[Table] = (),
     figures: Mapping[str, Mapping[str, bytes]] | None = None,
+    claims: Iterable[str] = (),
+    title: str = "",
 ) -> list[Path]:
     """Write every file of a study and return their paths.
 
@@ -47,6 +55,8 @@ def write_outputs(
         ratios: what `kbnd.analysis.timing.time_ratios` returns.
         tables: for tables.md and tables.tex.
         figures: what `kbnd.report.figures.draw` returns: contents by name and format.
+        claims: what the study claims, by id.
+        title: of report.html; empty is that of the first table.
 
     Raises:
         UsageError: the folder cannot be written to.
@@ -60,6 +70,8 @@ def write_outputs(
         "comparison.csv": _csv(comparison),
         "tables.md": "\n".join(map(to_markdown, tables)).encode(),
         "tables.tex": (LATEX_PREAMBLE + "\n" + "\n".join(map(to_latex, tables))).encode(),
+        "claims.csv": _csv(pd.DataFrame({"claim": list(claims)}), CLAIM_COLUMNS),
+        "report.html": page(title or (tables[0].title if tables else out_dir.name), tables, figures or {}),
     }
     if ratios is not None:
         contents["times.csv"] = _csv(ratios)

@@ -15,7 +15,6 @@ How the tables of changes are laid over each other is said in `kbnd.study.choice
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from kbnd.analysis.metrics import requirements
 from kbnd.errors import UsageError, unknown
+from kbnd.files import read_toml
 from kbnd.spec import Name, Spec, TrainSpec, sentence
 from kbnd.study.claims import Claim, check_claims
 
@@ -254,12 +254,7 @@ def read(path: Path) -> Study:
         UsageError: the file is missing, no TOML, not a study, or claims what its own training could not decide; the
             sentence names the file and the field.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the study {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the study {path} is not TOML: {error}") from None
+    content = read_toml(path, what="study")
     try:
         study = Study.model_validate(content)
         check_claims(study)

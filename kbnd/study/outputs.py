@@ -26,7 +26,7 @@ from kbnd.report.figures import draw
 from kbnd.report.notes import data_notes
 from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
-from kbnd.report.render import Table
+from kbnd.report.render import Table, counted
 from kbnd.report.tables import report_tables
 from kbnd.study.choices import Experiment
 from kbnd.study.definition import Study
@@ -49,6 +49,7 @@ class Report:
         ratios: times as ratios to the baseline.
         metric: the accuracy that arms are compared by: of test images, or of validation where something is chosen.
         tables: ready to print.
+        claims: ids of what the study claims.
         environments: machine, versions and threads of each session that trained any of the runs.
         n_bad: runs that failed, ran out of memory or diverged.
     """
@@ -64,6 +65,7 @@ class Report:
     ratios: pd.DataFrame
     metric: str
     tables: list[Table]
+    claims: tuple[str, ...]
     environments: dict[str, dict[str, Any]]
     n_bad: int
 
@@ -112,6 +114,7 @@ def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path
         ratios=ratios,
         metric=usual[0],
         tables=tables,
+        claims=tuple(claim.id for claim in study.claims),
         environments={session: record.environment for session, record in records.items()},
         n_bad=int(runs["status"].isin(["failed", "oom", "diverged"]).sum()),
     )
@@ -134,6 +137,7 @@ def write(report: Report, folder: Path) -> list[Path]:
         ratios=report.ratios,
         tables=report.tables,
         figures=drawn,
+        claims=report.claims,
     )
     environments = json.dumps(report.environments, indent=2, sort_keys=True) + "\n"
     return [*written, write_whole(folder / "environment.json", environments.encode())]
@@ -223,7 +227,7 @@ def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | Non
     if record is not None:
         about = record.environment
         versions = f"{record.backend} {record.backend_version}, Keras {record.keras_version}"
-        cores = f"{about.get('n_cores_usable')} cores of {about.get('cpu')}"
+        cores = f"{counted(about.get('n_cores_usable') or 0, 'core')} of {about.get('cpu')}"
         place = cores if record.device == "cpu" else about.get("gpu")
         rows += [
             ("Data", data.label_for(record.dataset, record.fingerprint)),
