@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kbnd import data
-from kbnd.errors import KbndError
+from kbnd.errors import KbndError, how_to_install
 from kbnd.ledger import Ledger
 from kbnd.report.datasets import dataset_rows, dataset_table
 from kbnd.report.render import Table
@@ -77,7 +77,7 @@ def _examine_backend(name: str, found: str | None) -> dict[str, Any]:
     about: dict[str, Any] = {"backend": name, "version": found, "devices": []}
     if found is None:
         extra = backend.BACKENDS[name]
-        return {**about, "state": f"not installed: pip install 'kbnd[{extra}]'" if extra else "not installed"}
+        return {**about, "state": f"not installed: {how_to_install(extra)}" if extra else "not installed"}
     code = (
         f"import json\nfrom kbnd.training import backend\nbackend.load({name!r})\nprint(json.dumps(backend.devices()))"
     )

@@ -78,6 +78,11 @@ def unknown(
     return UsageError(f"unknown {kind} {received!r}{guess}: choose from {_listed(names, text)}{hint}")
 
 
+def how_to_install(extra: str) -> str:
+    """Return what to type for one of kbnd's extras, such as ``"ray"``."""
+    return f"pip install 'kbnd[{extra}]', in a checkout pip install -e '.[{extra}]'"
+
+
 def _listed(names: list[str], received: str) -> str:
     """The names with commas between them; of many those most like the received one, and how many there are."""
     if len(names) <= MOST_LISTED:

@@ -12,17 +12,36 @@ Reference: Pillai et al. (2014), All file systems are not created equal, OSDI 14
 from __future__ import annotations
 
 import os
+import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kbnd.errors import KbndError, NoSpaceError, UsageError
 
 NO_SPACE = (ENOSPC, EDQUOT, EFBIG)
 """No space on the disk, in the quota, below the limit of a file's size."""
+
+
+def read_toml(path: Path, *, what: str) -> dict[str, Any]:
+    """Return what a TOML file holds.
+
+    Args:
+        path: the file.
+        what: it is, for the error, such as `study`.
+
+    Raises:
+        UsageError: it cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the {what} {path} is not TOML: {error}") from None
 
 
 def write_whole(path: Path, content: bytes, *, what: str = "file") -> Path:

@@ -7,13 +7,13 @@ Every field stands in it, so that it can be read alone; what is empty or None is
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
 import tomli_w
 
 from kbnd.errors import UsageError, unknown
+from kbnd.files import read_toml
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 
 PARTS: dict[str, type[ModelSpec] | type[DataSpec] | type[TrainSpec]] = {
@@ -36,12 +36,7 @@ def read(path: Path) -> tuple[ModelSpec, DataSpec, TrainSpec]:
     Raises:
         UsageError: the file is missing, no TOML, or no recipe; the sentence names the file and the field.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the recipe {path} is not TOML: {error}") from None
+    content = read_toml(path, what="recipe")
     for part, table in content.items():
         if part not in PARTS:
             raise UsageError(f"the recipe {path}: {unknown('table', part, PARTS)}")

@@ -21,7 +21,8 @@ def test_a_working_backend_shows_its_devices() -> None:
 def test_a_broken_and_a_missing_backend_are_told_and_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = doctor._examine_backend("nonsense", "1.0")
     assert broken["state"].startswith("broken: ")
-    assert doctor._examine_backend("jax", None)["state"] == "not installed: pip install 'kbnd[jax]'"
+    missing = doctor._examine_backend("jax", None)
+    assert missing["state"] == "not installed: pip install 'kbnd[jax]', in a checkout pip install -e '.[jax]'"
 
 
 def test_a_ledger_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_other_settings_are_refused_and_each_is_named(ledger: Ledger) -> None:
     assert str(refused.value) == (
         "search 's' was begun with other settings (objective: stored nothing, asked \"val_loss\"; oracle: stored "
         '"bayesian", asked "random"; seed: stored 1, asked nothing; space.train.epochs: stored 5, asked 10): ask for '
-        "the stored ones, or begin it anew with --fresh, or give this one another --name"
+        "the stored ones, begin it anew with --fresh (fresh=True), or give this one another name"
     )
 
 

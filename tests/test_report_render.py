@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kbnd.errors import UsageError
-from kbnd.report.render import MINUS, PLUS_MINUS, Table, to_latex, to_markdown, to_text
+from kbnd.report.render import MINUS, PLUS_MINUS, Table, to_html, to_latex, to_markdown, to_text
 from kbnd.report.terminal import print_tables
 
 TABLE = Table(
@@ -125,3 +126,11 @@ def test_a_ragged_table_is_refused() -> None:
         Table("t", ("a", "b"), (("1",),))
     with pytest.raises(UsageError, match="align"):
         Table("t", ("a", "b"), (), align="lc")
+
+
+@pytest.mark.parametrize("shape", [to_text, to_markdown, to_latex, to_html, lambda table: shown(100, table)])
+def test_a_table_without_rows_is_its_title_and_notes(shape: Callable[[Table], str]) -> None:
+    text = shape(Table("Which one mattered", ("Name", "Share"), (), ("Too few trials to tell.",)))
+    assert "Which one mattered" in text
+    assert "Too few trials to tell." in text
+    assert "Share" not in text

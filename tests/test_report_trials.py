@@ -222,3 +222,20 @@ def test_every_table_fits_a_hundred_columns_and_every_format() -> None:
         assert max(map(len, to_text(table).splitlines())) <= 100
         assert to_markdown(table).count("\n| ") == len(table.rows) + 1
         assert "\\bottomrule" in to_latex(table)
+
+
+def test_who_reaches_no_target_is_told_how_far_they_came() -> None:
+    trials = make_trials(6).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.2, 0.5, 0.93, 0.7, 0.1, 0.4])
+    table = tables(trials, objective="time_to_accuracy:0.98", direction="min")[0]
+    said = "6 finished without reaching 98 % with every seed: no time. Of these trial 3 ended highest, at 93.00 %"
+    assert said in " ".join(table.notes)
+    assert table.title == "Trials: none finished, so none is best"
+    assert "without reaching" not in " ".join(tables(make_trials(6))[0].notes)
+
+
+def test_an_interval_of_an_accuracy_ends_at_a_hundred_percent() -> None:
+    fresh = fresh_seeds("done", "done").assign(val_accuracy=[0.90, 0.99], test_accuracy=[0.05, 0.01])
+    best = titled(tables(make_trials(12), fresh=fresh), "Best recipe")
+    intervals = {row[0]: row[3] for row in best.rows}
+    assert intervals["Validation accuracy, fresh seeds, %"].endswith("100.00]")
+    assert intervals["Test accuracy, fresh seeds, %"].startswith("[0.00, ")

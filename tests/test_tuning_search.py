@@ -21,6 +21,7 @@ from kbnd.records import EpochRecord
 from kbnd.spec import RunSpec
 from kbnd.tuning.objectives import objective
 from kbnd.tuning.settings import space_for
+from kbnd.tuning.stored import Stored, stored
 from kbnd.tuning.tune import tune
 
 pytestmark = pytest.mark.backend
@@ -268,3 +269,44 @@ def test_a_candidate_that_misses_its_target_is_told_as_worse_than_any_that_reach
     assert timed.worst([missed], [80.0], n_classes=10) == 80.0
     assert objective("val_loss").worst([], [1.0], n_classes=10) > 2.3
     assert objective("val_accuracy").worst([], [0.4], n_classes=10) == 0.0
+
+
+def test_momentum_is_of_sgd_alone_where_the_optimizer_varies(tmp_path: Path) -> None:
+    file = tmp_path / "space.toml"
+    file.write_text('[train]\noptimizer = ["sgd", "adam"]\nmomentum = [0.0, 0.9]')
+    space = space_for("lenet5", dataset="digits", file=file, lr="0.01", dropout="0.1", batch_norm="none")
+    values = {"train.momentum": 0.9, "train.optimizer": "adam"}
+    assert space.train_spec(values).momentum == 0.0
+    assert space.train_spec({**values, "train.optimizer": "sgd"}).momentum == 0.9
+    assert not space.applies("train.momentum", values)
+
+
+def test_a_result_says_itself_in_a_line_and_writes_what_the_command_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=4)
+    assert repr(result).startswith("<TuneResult tune.lenet5.digits.random.")
+    assert f"4 trials: 4 done; best: trial {result.best_trial}, val_accuracy 0." in repr(result)
+    names = {str(path.relative_to(tmp_path / "out")) for path in result.write(tmp_path / "out")}
+    files = {"runs.csv", "epochs.csv", "comparison.csv", "claims.csv", "tables.md", "tables.tex", "report.html"}
+    assert files | {"trials.csv", "best.toml", "environment.json", "figures/marginals.svg"} <= names
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    best = result.trials.set_index("trial").loc[result.best_trial]
+    of_best = runs[runs["trial"] == result.best_trial]
+    assert list(of_best["arm"]).count("best_fresh_seeds") == 2
+    assert set(of_best["learning_rate"]) == {best["learning_rate"]}
+    assert runs["dropout"].notna().all()
+
+
+def test_what_a_ledger_holds_of_a_search_is_known_before_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=4)
+    settings = Settings(ledger=tmp_path / "kbnd.sqlite")
+    assert stored(whole.plan, settings) == Stored(n_candidates=4, n_ended=4, n_epochs=4 * 2 * EPOCHS)
+    other = replace(whole.plan, seeds=3)
+    with pytest.raises(ResumeMismatchError, match="seeds: stored 2, asked 3"):
+        stored(other, settings)
+    assert stored(other, settings, is_fresh=True) is not None
+    assert stored(replace(whole.plan, name="another"), settings) is None
+    assert stored(whole.plan, Settings(ledger=tmp_path / "none.sqlite")) is None

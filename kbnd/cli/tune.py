@@ -92,8 +92,9 @@ def tune(
     from kbnd.tuning.budget import as_json as budget_as_json
     from kbnd.tuning.budget import budget
     from kbnd.tuning.planning import plan_search
-    from kbnd.tuning.report import plan_table
+    from kbnd.tuning.report import plan_table, stored_rows
     from kbnd.tuning.settings import space_for
+    from kbnd.tuning.stored import stored
 
     changes = {f"model.options.{key}": value for key, value in builder_options(option or ()).items()}
     changes |= {} if n_train is None else {"data.n_train": n_train}
@@ -113,7 +114,9 @@ def tune(
     )  # fmt: skip
     cost = budget(plan, settings, test_seeds=test_seeds)
     if dry_run:
-        show(budget_as_json(cost) if as_json else [plan_table(plan, cost)])
+        held = stored(plan, settings, is_fresh=fresh)
+        of_ledger = stored_rows(plan, cost, held, is_fresh=fresh)
+        show(budget_as_json(cost, held) if as_json else [plan_table(plan, cost, rows_after=of_ledger)])
         return
     _run_and_report(plan, settings, cost, is_fresh=fresh, out=out, as_json=as_json)
 
@@ -124,12 +127,16 @@ def _run_and_report(
     from kbnd.report.outputs import check_writable
     from kbnd.report.render import to_text
     from kbnd.tuning.report import as_json as result_as_json
-    from kbnd.tuning.report import plan_table, write
+    from kbnd.tuning.report import fresh_note, plan_table, write
+    from kbnd.tuning.stored import stored
     from kbnd.tuning.tune import run_search
 
     out = out or Path("results") / plan.name
     check_writable(out)
     print(to_text(plan_table(plan, cost)), file=sys.stderr)
+    left_behind = stored(plan, settings, is_fresh=True) if is_fresh else None
+    if left_behind is not None:
+        print(f"{plan.name} is {fresh_note(left_behind)}; the files in {out} are replaced", file=sys.stderr)
 
     def call(**told: Any) -> TuneResult:
         told["progress"].expect(n_runs=cost.n_runs, n_epochs=cost.n_epochs)

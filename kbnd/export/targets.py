@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
-from kbnd.errors import UsageError, unknown
+from kbnd.errors import UsageError, how_to_install, unknown
 from kbnd.ledger import Ledger
 
 Target = Literal["csv", "parquet", "jsonl", "tensorboard", "mlflow"]
@@ -92,7 +92,7 @@ def _check_installed(target: str, *modules: str) -> None:
     """Refuse a target whose programs are missing, by the first of them."""
     missing = next((module for module in modules if find_spec(module) is None), None)
     if missing is not None:
-        raise UsageError(f"target {target!r} needs {missing}: pip install 'kbnd[{target}]'")
+        raise UsageError(f"target {target!r} needs {missing}: {how_to_install(target)}")
 
 
 _WRITERS: dict[str, Callable[[Ledger, Target, Path, str | None], Exported]] = {"tensorboard": _to_tensorboard}

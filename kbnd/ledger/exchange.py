@@ -26,7 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kbnd.errors import UsageError
+from kbnd.errors import UsageError, how_to_install
 from kbnd.files import disk_errors, replacing, write_whole
 from kbnd.ledger.checks import (
     is_count,
@@ -156,7 +156,7 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
 def write_tables(folder: Path, format: str, tables: dict[str, pd.DataFrame]) -> list[Path]:
     """Write each table to `folder/NAME.FORMAT`, made where it is missing; return the files."""
     if format == "parquet" and find_spec("pyarrow") is None:
-        raise UsageError("format 'parquet' needs pyarrow: pip install 'kbnd[parquet]'")
+        raise UsageError(f"format 'parquet' needs pyarrow: {how_to_install('parquet')}")
     with disk_errors(f"the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     contents = {

@@ -89,18 +89,27 @@ def begin(db: sqlite3.Connection, name: str, definition: dict[str, Any], *, fres
     Raises:
         ResumeMismatchError: it was begun with another definition, and `fresh` is not asked for.
     """
-    latest, asked = read_search(db, name), decoded_json(canonical_json(definition))
+    latest = read_search(db, name)
     if latest is not None and not fresh:
-        if differing := list(differences(latest.definition, asked)):
-            raise ResumeMismatchError(
-                f"search {name!r} was begun with other settings ({'; '.join(differing)}): ask for the stored ones, or "
-                "begin it anew with --fresh, or give this one another --name"
-            )
+        check_same(latest, definition)
         return latest
     generation = 1 if latest is None else latest.generation + 1
-    info = SearchInfo(name, generation, asked, now())
+    info = SearchInfo(name, generation, decoded_json(canonical_json(definition)), now())
     write_search(db, info)
     return info
+
+
+def check_same(stored: SearchInfo, definition: dict[str, Any]) -> None:
+    """Refuse to go on with a search under another definition.
+
+    Raises:
+        ResumeMismatchError: it names every field that differs.
+    """
+    if differing := list(differences(stored.definition, decoded_json(canonical_json(definition)))):
+        raise ResumeMismatchError(
+            f"search {stored.name!r} was begun with other settings ({'; '.join(differing)}): ask for the stored ones, "
+            "begin it anew with --fresh (fresh=True), or give this one another name"
+        )
 
 
 def write_search(db: sqlite3.Connection, info: SearchInfo) -> None:

@@ -111,7 +111,7 @@ def marginals_figure(
     lines = partial_dependence(trials, names, direction=direction, log_scaled=log_scaled) if has_line else None
     shown, look = score_quantity(objective, done["score"]), _look(pd.concat([done, diverged]), ordered)
     figure, grid = _grid(len(ordered))
-    scale_scores(grid[0], shown.scale * done["score"], shown)
+    spacing = scale_scores(grid[0], shown.scale * done["score"], shown)
     places = {name: places_of(pd.concat([done[name], diverged[name]]), is_log=name in log_scaled) for name in ordered}
     for axes, name in zip(grid, ordered, strict=False):
         values = ranked.loc[places[name].index, name]
@@ -124,7 +124,7 @@ def marginals_figure(
         band = add_band(grid[0])
         for axes, name in zip(grid, ordered, strict=False):
             _crosses(axes, places[name], diverged, band, look)
-    _say(figure, ranked, shown, look, found=found if has_line else None, direction=direction)
+    _say(figure, ranked, shown, look, found=found if has_line else None, direction=direction, spacing=spacing)
     return figure
 
 
@@ -198,10 +198,12 @@ def _say(
     *,
     found: Importances | None,
     direction: Direction,
+    spacing: str,
 ) -> None:
     """Write what is drawn: the score and which way is better, the categories, how many trials and seeds."""
     better = "higher" if direction == "max" else "lower"
-    figure.supylabel(f"{in_unit(shown.label, shown.unit)} ({better} is better)", fontsize=9)
+    said = ", ".join(filter(None, (f"{better} is better", spacing)))
+    figure.supylabel(f"{in_unit(shown.label, shown.unit)} ({said})", fontsize=9)
     done = trials[trials["score"].notna()]
     seeds = " or ".join(value_text(n) for n in sorted(done["n_seeds"].unique()))
     spread = f" {PLUS_MINUS} SD" if done["score_sd"].notna().any() else ""

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kbnd.report.render import DASH, Table
+from kbnd.report.render import DASH, Table, counted
 
 if TYPE_CHECKING:
     from kbnd.study.preview import ArmPreview, Preview
@@ -51,7 +51,7 @@ def plan_tables(found: Preview) -> list[Table]:
     is_known = all(arm.n_held is not None for arm in found.arms)
     held = f"{n_runs - found.n_left} in the ledger" if is_known else UNKNOWN_HELD
     control = " and the A/A control" if n_runs > found.seeds * len(found.arms) else ""
-    of_what = f"{_counted(len(found.arms), 'arm')} x {_counted(found.seeds, 'seed')}{control}"
+    of_what = f"{counted(len(found.arms), 'arm')} x {counted(found.seeds, 'seed')}{control}"
     rows = [("Report", found.report)] if found.report else []
     rows += [("Experiment", found.label)]
     if found.report or found.difference:  # a study of one's own differs from nothing but itself
@@ -133,10 +133,6 @@ def _data(found: Preview) -> str:
 
 def _maybe(value: float | None, shown: Callable[[float], str]) -> str:
     return "cannot be told before the data are decoded" if value is None else f"about {shown(value)}"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _two_digits(number: float) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from kbnd.report.render import counted
+
 if TYPE_CHECKING:
     from kbnd.execution.planned import Planned
     from kbnd.records import EpochRecord, RunRecord
@@ -42,9 +44,7 @@ class StudyProgress:
         control = " and the A/A control" if len(runs) > arms * seeds else ""
         already = f", {len(held)} of them in the ledger already" if held else ""
         self._held = held
-        self._line(
-            f"{_counted(len(runs), 'run')}: {_counted(arms, 'arm')} x {_counted(seeds, 'seed')}{control}{already}"
-        )
+        self._line(f"{counted(len(runs), 'run')}: {counted(arms, 'arm')} x {counted(seeds, 'seed')}{control}{already}")
         if len(held) < len(runs):
             self._begin_bar()
 
@@ -57,7 +57,7 @@ class StudyProgress:
         self._n_done += n_ended
         self._epochs_left = max(0, self._epochs_left - n_epochs_ended)
         if n_ended:
-            self._line(f"{_counted(n_ended, 'run')} of candidates that ended before")
+            self._line(f"{counted(n_ended, 'run')} of candidates that ended before")
         self._begin_bar()
 
     def on_hit(self, run: Planned) -> None:
@@ -141,10 +141,6 @@ class StudyProgress:
     def _name(run: Planned) -> str:
         again = f", replicate {run.spec.replicate}" if run.spec.replicate else ""
         return f"{run.arm}, seed {run.spec.seed}{again}"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def duration(seconds: float) -> str:

@@ -7,8 +7,8 @@
 | `to_latex`     | tables.tex: a `table` float that needs the package booktabs                        |
 | `to_html`      | notebooks                                                                          |
 
-What is in a table is decided before (`kbnd.report.tables`): cells are finished strings here. For a terminal see
-`kbnd.report.terminal`.
+What is in a table is decided before (`kbnd.report.tables`): cells are finished strings here. A table without rows is
+its title and notes. For a terminal see `kbnd.report.terminal`.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def to_text(table: Table) -> str:
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     notes = [part for note in table.notes for part in textwrap.wrap(note, max(len(rule), NOTE_WIDTH))]
     heading = [line(table.columns), rule] if any(table.columns) else []
-    lines = [table.title, rule, *heading, *map(line, table.rows), rule, *notes]
-    return "\n".join(lines) + "\n"
+    grid = [*heading, *map(line, table.rows), rule] if table.rows else []
+    return "\n".join([table.title, rule, *grid, *notes]) + "\n"
 
 
 def to_markdown(table: Table) -> str:
@@ -95,9 +95,9 @@ def to_markdown(table: Table) -> str:
         return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
 
     rule = "|" + "|".join("---" if side == "l" else "---:" for side in table.align) + "|"
-    body = "\n".join([line(table.columns), rule, *map(line, table.rows)])
+    body = "\n".join([line(table.columns), rule, *map(line, table.rows), ""]) if table.rows else ""
     notes = "".join(f"- {_markdown(note)}\n" for note in table.notes)
-    return f"**{_markdown(table.title)}**\n\n{body}\n" + (f"\n{notes}" if notes else "")
+    return "\n".join([f"**{_markdown(table.title)}**\n", *filter(None, (body, notes))])
 
 
 def to_latex(table: Table) -> str:
@@ -107,18 +107,21 @@ def to_latex(table: Table) -> str:
         return " & ".join(_latex(cell) for cell in cells) + r" \\"
 
     notes = [rf"\par\smallskip\footnotesize {_latex(note)}" for note in table.notes]
+    grid = [
+        rf"\begin{{tabular}}{{{table.align}}}",
+        r"\toprule",
+        line(table.columns),
+        r"\midrule",
+        *map(line, table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
     return "\n".join(
         [
             r"\begin{table}[htbp]",
             r"\centering",
             rf"\caption{{{_latex(table.title)}}}",
-            rf"\begin{{tabular}}{{{table.align}}}",
-            r"\toprule",
-            line(table.columns),
-            r"\midrule",
-            *map(line, table.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
+            *(grid if table.rows else ()),
             *notes,
             r"\end{table}",
             "",
@@ -137,10 +140,15 @@ def to_html(table: Table) -> str:
         )
         return f"<tr>{''.join(shown)}</tr>"
 
-    heading = f"<thead>{line('th', table.columns)}</thead>" if any(table.columns) else ""
+    heading = f"<thead>{line('th', table.columns)}</thead>" if any(table.columns) and table.rows else ""
     body = f"<tbody>{''.join(line('td', row) for row in table.rows)}</tbody>"
     notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in table.notes)
     return f"<table><caption><b>{html.escape(table.title)}</b></caption>{heading}{body}</table>{notes}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: `1 run`, `2 runs`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def column_widths(table: Table, *, by_word: bool = False) -> list[int]:

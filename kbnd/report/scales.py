@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from kbnd.analysis.importance import FEW_VALUES, numbers_of
-from kbnd.report.curves import HIGH, space_by_error
+from kbnd.report.curves import BY_ERROR, HIGH, space_by_error
 from kbnd.report.hyperparameters import value_text
 from kbnd.report.numbers import Quantity
 from kbnd.report.render import DASH
@@ -90,11 +90,15 @@ def scale_values(axes: Axes, values: pd.Series, colour: Mapping[str, str], *, is
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def scale_scores(axes: Axes, scores: pd.Series, shown: Quantity) -> None:
-    """Spread scores over the axis, in the unit they are printed in; they alone set its limits, or one wild SD would."""
+def scale_scores(axes: Axes, scores: pd.Series, shown: Quantity) -> str:
+    """Spread scores over the axis, in the unit they are printed in; they alone set its limits, or one wild SD would.
+
+    Returns:
+        How they are spaced, in the words of its label; empty where evenly.
+    """
     if shown.unit == "%" and scores.max() >= HIGH:
         space_by_error(axes, scores)
-        return
+        return BY_ERROR
     margin = 0.08 * (scores.max() - scores.min()) or 0.5
     if scores.min() > 0 and scores.max() / scores.min() > WIDE:
         axes.set_yscale("log")
@@ -102,8 +106,9 @@ def scale_scores(axes: Axes, scores: pd.Series, shown: Quantity) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_ylim(scores.min() / 1.2, scores.max() * 1.2)
-    else:
-        axes.set_ylim(scores.min() - margin, scores.max() + margin)
+        return "logarithmic"
+    axes.set_ylim(scores.min() - margin, scores.max() + margin)
+    return ""
 
 
 def add_band(axes: Axes) -> float:

@@ -51,6 +51,8 @@ def _rich(table: Table, *, width: int) -> list[object]:
     from rich.text import Text
 
     title, notes = Text(table.title, "bold"), [Text(note, "dim") for note in table.notes]
+    if not table.rows:
+        return [title, *notes]
     if _width(table) > width:
         # An interval goes below its mean as a whole.
         tight = tuple(tuple(cell.replace(f"{PLUS_MINUS} ", PLUS_MINUS) for cell in row) for row in table.rows)

@@ -133,7 +133,7 @@ def trial_table(
     n_finished = int(ranked["score"].notna().sum())
     title = f"Trials by {_lower(shown.label)}, best first" if n_finished else "Trials: none finished, so none is best"
     notes = _trial_notes(ranked, shown, n_hidden=len(ranked) - len(rows), has_rungs=has_rungs)
-    return Table(title, columns, tuple(rows), tuple(notes), align)
+    return Table(title, columns, tuple(rows), (*notes, *_unreached_notes(ranked, objective)), align)
 
 
 def best_table(
@@ -201,6 +201,24 @@ def _trial_notes(ranked: pd.DataFrame, shown: Quantity, *, n_hidden: int, has_ru
     return notes
 
 
+def _unreached_notes(ranked: pd.DataFrame, objective: str) -> list[str]:
+    """Which finished trials have no time to an accuracy, and how far the best of them came."""
+    stem, _, target = objective.partition(":")
+    lacking = ranked[(ranked["status"] == "done") & ranked["score"].isna()]
+    if stem != "time_to_accuracy" or lacking.empty:
+        return []
+    shown = quantity("val_accuracy")
+    finished = pd.to_numeric(lacking["val_accuracy"], errors="coerce").dropna()
+    said = f"{len(lacking)} finished without reaching {100 * float(target):g} % with every seed: no time"
+    if finished.empty:
+        return [f"{said}."]
+    best = dict(zip(lacking["trial"][finished.index], finished, strict=True))
+    trial = max(best, key=lambda each: best[each])
+    return [
+        f"{said}. Of these trial {trial} ended highest, at {shown.number(best[trial])} {shown.unit} (mean over seeds)."
+    ]
+
+
 def _choice_note(objective: str, direction: Direction, *, n: int, is_most: bool) -> str:
     """How the recipe was chosen, and what that does to its score."""
     if n == 1:
@@ -225,7 +243,8 @@ def _fresh_notes(fresh: pd.DataFrame | None) -> list[str]:
 
 def _result(words: str, metric: str, mean: Interval, sd: float) -> tuple[str, ...]:
     shown = quantity(metric)
-    numbers = shown.number(mean.estimate), shown.number(sd), limits(shown, mean.low, mean.high)
+    low, high = (max(mean.low, 0.0), min(mean.high, 1.0)) if metric.endswith("_accuracy") else (mean.low, mean.high)
+    numbers = shown.number(mean.estimate), shown.number(sd), limits(shown, low, high)
     return in_unit(words, shown.unit), *numbers, str(mean.n)
 
 

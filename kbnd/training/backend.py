@@ -57,9 +57,10 @@ def choose(backend: str | None = None) -> str:
             f"first import of Keras, for instance by KERAS_BACKEND={asked}"
         )
     if current is None and not _is_installed(asked):
-        source = f"kbnd[{BACKENDS[asked]}]" if BACKENDS[asked] else asked
+        extra = BACKENDS[asked]
+        source = errors.how_to_install(extra) if extra else f"pip install {asked}"
         present = ", ".join(name for name in BACKENDS if _is_installed(name)) or "none"
-        raise UsageError(f"backend {asked!r} is not installed: pip install '{source}' (installed here: {present})")
+        raise UsageError(f"backend {asked!r} is not installed: {source} (installed here: {present})")
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     os.environ["KERAS_BACKEND"] = asked

@@ -16,6 +16,7 @@ from kbnd.study import estimate
 from kbnd.training import backend
 from kbnd.tuning.candidates import SearchPlan
 from kbnd.tuning.oracles import hyperband_rounds
+from kbnd.tuning.stored import Stored
 
 N_SAMPLES = 8
 """Candidates that an estimate averages over."""
@@ -47,18 +48,24 @@ class Budget:
     within: float = estimate.WITHIN
 
 
+def expected(plan: SearchPlan) -> dict[str, int]:
+    """Return how many runs of candidates a search has at most, `n_runs`, and their epochs, `n_epochs`."""
+    epochs = _epochs_of_candidates(plan)
+    return {"n_runs": plan.seeds * len(epochs), "n_epochs": plan.seeds * sum(epochs)}
+
+
 def budget(plan: SearchPlan, settings: Settings, *, test_seeds: int) -> Budget:
     """Return what a search would cost from nothing; what a ledger already holds costs less."""
-    epochs = _epochs_of_candidates(plan)
-    n_runs, n_epochs = plan.seeds * len(epochs), plan.seeds * sum(epochs)
+    most = expected(plan)
     seconds, memory = _estimated(plan, settings)
-    total = None if seconds is None else seconds * (n_epochs / plan.space.epochs + test_seeds)
-    return Budget(len(epochs), n_runs, n_epochs, test_seeds, total, memory)
+    total = None if seconds is None else seconds * (most["n_epochs"] / plan.space.epochs + test_seeds)
+    n_candidates = most["n_runs"] // plan.seeds
+    return Budget(n_candidates, **most, n_fresh=test_seeds, seconds=total, memory_bytes=memory)
 
 
-def as_json(found: Budget) -> dict[str, Any]:
-    """Return a budget as JSON values."""
-    return asdict(found)
+def as_json(found: Budget, held: Stored | None) -> dict[str, Any]:
+    """Return a budget as JSON values, with what a ledger holds of the search."""
+    return {**asdict(found), "stored": None if held is None else asdict(held)}
 
 
 def _epochs_of_candidates(plan: SearchPlan) -> list[int]:

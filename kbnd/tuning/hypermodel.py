@@ -15,6 +15,7 @@ Differs from `kbnd tune`: every trial has the one seed, and values are not round
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -25,7 +26,7 @@ from kbnd.models.registry import named
 from kbnd.spec import DataSpec, RunSpec
 from kbnd.training.compiled import compiled
 from kbnd.tuning.driven import declare, read
-from kbnd.tuning.settings import default_space
+from kbnd.tuning.settings import space_for
 from kbnd.tuning.space import Space
 
 BUILT = (
@@ -47,7 +48,8 @@ class SpecHyperModel(keras_tuner.HyperModel):
         model: name of the network, such as `alexnet` or `resnet20`.
         input_shape: (height, width, channels) of the images, scaled to [0, 1].
         classes: number of logits; labels are whole numbers from 0.
-        space: what varies; None is `kbnd.tuning.default_space(model)`.
+        space: what varies: a `Space`, or a space file (a `Path` or its name); None is
+            `kbnd.tuning.default_space(model)`.
         seed: of initial weights and dropout masks, the same for every trial.
 
     Raises:
@@ -60,11 +62,12 @@ class SpecHyperModel(keras_tuner.HyperModel):
         *,
         input_shape: tuple[int, int, int],
         classes: int,
-        space: Space | None = None,
+        space: Space | Path | str | None = None,
         seed: int = 1,
     ) -> None:
         super().__init__(name=model)
-        self.space = default_space(model) if space is None else space
+        file = None if space is None or isinstance(space, Space) else Path(space)
+        self.space = space if isinstance(space, Space) else space_for(model, file=file)
         network, _ = named(model)
         if self.space.model.get("name") != network:
             raise UsageError(f"a space of {network} is needed, received one of {self.space.model.get('name')}")

@@ -33,7 +33,7 @@ EPOCHS = "tuner/epochs"
 LEAST_EPOCHS = 3
 """Epochs below which Hyperband would stop nothing early."""
 
-CHANGED = "its oracle, or what that computes with, has changed, and --fresh begins anew"
+CHANGED = "its oracle, or what that computes with, has changed: --fresh (fresh=True) begins anew"
 
 FACTOR = 3
 """Of Hyperband: how much fewer candidates, and more epochs, each round of a bracket has."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from kbnd import data
-from kbnd.errors import UsageError, unknown
+from kbnd.errors import UsageError, how_to_install, unknown
 from kbnd.execution.driver import Settings
-from kbnd.spec import NAME_IN_WORDS, NAME_PATTERN, DataSpec
+from kbnd.spec import NAME_IN_WORDS, NAME_PATTERN
 from kbnd.training import backend
 from kbnd.training.meters import nvml_meter
 from kbnd.tuning.candidates import SearchPlan
@@ -43,7 +42,6 @@ def plan_search(
         UsageError: a setting that cannot be.
     """
     settings.check()
-    space.check()
     found = objective(looked_for)
     for what, value in (("seeds", seeds), ("max_trials", max_trials), ("search_seed", search_seed)):
         if value is not None and value < 1:
@@ -64,7 +62,7 @@ def plan_search(
     if oracle == "grid" and max_trials is None and space.size > MOST_POINTS and not is_insisting:
         raise UsageError(
             f"the grid has {space.size:,} points, more than {MOST_POINTS:,}: give shorter lists or max_trials, or "
-            "insist with --yes"
+            "insist with --yes (yes=True)"
         )
     _check_objective(found, space, settings, is_pruned=is_pruned)
     if max_trials is None and max_hours is None and oracle in ("random", "bayesian"):
@@ -97,16 +95,11 @@ def _check_objective(found: Objective, space: Space, settings: Settings, *, is_p
     if (is_timed or is_pruned) and space.train.get("validation_curve") is False:
         what = f"objective {found.name!r}" if is_timed else "prune"
         raise UsageError(f"{what} looks at validation images after every epoch: leave validation_curve on")
-    if found.needs_energy and not nvml_meter() is not None:
+    if found.needs_energy and nvml_meter() is None:
         raise UsageError(
-            f"objective {found.name!r} needs an NVIDIA GPU whose energy can be read (pip install 'kbnd[gpu]'), and "
-            "there is none here: no run would have a score"
+            f"objective {found.name!r} needs an NVIDIA GPU whose energy can be read ({how_to_install('gpu')}), "
+            "and there is none here: no run would have a score"
         )
-
-
-def images_of(space: Space) -> DataSpec:
-    """The dataset of a search; a field of it that varies leaves the images the same."""
-    return data.resolve(DataSpec(**space.data))
 
 
 def _name(name: str | None, space: Space, oracle: str, settings: Settings) -> str:
@@ -116,5 +109,5 @@ def _name(name: str | None, space: Space, oracle: str, settings: Settings) -> st
         return name
     options = space.model.get("options", {})
     network = f"{space.model['name']}{options.get('depth', '')}{'b' * (options.get('block') == 'bottleneck')}"
-    dataset = "".join(c if c.isalnum() or c in "_-" else "_" for c in images_of(space).name)[-16:]
+    dataset = "".join(c if c.isalnum() or c in "_-" else "_" for c in space.images.name)[-16:]
     return f"tune.{network}.{dataset}.{oracle}.{backend.choose(settings.backend)}"

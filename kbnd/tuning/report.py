@@ -6,46 +6,46 @@
 | `best.toml`      | the best recipe, for `kbnd train --recipe`                                          |
 | `comparison.csv` | candidate and validation metric, against the best one, which was chosen for being it |
 
-and `runs.csv`, `epochs.csv`, `tables.md`, `tables.tex`, `environment.json` and `figures/marginals.*` as of a study.
+and `runs.csv` (with the hyperparameters of each run), `epochs.csv`, `claims.csv` (a search makes none), `tables.md`,
+`tables.tex`, `report.html`, `environment.json` and `figures/marginals.*` as of a study.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from kbnd.analysis.compare import compare
+from kbnd.analysis.compare import VALIDATION_METRICS, compare
 from kbnd.files import disk_errors, write_whole
 from kbnd.report.marginals import draw_marginals
 from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
 from kbnd.report.plan import rough_size, rough_time
-from kbnd.report.render import Table
+from kbnd.report.render import Table, counted
 from kbnd.spec import TrainSpec
 from kbnd.tuning.budget import Budget
 from kbnd.tuning.candidates import SearchPlan, arm_of
 from kbnd.tuning.parameters import Choice, Hyperparameter
 from kbnd.tuning.result import FRESH, TuneResult
+from kbnd.tuning.stored import Stored
 
 LOG_SCALED = ("train.learning_rate", "train.weight_decay")
 """Hyperparameters whose listed values stand on a logarithmic axis."""
 
-METRICS = ("val_accuracy", "val_loss")
-"""What candidates are compared by; never a test result."""
 
-
-def plan_table(plan: SearchPlan, cost: Budget) -> Table:
-    """Return what would be searched and what it costs."""
+def plan_table(plan: SearchPlan, cost: Budget, *, rows_after: Sequence[tuple[str, str]] = ()) -> Table:
+    """Return what would be searched and what it costs, with further rows such as `stored_rows`."""
     space, varied = plan.space, plan.space.hyperparameters
     values = {space.names[path]: in_words(each, is_grid=plan.oracle == "grid") for path, each in varied.items()}
     options = space.model.get("options", {})
     network = " ".join([space.model["name"], *(f"{key}={value}" for key, value in options.items())])
-    candidates = "as many candidates as the hours hold" if is_endless(plan) else f"{cost.n_candidates} candidates"
-    budget = f"{candidates} x {_counted(plan.seeds, 'seed')}"
-    budget += "" if is_endless(plan) else f", {cost.n_epochs:,} epochs together"
+    candidates = "as many candidates as the hours hold" if is_endless(plan) else counted(cost.n_candidates, "candidate")
+    budget = f"{candidates} x {counted(plan.seeds, 'seed')}"
+    budget += "" if is_endless(plan) else f", {counted(cost.n_epochs, 'epoch')} together"
     fresh = f"then {cost.n_fresh} fresh seeds of the best recipe, tried on test once" if cost.n_fresh else "no test"
     hours = [] if plan.max_hours is None else [("Until", f"{plan.max_hours:g} hours of training")]
     rows = [
@@ -59,11 +59,33 @@ def plan_table(plan: SearchPlan, cost: Budget) -> Table:
         *hours,
         *([] if is_endless(plan) else [("Time, estimated", _time(cost))]),
         ("Memory, estimated", "" if cost.memory_bytes is None else f"about {rough_size(cost.memory_bytes)} a run"),
+        *rows_after,
     ]
     notes = (
         f"An estimated time may be wrong by a factor of {cost.within:g}. Only validation images judge a candidate.",
     )
     return Table("What is searched", ("", ""), tuple(rows), notes, align="ll")
+
+
+def stored_rows(plan: SearchPlan, cost: Budget, found: Stored | None, *, is_fresh: bool) -> list[tuple[str, str]]:
+    """Return what a ledger holds of a search already, and what is left of its time."""
+    if found is None:
+        return [("In the ledger", "nothing of this search")]
+    if is_fresh:
+        return [("In the ledger", fresh_note(found))]
+    rows = [("In the ledger", f"{counted(found.n_ended, 'candidate')} that ended, {found.n_candidates} begun in all")]
+    if cost.seconds is not None and cost.n_epochs and not is_endless(plan):
+        left = max(0.0, 1 - found.n_epochs / cost.n_epochs) * cost.seconds
+        rows.append(("Time left, estimated", f"about {rough_time(left)}" if left else "none but for the fresh seeds"))
+    return rows
+
+
+def fresh_note(found: Stored) -> str:
+    """Return what beginning a search anew leaves behind."""
+    return (
+        f"begun anew: {counted(found.n_candidates, 'candidate')} of before no longer shown, though the ledger keeps "
+        "every run (another --name would show both)"
+    )
 
 
 def in_words(parameter: Hyperparameter, *, is_grid: bool = False) -> str:
@@ -112,6 +134,7 @@ def write(result: TuneResult, folder: Path) -> list[Path]:
         comparison=_comparison(result),
         tables=result.tables(found=found, most_rows=None),
         figures=figures,
+        title=f"Search for {result.plan.objective.name} of {space.model['name']}: {result.name}",
     )
     environments = json.dumps(result.environments, indent=2, sort_keys=True) + "\n"
     others = {"trials.csv": result.trials.to_csv(index=False, lineterminator="\n"), "environment.json": environments}
@@ -142,16 +165,12 @@ def _comparison(result: TuneResult) -> pd.DataFrame:
     runs = result.runs[result.runs["arm"] != FRESH]
     first = arm_of(result.best_trial) if result.best_trial is not None else None
     arms = list(dict.fromkeys([*([first] if first else []), *runs["arm"]]))
-    return compare(runs, baseline=arms[0], arms=arms, metrics=METRICS) if arms else pd.DataFrame()
+    return compare(runs, baseline=arms[0], arms=arms, metrics=VALIDATION_METRICS) if arms else pd.DataFrame()
 
 
 def is_endless(plan: SearchPlan) -> bool:
     """Return whether only hours end a search."""
     return plan.max_hours is not None and plan.max_trials is None and not plan.space.is_finite
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _time(cost: Budget) -> str:

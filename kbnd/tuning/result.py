@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from kbnd.ledger import Ledger
 from kbnd.records import FRESH, RunRecord
 from kbnd.report.datasets import data_note_of
 from kbnd.report.render import Table, to_html
-from kbnd.report.trials import MOST_ROWS, ranked_trials, trial_tables
+from kbnd.report.trials import MOST_ROWS, ranked_trials, status_counts, trial_tables
 from kbnd.spec import RunSpec
-from kbnd.tuning.candidates import SearchPlan
+from kbnd.tuning.candidates import SearchPlan, arm_of
 from kbnd.tuning.search import Search
+from kbnd.tuning.space import Space
 
 TRIAL_COLUMNS = (
     *("epochs", "status", "n_seeds", "score", "score_sd", "val_accuracy", "val_accuracy_sd", "val_loss"),
@@ -29,7 +31,7 @@ TRIAL_COLUMNS = (
 """Columns of trials.csv behind the number of the trial and the hyperparameters."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TuneResult:
     """A search and its best recipe.
 
@@ -39,7 +41,8 @@ class TuneResult:
         trials: columns of trials.csv, in the order of the trials.
         best: the best recipe (with seed 1); None where no trial has a score.
         best_trial: its number.
-        runs: columns of runs.csv: the runs of every trial, and those of the best recipe with fresh seeds.
+        runs: columns of runs.csv: the runs of every trial, and those of the best recipe with fresh seeds; the last
+            columns are trial and hyperparameters.
         epochs: columns of epochs.csv of the same runs.
         n_trained: runs that this call trained.
         is_complete: whether nothing was left to do, neither in the search nor for the best recipe.
@@ -110,13 +113,32 @@ class TuneResult:
         said = [f"Best of {len(self.trials)} trials of the search {self.name}: trial {self.best_trial}, {score}."]
         return recipe.to_toml(self.best, comments=[*said, *([self.data_note] if self.data_note else [])])
 
+    def write(self, folder: Path | str) -> list[Path]:
+        """Write every file that the command `kbnd tune` leaves in its output folder, and return their paths.
+
+        Raises:
+            UsageError: the folder cannot be written to.
+            NoSpaceError: its disk is full.
+        """
+        from kbnd.tuning.report import write  # it reads results, so that it cannot be imported above
+
+        return write(self, Path(folder))
+
+    def __repr__(self) -> str:
+        best = "no best trial"
+        if self.best_trial is not None:
+            score = float(self.trials.loc[self.trials["trial"] == self.best_trial, "score"].iloc[0])
+            best = f"best: trial {self.best_trial}, {self.plan.objective.name} {score:.6g}"
+        return f"<TuneResult {self.name}: {status_counts(self.trials)}; {best}>"
+
     def _repr_html_(self) -> str:
         return "\n".join(map(to_html, self.tables()))
 
 
 def trials_frame(search: Search) -> pd.DataFrame:
     """Return columns of trials.csv: one row for each candidate, in their order."""
-    names = search.plan.space.names
+    space = search.plan.space
+    names = space.names
     rows = []
     for each in search.candidates.values():
         records = [record for run in each.runs if (record := search.ledger.get(run.run_id)) is not None]
@@ -125,7 +147,7 @@ def trials_frame(search: Search) -> pd.DataFrame:
         rows.append(
             {
                 "trial": each.ordinal,
-                **{short: each.values[path] for path, short in names.items()},
+                **{name: _value(space, path, each.values) for path, name in names.items()},
                 "epochs": each.epochs,
                 "status": "running" if each.status == "open" else each.status,
                 "n_seeds": len(done),
@@ -150,6 +172,19 @@ def runs_of(ledger: Ledger, name: str, digest: str, *, planned: Sequence[Planned
     runs, epochs = (read(name, digest=digest) for read in (ledger.runs, ledger.epochs))
     runs, epochs = (without_test(frame[frame["run_id"].isin(ids)], kept=(FRESH,)) for frame in (runs, epochs))
     return runs, epochs
+
+
+def with_values(
+    runs: pd.DataFrame, trials: pd.DataFrame, names: Sequence[str], *, best_trial: int | None
+) -> pd.DataFrame:
+    """Return runs with the number of their trial and its hyperparameters; fresh runs are of the best trial."""
+    values = trials[["trial", *names]].set_index(trials["trial"].map(arm_of))
+    arms = runs["arm"] if best_trial is None else runs["arm"].replace(FRESH, arm_of(best_trial))
+    return pd.concat([runs, values.reindex(arms).set_index(runs.index)], axis="columns")
+
+
+def _value(space: Space, path: str, values: Mapping[str, Any]) -> Any:
+    return values[path] if space.applies(path, values) else None
 
 
 def _mean(records: Sequence[RunRecord], name: str) -> float:

@@ -90,7 +90,7 @@ def space_for(
     content = {} if file is None else read(file)
     chosen = model or name_in(content, "model")
     if chosen is None:
-        raise UsageError("a search needs a network: name it with --model, or as name in [model] of the space file")
+        raise UsageError("a search needs a network: name it as model, or as name in [model] of the space file")
     network, options = named(chosen)
     find(network)  # an unknown name is no fault of the file
     with naming(f"the space {file}"):

@@ -42,6 +42,10 @@ ONE_FOR_ALL = {
 WHOLE = ("train.batch_size", "train.dropout_schedule_epochs", "data.n_train", "model.options.depth")
 """Fields that are whole numbers."""
 
+HOSTS: dict[str, tuple[str, Any]] = {"train.momentum": ("train.optimizer", "sgd")}
+"""A setting -> the field, and its value, without which it would be read by nobody: where that field varies, candidates
+with another value of it do without the setting."""
+
 BUDGET = ("epochs", "batch_size")
 """Fields that a definition says even where they are at their default."""
 
@@ -97,6 +101,11 @@ class Space(Spec):
         return all(isinstance(each, Choice) for each in self.hyperparameters.values())
 
     @property
+    def images(self) -> DataSpec:
+        """The dataset, resolved; a field of it that varies leaves the images the same."""
+        return _resolved(DataSpec(**self.data))
+
+    @property
     def epochs(self) -> int:
         """Epochs of a candidate whose oracle does not say how many."""
         return int(self.train.get("epochs", TrainSpec().epochs))
@@ -118,6 +127,11 @@ class Space(Spec):
             train=self.train_spec(values, epochs=epochs),
             seed=seed,
         )
+
+    def applies(self, path: str, values: Mapping[str, Any]) -> bool:
+        """Return whether a candidate with these values has a setting at all (`HOSTS`)."""
+        host, value = HOSTS.get(path, ("", None))
+        return host not in values or values[host] == value
 
     def model_spec(self, values: Mapping[str, Any]) -> ModelSpec:
         """Return the network of a candidate, resolved; it raises what `run_spec` raises."""
@@ -143,7 +157,7 @@ class Space(Spec):
 
     def definition(self) -> Fields:
         """Return everything that makes the candidates what they are, as JSON values."""
-        images = _resolved(DataSpec(**self.data))
+        images = self.images
         budget = {"epochs": TrainSpec().epochs, "batch_size": TrainSpec().batch_size, **self.train}
         shown = {field: budget[field] for field in BUDGET if f"train.{field}" not in self.hyperparameters}
         found = {
@@ -167,7 +181,7 @@ class Space(Spec):
             of, field, inner = _parts(path)
             if of == table:
                 fields[field] = {**fields.get(field, {}), inner: value} if inner else value
-        return fields
+        return {field: value for field, value in fields.items() if self.applies(f"{table}.{field}", values)}
 
     def _changes(self) -> Iterator[Fields]:
         """Every value to be tried, and every pair of values where they are few."""

@@ -14,13 +14,15 @@ from typing import Any
 
 from kbnd import data
 from kbnd.errors import UsageError
-from kbnd.execution.driver import Driver, Settings, never, opened
+from kbnd.execution.driver import Driver, Settings, always, never, opened
 from kbnd.execution.planned import Planned, SearchProgress, Silent
 from kbnd.ledger import Ledger
+from kbnd.report.progress import StudyProgress
 from kbnd.spec import digest
+from kbnd.tuning.budget import expected
 from kbnd.tuning.candidates import SearchPlan, arm_of
-from kbnd.tuning.planning import images_of, plan_search
-from kbnd.tuning.result import FRESH, TuneResult, runs_of, trials_frame
+from kbnd.tuning.planning import plan_search
+from kbnd.tuning.result import FRESH, TuneResult, runs_of, trials_frame, with_values
 from kbnd.tuning.search import Search
 from kbnd.tuning.settings import space_for
 from kbnd.tuning.space import Space
@@ -60,14 +62,17 @@ def tune(
     retry_failed: bool = False,
     checkpoint_every: int = 1,
     wait: bool = True,
-    progress: SearchProgress | None = None,
+    yes: bool = False,
+    progress: SearchProgress | bool = True,
 ) -> TuneResult:
     """Search for a good recipe of a network and return what was found; the ledger remembers every run.
+
+    No file but the ledger is written: `TuneResult.write` makes the folder that the command `kbnd tune` leaves.
 
     Args:
         model: network, such as `alexnet` or `resnet20`; None where a space file names it.
         dataset: None is the network's own.
-        space: a `Space`, or a space file; None is the network's default space.
+        space: a `Space`, or a space file (a `Path` or its name); None is the network's default space.
         dropout: `"0..0.8"`, `"0,0.25,0.5"` or `"0.3"`; also a number, or a list of them.
         batch_norm: placements separated by commas; of a residual network orders too.
         lr: `1e-3..1` (logarithmic), a list or one learning rate.
@@ -84,7 +89,8 @@ def tune(
         test_seeds: further seeds that the best recipe is trained with for its test result; 0 for none.
         ledger: file.
         name: of the search; None is made of network, dataset, oracle and backend.
-        fresh: begin the search anew; its runs that the ledger holds are not trained again.
+        fresh: begin the search anew, in place of the one of this name; its runs that the ledger holds are not trained
+            again, and another name keeps both.
         executor: `inline`, `processes:N` or `ray`.
         address: of a Ray cluster.
         backend: `tensorflow`, `jax` or `torch`.
@@ -93,7 +99,8 @@ def tune(
         retry_failed: train runs again that ended `failed` or `oom`, of candidates that have not ended.
         checkpoint_every: epochs between checkpoints.
         wait: wait for runs that another live process is training.
-        progress: told of every step; None is silent.
+        yes: begin a grid of more than 10,000 points, too.
+        progress: True prints a line on stderr for each run that ends, False nothing; or who is told of every step.
 
     Returns:
         The trials, the best recipe and its test result.
@@ -126,6 +133,7 @@ def tune(
         for what, value in said.items():
             if value is not None:
                 raise UsageError(f"a Space says {what} itself: leave out {what} = {value!r}")
+        space.check()
         chosen = space
     else:
         chosen = space_for(
@@ -150,8 +158,16 @@ def tune(
         is_pruned=prune,
         search_seed=search_seed,
         name=name,
+        is_insisting=yes,
     )
-    return run_search(plan, settings, test_seeds=test_seeds, is_fresh=fresh, progress=progress or Silent())
+    if not isinstance(progress, bool):
+        return run_search(plan, settings, test_seeds=test_seeds, is_fresh=fresh, progress=progress)
+    shown = StudyProgress() if progress else Silent()
+    try:
+        shown.expect(**expected(plan))
+        return run_search(plan, settings, test_seeds=test_seeds, is_fresh=fresh, progress=shown)
+    finally:
+        shown.close()
 
 
 def run_search(
@@ -166,7 +182,7 @@ def run_search(
     """Go on with a search to its end, then train its best recipe with fresh seeds; raises as `tune` does."""
     if test_seeds < 0:
         raise UsageError(f"test_seeds should be 0 or more, received {test_seeds}")
-    images = images_of(plan.space)
+    images = plan.space.images
     with opened(settings, images) as (ledger, identity):
         if plan.name in ledger.studies() and ledger.search(plan.name) is None:
             raise UsageError(f"{plan.name!r} is the name of an experiment in {settings.ledger}: choose another one")
@@ -183,7 +199,7 @@ def run_search(
             is_foreign=driver.is_foreign,
             retries_failed=settings.retry_failed,
         )
-        driver.should_prune = search.should_prune
+        driver.should_prune, driver.is_wanted = search.should_prune, search.is_wanted
         search.catch_up()
         ended = [each for each in search.candidates.values() if each.status != "open"]
         progress.on_search(
@@ -196,19 +212,20 @@ def run_search(
             values, epochs = best.values, best.epochs
             chosen = [search.planned(values, seed=seed, epochs=epochs, arm=FRESH) for seed in seeds]
         if chosen and not should_stop():
-            driver.should_prune = never
+            driver.should_prune, driver.is_wanted = never, always
             progress.on_plan(chosen, held={run.run_id for run in chosen if ledger.status(run.run_id) == "done"})
             driver.drive(chosen)
         definition = digest([info.definition, info.generation])
         planned = _label(ledger, search, definition, chosen)
         runs, epochs_frame = runs_of(ledger, plan.name, definition, planned=planned)
+        trials, best_trial = trials_frame(search), None if best is None else best.ordinal
         return TuneResult(
             name=plan.name,
             plan=plan,
-            trials=trials_frame(search),
+            trials=trials,
             best=None if best is None else best.runs[0].spec,
-            best_trial=None if best is None else best.ordinal,
-            runs=runs,
+            best_trial=best_trial,
+            runs=with_values(runs, trials, list(plan.space.names.values()), best_trial=best_trial),
             epochs=epochs_frame,
             n_trained=driver.n_trained,
             is_complete=not should_stop(),

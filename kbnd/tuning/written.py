@@ -8,18 +8,19 @@
 
 A space file has the tables [model], [model.options], [model.dropout] (site -> rate), [data] and [train]. A value in it
 is fixed, a list is a choice, and a table with `min` and `max` (and `log`, `step`) is a range. A field that is a list
-itself takes a list of lists for a choice: `head = [[512, 512], [1024, 1024]]`.
+itself takes a list of lists for a choice: `head = [[512, 512], [1024, 1024]]`. Where the optimizer varies, momentum is
+of `sgd` alone.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kbnd.errors import UsageError, unknown
+from kbnd.files import read_toml
 from kbnd.tuning.parameters import Choice, Range
 from kbnd.tuning.space import TABLES, check_path, check_varies
 
@@ -82,12 +83,7 @@ def read(file: Path) -> dict[str, Any]:
     Raises:
         UsageError: it cannot be read, or is no TOML.
     """
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the space {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the space {file} is not TOML: {error}") from None
+    return read_toml(file, what="space")
 
 
 def name_in(content: Mapping[str, Any], table: str) -> str | None:
