@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from study_files import GROUPED, grouped
 from kbnd import models
 from kbnd.errors import UsageError
 from kbnd.spec import Identity
-from kbnd.study.choices import Choices, Experiment, decide
+from kbnd.study.choices import Choices, Experiment, check_differences, decide
 from kbnd.study.definition import read
 from kbnd.study.plan import plan
 
@@ -283,3 +284,19 @@ def test_a_preset_may_leave_out_arms_that_its_network_cannot_have(other_network:
 def test_another_baseline_makes_another_experiment(preset: str) -> None:
     experiment = decide(read(STUDIES / "ic_resnet.toml"), Choices(preset=preset))
     assert "baseline r20-post instead of r110-post" in experiment.difference
+
+
+# Mistakes
+
+
+def test_two_arms_of_one_recipe_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match="arms tanh and tanh\\+bn are one recipe here: they cannot differ"):
+        check_differences(chosen("activation"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_differences(chosen())
+
+
+def test_a_mistake_in_what_all_arms_share_is_no_arms_fault() -> None:
+    with pytest.raises(UsageError, match=r"^study 'grouped': learning_rate should be greater than 0"):
+        chosen(train={"epochs": 5, "learning_rate": -1.0})

@@ -86,3 +86,10 @@ def test_of_images_that_nobody_has_counted_nothing_is_said(monkeypatch: pytest.M
 
 def test_the_speed_of_a_machine_is_a_rate_of_multiply_accumulates() -> None:
     assert 1e7 < estimate.machine_speed(budget_s=0.02) < 1e14
+
+
+def test_a_batch_that_no_epoch_fills_is_warned_of() -> None:
+    digits = DataSpec(name="digits", n_train=64)
+    with pytest.warns(UserWarning, match="batch_size 128 is more than the 64 training images of digits"):
+        estimate.check_batch(TrainSpec(batch_size=128), digits)
+    estimate.check_batch(TrainSpec(batch_size=64), digits)

@@ -65,9 +65,9 @@ def study(
 ) -> None:
     """Run a study: train what the ledger does not hold yet, then print and write its tables."""
     from kbnd.execution.driver import Settings
-    from kbnd.study.choices import Choices, decide
+    from kbnd.study.choices import Choices, check_differences, decide
     from kbnd.study.definition import read
-    from kbnd.study.estimate import check_images
+    from kbnd.study.estimate import check_batch, check_images
     from kbnd.study.preview import check_gpu
 
     study = read(file)
@@ -78,8 +78,10 @@ def study(
         control=study.control, checkpoint_every=checkpoint_every, retry_failed=retry_failed, retime=retime, wait=wait,
     )  # fmt: skip
     settings.check()
-    for model, _ in experiment.arms.values():
+    check_differences(experiment)
+    for model, train in experiment.arms.values():
         check_images(model, experiment.data)
+        check_batch(train, experiment.data)
     if dry_run:
         _show_plan(experiment, settings, as_json=as_json)
         return

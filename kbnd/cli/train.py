@@ -87,7 +87,7 @@ def train(
     from kbnd.execution.driver import Settings
     from kbnd.report import overview
     from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-    from kbnd.study.estimate import check_images
+    from kbnd.study.estimate import check_batch, check_images
     from kbnd.study.runner import run_one
 
     if recipe is not None:
@@ -131,6 +131,7 @@ def train(
         model=models.resolve(chosen), data=data.resolve(images), train=training, seed=seed, replicate=replicate
     )
     check_images(spec.model, spec.data)
+    check_batch(spec.train, spec.data)
     settings = Settings(
         ledger=ledger, backend=backend, checkpoint_every=checkpoint_every, retry_failed=retry_failed,
         weights=save_weights,

@@ -18,6 +18,7 @@ So an arm of 40 epochs (a group `long`) has 40 in every preset, and only the use
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -137,6 +138,15 @@ def decide(study: Study, choices: Choices) -> Experiment:
     return experiment.model_copy(update={"claims": decidable(study, experiment).in_words()})
 
 
+def check_differences(experiment: Experiment) -> None:
+    """Warn of arms that are one recipe: one run serves both, so that there can be no difference between them."""
+    named: dict[str, str] = {}
+    for name, recipe in experiment.arms.items():
+        first = named.setdefault(digest([_values(part) for part in recipe]), name)
+        if first != name:
+            warnings.warn(f"arms {first} and {name} are one recipe here: they cannot differ", stacklevel=1)
+
+
 def _baselines(study: Study, preset: Preset) -> dict[str, str]:
     """Every arm -> the arm it is compared with; the one that is the others' stands first and is its own."""
     first = preset.baseline or study.baseline
@@ -203,7 +213,7 @@ def _recipes(
     usual, arms = {}, {}
     for arm in study.arms:
         try:
-            with naming(study, arm.name):
+            with naming(study, arm):
                 usual[arm.name] = _recipe(study, preset, arm, budget)
                 arms[arm.name] = _recipe(study, preset, arm, budget, asked) if asked else usual[arm.name]
         except UsageError:

@@ -235,7 +235,7 @@ class Study(Spec):
         shared = {**self.train, **self.preset(FAITHFUL).train}
         training = {}
         for arm in self.arms:
-            with naming(self, arm.name):
+            with naming(self, arm):
                 training[arm.name] = TrainSpec(**{**shared, **arm.train})
         return training
 
@@ -266,12 +266,13 @@ def read(path: Path) -> Study:
 
 
 @contextmanager
-def naming(study: Study, arm: str) -> Iterator[None]:
-    """Let an error inside say which arm of which study it is about."""
+def naming(study: Study, arm: Arm) -> Iterator[None]:
+    """Let an error inside say which arm of which study it is about; one that changes nothing is no arm's fault."""
     try:
         yield
     except UsageError as error:
-        raise UsageError(f"arm {arm!r} of study {study.name!r}: {error}") from None
+        of_arm = f"arm {arm.name!r} of " if arm.model or arm.train else ""
+        raise UsageError(f"{of_arm}study {study.name!r}: {error}") from None
 
 
 def _check_unique(what: str, names: list[str]) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,17 @@ def check_images(model: ModelSpec, images: DataSpec) -> None:
         f"{model.name} needs images of at least {least}x{least}, those of {images.name} are {height}x{width}: "
         f"choose {another}an image size of {max(height, least)}x{max(width, least)}"
     )
+
+
+def check_batch(train: TrainSpec, images: DataSpec) -> None:
+    """Warn of a batch that no epoch fills, where the number of images is known before they are read."""
+    found = images_of(images)
+    if found is not None and train.batch_size > found.n_train:
+        warnings.warn(
+            f"batch_size {train.batch_size} is more than the {found.n_train} training images of {images.name}: every "
+            "epoch is one step with all of them",
+            stacklevel=1,
+        )
 
 
 def machine_speed(*, budget_s: float = CALIBRATION_S) -> float:
