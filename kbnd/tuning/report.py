@@ -39,22 +39,17 @@ LOG_SCALED = ("train.learning_rate", "train.weight_decay")
 
 def plan_table(plan: SearchPlan, cost: Budget, *, rows_after: Sequence[tuple[str, str]] = ()) -> Table:
     """Return what would be searched and what it costs, with further rows such as `stored_rows`."""
-    space, varied = plan.space, plan.space.hyperparameters
-    values = {space.names[path]: in_words(each, is_grid=plan.oracle == "grid") for path, each in varied.items()}
-    options = space.model.get("options", {})
-    network = " ".join([space.model["name"], *(f"{key}={value}" for key, value in options.items())])
     candidates = "as many candidates as the hours hold" if is_endless(plan) else counted(cost.n_candidates, "candidate")
     budget = f"{candidates} x {counted(plan.seeds, 'seed')}"
     budget += "" if is_endless(plan) else f", {counted(cost.n_epochs, 'epoch')} together"
-    fresh = f"then {cost.n_fresh} fresh seeds of the best recipe, tried on test once" if cost.n_fresh else "no test"
+    fresh = (
+        f"then {counted(cost.n_fresh, 'fresh seed')} of the best recipe, tried on test once"
+        if cost.n_fresh
+        else "no test"
+    )
     hours = [] if plan.max_hours is None else [("Until", f"{plan.max_hours:g} hours of training")]
     rows = [
-        ("Search", plan.name),
-        ("Network", network),
-        ("Data", str(space.data.get("name"))),
-        *values.items(),
-        ("Fixed", ", ".join(f"{name} {value}" for name, value in fixed(plan).items())),
-        ("Oracle", f"{plan.oracle}, looking for {plan.objective.name}"),
+        *plan_rows(plan),
         ("At most", f"{budget}; {fresh}"),
         *hours,
         *([] if is_endless(plan) else [("Time, estimated", _time(cost))]),
@@ -65,6 +60,22 @@ def plan_table(plan: SearchPlan, cost: Budget, *, rows_after: Sequence[tuple[str
         f"An estimated time may be wrong by a factor of {cost.within:g}. Only validation images judge a candidate.",
     )
     return Table("What is searched", ("", ""), tuple(rows), notes, align="ll")
+
+
+def plan_rows(plan: SearchPlan) -> list[tuple[str, str]]:
+    """Return what varies in a search, what does not, and who proposes candidates."""
+    space, varied = plan.space, plan.space.hyperparameters
+    values = {space.names[path]: in_words(each, is_grid=plan.oracle == "grid") for path, each in varied.items()}
+    options = space.model.get("options", {})
+    network = " ".join([space.model["name"], *(f"{key}={value}" for key, value in options.items())])
+    return [
+        ("Search", plan.name),
+        ("Network", network),
+        ("Data", str(space.data.get("name"))),
+        *values.items(),
+        ("Fixed", ", ".join(f"{name} {value}" for name, value in fixed(plan).items())),
+        ("Oracle", f"{plan.oracle}, looking for {plan.objective.name}" + ", lagging runs given up" * plan.is_pruned),
+    ]
 
 
 def stored_rows(plan: SearchPlan, cost: Budget, found: Stored | None, *, is_fresh: bool) -> list[tuple[str, str]]:
@@ -132,7 +143,7 @@ def write(result: TuneResult, folder: Path) -> list[Path]:
         runs=result.runs,
         epochs=result.epochs,
         comparison=_comparison(result),
-        tables=result.tables(found=found, most_rows=None),
+        tables=[_about(result), *result.tables(found=found, most_rows=None)],
         figures=figures,
         title=f"Search for {result.plan.objective.name} of {space.model['name']}: {result.name}",
     )
@@ -158,6 +169,20 @@ def as_json(result: TuneResult) -> dict[str, Any]:
         "fresh": as_rows(result.fresh),
         "is_complete": result.is_complete,
     }
+
+
+def _about(result: TuneResult) -> Table:
+    """What was searched, and on what."""
+    rows = plan_rows(result.plan)
+    rows.append(("Seeds", f"{result.plan.seeds} for each candidate"))
+    places = [
+        f"{counted(found.get('n_cores_usable') or 0, 'core')} of {found.get('cpu')}"
+        for found in result.environments.values()
+    ]
+    for run in result.runs.head(1).to_dict("records"):
+        versions = f"{run['backend']} {run['backend_version']}, Keras {run['keras_version']} on {run['device']}"
+        rows.append(("Backend", f"{versions} ({'; '.join(dict.fromkeys(places))})"))
+    return Table("What was searched", ("", ""), tuple(rows), align="ll")
 
 
 def _comparison(result: TuneResult) -> pd.DataFrame:
