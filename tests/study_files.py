@@ -1,11 +1,18 @@
-"""Studies small enough for tests: LeNet-5 on a few digits, three arms; and one whose arms come in groups."""
+"""Studies small enough for tests: LeNet-5 on a few digits, three arms; arms in groups; and those of this checkout."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from kbnd.study.definition import Study
+from kbnd.study.definition import Study, read
+
+ROOT = Path(__file__).parents[1]
+STUDIES = sorted(file.stem for file in (ROOT / "studies").glob("*.toml"))
+"""The studies of this checkout."""
 
 TINY = """
 name = "tiny"
@@ -78,3 +85,23 @@ def write_tiny(folder: Path, *, epochs: int = 2, learning_rate: float = 0.05, co
 def grouped(**changes: Any) -> Study:
     """Return the study whose arms come in groups, with some of its fields replaced or added."""
     return Study(**{**GROUPED, **changes})
+
+
+def study(name: str) -> Study:
+    """Return a study of this checkout."""
+    return read(ROOT / "studies" / f"{name}.toml")
+
+
+def start(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m studies.NAME` on a CPU, on the backend that is set."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    files = ["--ledger", str(folder / "kbnd.sqlite"), "--out", str(folder / "out"), "--backend", backend]
+    return subprocess.run(
+        [sys.executable, "-m", f"studies.{name}", *files, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -1,78 +1,21 @@
-"""Every study of this checkout as a user starts it: its smoke preset to the end, its plan, and what a CPU is refused.
-
-What is trained here is tested on every backend elsewhere; these runs show that the six files work, on one of them.
-"""
+"""Every study of this checkout before it trains: its plan, and what a CPU is refused."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from study_files import STUDIES, start, study
 
-from kbnd.study.choices import Choices, Experiment, decide
-from kbnd.study.definition import Study, read
+from kbnd.study.choices import Choices, decide
 
 pytestmark = pytest.mark.backend
 
-BACKEND = "tensorflow"
+__test__ = os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"  # nothing is trained: one backend is enough
 
-__test__ = os.environ.get("KERAS_BACKEND", BACKEND) == BACKEND  # elsewhere nothing is collected, so nothing skipped
-
-ROOT = Path(__file__).parents[1]
-STUDIES = sorted(file.stem for file in (ROOT / "studies").glob("*.toml"))
 NEED_A_GPU = ["alexnet_bn", "cnn_depth", "ic_resnet"]
-FILES = {"runs.csv", "epochs.csv", "comparison.csv", "times.csv", "tables.md", "tables.tex", "environment.json"}
-FIGURES = {f"figures/{name}.{kind}" for name in ("accuracy", "curves") for kind in ("svg", "png")}
-
-
-def study(name: str) -> Study:
-    return read(ROOT / "studies" / f"{name}.toml")
-
-
-def smoke(name: str) -> Experiment:
-    return decide(study(name), Choices(preset="smoke"))
-
-
-def start(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m studies.NAME` on a CPU."""
-    files = ["--ledger", str(folder / "kbnd.sqlite"), "--out", str(folder / "out"), "--backend", BACKEND]
-    return subprocess.run(
-        [sys.executable, "-m", f"studies.{name}", *files, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_the_smoke_preset_runs_to_the_end(name: str, tmp_path: Path) -> None:
-    experiment = smoke(name)
-    done = start(name, tmp_path, "--preset", "smoke")
-    assert done.returncode == 0, done.stderr
-    out = tmp_path / "out"
-    assert {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()} >= FILES | FIGURES
-
-    runs = pd.read_csv(out / "runs.csv")
-    assert set(runs.status) == {"done"}
-    assert runs.run_id.is_unique
-    own = runs.query("replicate == 0").groupby("arm").seed.nunique()
-    assert own.to_dict() == dict.fromkeys(experiment.arms, experiment.seeds)
-    assert set(runs.query("replicate == 1").arm) == {experiment.baseline}
-
-    epochs = pd.read_csv(out / "epochs.csv").groupby("run_id").epoch.max()
-    assert epochs.to_dict() == {run.run_id: experiment.arms[run.arm][1].epochs for run in runs.itertuples()}
-    comparison = pd.read_csv(out / "comparison.csv")
-    baselines = dict(comparison[comparison.metric == "test_accuracy"][["arm", "baseline"]].itertuples(index=False))
-    assert {arm: baselines[arm] for arm in experiment.arms} == experiment.baselines
-    assert experiment.difference.split(",")[0] in done.stdout.replace("\n", " ")
 
 
 @pytest.mark.parametrize("name", STUDIES)
