@@ -144,3 +144,14 @@ def test_diverged_trials_are_counted_where_they_are() -> None:
 def test_what_failed_says_nothing_about_divergence() -> None:
     trials = with_status(make_trials(40, n_diverged=6), [1, 2, 3], "failed")
     assert (diverged_shares(trials, NAMES).groupby("name")["n"].sum() == 37).all()
+
+
+def test_a_hyperparameter_that_some_candidates_do_without_hides_none_of_them() -> None:
+    trials = make_trials(40)
+    trials["momentum"] = np.where(np.arange(40) % 2, np.linspace(0, 0.9, 40), np.nan)
+    found = importances(trials, [*NAMES, "momentum"], direction="max")
+    assert not found.reason
+    assert found.quality.n == 40
+    assert "momentum" in set(found.rows["name"])
+    line = partial_dependence(trials, [*NAMES, "momentum"], direction="max")
+    assert line.loc[line["name"] == "momentum", "value"].notna().all()

@@ -186,7 +186,7 @@ def _cases(trials: pd.DataFrame, names: Sequence[str], direction: Direction) -> 
     for name in names:
         column, levels[name] = _encoded(chosen[name])
         columns.append(column)
-    candidates = chosen[list(names)].astype(str).groupby(list(names), sort=False).ngroup()
+    candidates = chosen[list(names)].astype(str).groupby(list(names), sort=False, dropna=False).ngroup()
     epochs = pd.to_numeric(chosen["epochs"], errors="coerce").to_numpy(dtype=float)
     if len(np.unique(epochs)) > 1:
         columns.append(epochs)
