@@ -44,9 +44,6 @@ SMALLEST_ERROR = 0.02
 HIGH = 90.0
 """Percent that some arm must reach for a logarithmic axis of the error."""
 
-BY_ERROR = "log of the error"
-"""What the label of such an axis says."""
-
 TICKS = (99.95, 99.9, 99.8, 99.5, 99, 98, 95, 90, 80, 60, 40, 20, 0)
 """Ticks of the logarithmic axis, those that must have room first."""
 
@@ -109,7 +106,7 @@ def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mappi
         axes.set_xlim(0.5, chosen["epoch"].max() + 0.5)
     _say(figure, panels, curves, grid)
     shown = quantity(metric)
-    figure.supylabel(in_unit(shown.label, shown.unit) + f" ({BY_ERROR})" * is_high, fontsize=9)
+    figure.supylabel(in_unit(shown.label, shown.unit) + " (log of the error)" * is_high, fontsize=9)
     return figure
 
 

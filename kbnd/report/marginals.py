@@ -202,12 +202,13 @@ def _say(
 ) -> None:
     """Write what is drawn: the score and which way is better, the categories, how many trials and seeds."""
     better = "higher" if direction == "max" else "lower"
-    said = ", ".join(filter(None, (f"{better} is better", spacing)))
-    figure.supylabel(f"{in_unit(shown.label, shown.unit)} ({said})", fontsize=9)
+    figure.supylabel(f"{in_unit(shown.label, shown.unit)} ({better} is better)", fontsize=9)
     done = trials[trials["score"].notna()]
     seeds = " or ".join(value_text(n) for n in sorted(done["n_seeds"].unique()))
     spread = f" {PLUS_MINUS} SD" if done["score_sd"].notna().any() else ""
     parts = [f"n = {len(done)} trials", f"mark: mean over {seeds} seed{'s' * (seeds != '1')}{spread}"]
+    if spacing:
+        parts.append(f"scores on an axis that is {spacing}")
     if done["epochs"].nunique() > 1:
         parts.append(f"small, open: fewer than {value_text(done['epochs'].max())} epochs")
     if found is None:

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from kbnd.analysis.importance import FEW_VALUES, numbers_of
-from kbnd.report.curves import BY_ERROR, HIGH, space_by_error
+from kbnd.report.curves import HIGH, space_by_error
 from kbnd.report.hyperparameters import value_text
 from kbnd.report.numbers import Quantity
 from kbnd.report.render import DASH
@@ -94,11 +94,11 @@ def scale_scores(axes: Axes, scores: pd.Series, shown: Quantity) -> str:
     """Spread scores over the axis, in the unit they are printed in; they alone set its limits, or one wild SD would.
 
     Returns:
-        How they are spaced, in the words of its label; empty where evenly.
+        What the axis is, in words; empty where it is even.
     """
     if shown.unit == "%" and scores.max() >= HIGH:
         space_by_error(axes, scores)
-        return BY_ERROR
+        return "logarithmic in the error"
     margin = 0.08 * (scores.max() - scores.min()) or 0.5
     if scores.min() > 0 and scores.max() / scores.min() > WIDE:
         axes.set_yscale("log")
