@@ -102,7 +102,8 @@ def importances(trials: pd.DataFrame, names: Sequence[str], *, direction: Direct
     cases = _cases(trials, names, direction)
     n = len(np.unique(cases.candidates))
     if n < N_TRIALS_NEEDED:
-        finished = f"{n or 'none'} finished with a score, {N_TRIALS_NEEDED} are needed"
+        others = " different ones" if n < len(cases.scores) else ""
+        finished = f"{n or 'none'}{others} finished with a score, {N_TRIALS_NEEDED} are needed"
         return _nothing(f"Too few trials to tell: {finished}.", n)
     if np.ptp(cases.scores) == 0:
         return _nothing("The trials cannot tell: all of them have the same score.", n)

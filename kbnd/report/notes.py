@@ -14,7 +14,7 @@ import pandas as pd
 from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.analysis.timing import N_BLOCKS_ADVISED, is_control, noise_floor
 from kbnd.report.numbers import quantity
-from kbnd.report.render import PLUS_MINUS
+from kbnd.report.render import PLUS_MINUS, counted
 
 DIFFERENT = "a different experiment"
 
@@ -137,9 +137,7 @@ def time_notes(ratios: pd.DataFrame) -> list[str]:
     if int(others.loc[others["n"] > 0, "n"].min()) < n_blocks:
         notes.append("A block that an interruption split serves only the arms on the baseline's side of it.")
     if n_blocks < N_BLOCKS_ADVISED:
-        notes.append(
-            f"{n_blocks} block{'s' * (n_blocks > 1)}: {N_BLOCKS_ADVISED} are advised for effects of a few percent."
-        )
+        notes.append(f"{counted(n_blocks, 'block')}: {N_BLOCKS_ADVISED} are advised for effects of a few percent.")
     return notes
 
 

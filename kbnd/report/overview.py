@@ -21,7 +21,7 @@ from kbnd.records import FRESH, RunRecord
 from kbnd.report.datasets import data_note, data_note_of
 from kbnd.report.notes import BY_VALIDATION, data_notes
 from kbnd.report.numbers import plus_minus, quantity
-from kbnd.report.render import Table
+from kbnd.report.render import Table, counted
 from kbnd.report.tables import report_tables
 
 
@@ -134,7 +134,7 @@ def run_tables(runs: pd.DataFrame, path: Path) -> list[Table]:
             for run in group.to_dict("records")
         ]
         notes = tuple(data_notes(data_note_of(group)))
-        count = f"{len(rows)} run{'s' * (len(rows) != 1)}"
+        count = counted(len(rows), "run")
         tables.append(Table(f"{study}: {count} in {path}", columns, tuple(rows), notes, align="llrrllrrr"))
     return tables or [Table(f"no runs in {path}", columns, (), align="llrrllrrr")]
 

@@ -23,7 +23,7 @@ from kbnd.errors import unknown
 from kbnd.report.hyperparameters import divergence_table, importance_table, limits, value_text
 from kbnd.report.notes import data_notes
 from kbnd.report.numbers import Quantity, in_unit, quantity
-from kbnd.report.render import PLUS_MINUS, Table
+from kbnd.report.render import PLUS_MINUS, Table, counted
 
 MOST_ROWS = 30
 """Trials that a terminal shows; all are in trials.csv."""
@@ -183,7 +183,7 @@ def score_quantity(objective: str, values: pd.Series) -> Quantity:
 def status_counts(trials: pd.DataFrame) -> str:
     """Return how the trials ended: `40 trials: 36 done, 4 diverged`."""
     counts = ", ".join(f"{n} {status}" for status, n in trials["status"].value_counts().items())
-    return f"{len(trials)} trial{'s' * (len(trials) != 1)}: {counts}" if counts else "no trials"
+    return f"{counted(len(trials), 'trial')}: {counts}" if counts else "no trials"
 
 
 def _trial_notes(ranked: pd.DataFrame, shown: Quantity, *, n_hidden: int, has_rungs: bool) -> list[str]:

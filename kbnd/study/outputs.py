@@ -158,7 +158,7 @@ def left_out(report: Report, folder: Path) -> str:
         return ""
     with Ledger.open(report.ledger, create=False, read_only=True) as ledger:
         n_kept = sum(ledger.status(run_id) is not None for run_id in gone)
-    count = f"{len(gone)} run{'s' * (len(gone) != 1)} of {report.name}"
+    count = f"{counted(len(gone), 'run')} of {report.name}"
     kept = "keeps" if n_kept == len(gone) else f"keeps {n_kept} of"
     return (
         f"no longer in {file}: {count}; {report.ledger} {kept} them: the study, arms and seeds of before show them "

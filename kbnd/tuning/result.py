@@ -17,7 +17,7 @@ from kbnd.execution.planned import Planned
 from kbnd.ledger import Ledger
 from kbnd.records import FRESH, RunRecord
 from kbnd.report.datasets import data_note_of
-from kbnd.report.render import Table, to_html
+from kbnd.report.render import Table, counted, to_html
 from kbnd.report.trials import MOST_ROWS, ranked_trials, status_counts, trial_tables
 from kbnd.spec import RunSpec
 from kbnd.tuning.candidates import SearchPlan, arm_of
@@ -108,8 +108,7 @@ class TuneResult:
             return ""
         values = self.trials[self.trials["trial"] == self.best_trial].iloc[0]
         n_seeds = int(values["n_seeds"])
-        seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
-        score = f"{self.plan.objective.name} {values['score']:.6g}, mean over {seeds}"
+        score = f"{self.plan.objective.name} {values['score']:.6g}, mean over {counted(n_seeds, 'seed')}"
         said = [f"Best of {len(self.trials)} trials of the search {self.name}: trial {self.best_trial}, {score}."]
         return recipe.to_toml(self.best, comments=[*said, *([self.data_note] if self.data_note else [])])
 
