@@ -126,6 +126,7 @@ def _run_and_report(
 ) -> None:
     from kbnd.report.outputs import check_writable
     from kbnd.report.render import to_text
+    from kbnd.tuning.budget import expected
     from kbnd.tuning.report import as_json as result_as_json
     from kbnd.tuning.report import fresh_note, plan_table, write
     from kbnd.tuning.stored import stored
@@ -139,7 +140,7 @@ def _run_and_report(
         print(f"{plan.name} is {fresh_note(left_behind)}; the files in {out} are replaced", file=sys.stderr)
 
     def call(**told: Any) -> TuneResult:
-        told["progress"].expect(n_runs=cost.n_runs, n_epochs=cost.n_epochs)
+        told["progress"].expect(**expected(plan))
         return run_search(plan, settings, test_seeds=cost.n_fresh, is_fresh=is_fresh, **told)
 
     result, stopped = with_progress(call)

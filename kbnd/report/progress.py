@@ -49,7 +49,7 @@ class StudyProgress:
             self._begin_bar()
 
     def expect(self, *, n_runs: int, n_epochs: int) -> None:
-        """Expect as many runs as a search will have at most; of each, only what it reaches on validation is shown."""
+        """Expect as many runs as a search will have at most, 0 is any number; of each, only validation is shown."""
         self._n_runs, self._epochs_left, self._shown = n_runs, n_epochs, "validation"
 
     def on_search(self, *, n_ended: int, n_epochs_ended: int) -> None:
@@ -89,7 +89,7 @@ class StudyProgress:
         accuracy = "" if reached is None else f", {self._shown} accuracy {reached:.4f}"
         took = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
         reason = f" ({(record.error or '').splitlines()[0][:120]})" if record.error else ""
-        place = "" if record.status == "interrupted" else f"[{self._n_done}/{self._n_runs}] "
+        place = "" if record.status == "interrupted" else f"{self._place(self._n_done)} "
         self._line(f"{place}{self._name(run)}: {record.status}{reason}{accuracy}{took}{self._left()}")
 
     def on_wait(self, runs: list[Planned]) -> None:
@@ -114,18 +114,21 @@ class StudyProgress:
         text = TextColumn("{task.description}")
         columns = (text, BarColumn(bar_width=24), TextColumn("{task.fields[left]}"))
         self._bar = Progress(*columns, console=self._console, transient=True)
-        self._task = self._bar.add_task("starting", total=max(1, self._epochs_left), left="")
+        total = max(1, self._epochs_left) if self._n_runs else None  # a bar of an unknown length
+        self._task = self._bar.add_task("starting", total=total, left="")
         self._bar.start()
 
     def _show(self, run: Planned, what: str, *, advance: int = 0) -> None:
         if self._bar is not None and self._task is not None:
-            place = f"[{min(self._n_done + 1, self._n_runs)}/{self._n_runs}]"
             self._bar.update(
                 self._task,
                 advance=advance,
-                description=f"{place} {self._name(run)}, {what}",
+                description=f"{self._place(self._n_done + 1)} {self._name(run)}, {what}",
                 left=self._left().removeprefix(", "),
             )
+
+    def _place(self, number: int) -> str:
+        return f"[{min(number, self._n_runs)}/{self._n_runs}]" if self._n_runs else f"[{number}]"
 
     def _left(self) -> str:
         if not self._epochs_trained or not self._epochs_left:

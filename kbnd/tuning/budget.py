@@ -49,14 +49,16 @@ class Budget:
 
 
 def expected(plan: SearchPlan) -> dict[str, int]:
-    """Return how many runs of candidates a search has at most, `n_runs`, and their epochs, `n_epochs`."""
-    epochs = _epochs_of_candidates(plan)
-    return {"n_runs": plan.seeds * len(epochs), "n_epochs": plan.seeds * sum(epochs)}
+    """Return how many runs of candidates a search has at most, `n_runs`, and their epochs, `n_epochs`.
+
+    Both are 0 where only hours end it, so that nobody counts down from a number that means nothing.
+    """
+    return {"n_runs": 0, "n_epochs": 0} if plan.is_endless else _at_most(plan)
 
 
 def budget(plan: SearchPlan, settings: Settings, *, test_seeds: int) -> Budget:
     """Return what a search would cost from nothing; what a ledger already holds costs less."""
-    most = expected(plan)
+    most = _at_most(plan)
     seconds, memory = _estimated(plan, settings)
     total = None if seconds is None else seconds * (most["n_epochs"] / plan.space.epochs + test_seeds)
     n_candidates = most["n_runs"] // plan.seeds
@@ -66,6 +68,11 @@ def budget(plan: SearchPlan, settings: Settings, *, test_seeds: int) -> Budget:
 def as_json(found: Budget, held: Stored | None) -> dict[str, Any]:
     """Return a budget as JSON values, with what a ledger holds of the search."""
     return {**asdict(found), "stored": None if held is None else asdict(held)}
+
+
+def _at_most(plan: SearchPlan) -> dict[str, int]:
+    epochs = _epochs_of_candidates(plan)
+    return {"n_runs": plan.seeds * len(epochs), "n_epochs": plan.seeds * sum(epochs)}
 
 
 def _epochs_of_candidates(plan: SearchPlan) -> list[int]:

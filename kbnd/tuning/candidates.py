@@ -53,6 +53,11 @@ class SearchPlan:
         """How often Hyperband goes through its brackets: once, or until trials or hours end the search."""
         return 1 if self.max_trials is None and self.max_hours is None else None
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether only hours end the search."""
+        return self.max_hours is not None and self.max_trials is None and not self.space.is_finite
+
     def definition(self, identity: Identity) -> dict[str, Any]:
         """Return everything that must not change between two calls that go on with one search."""
         return {

@@ -39,9 +39,9 @@ LOG_SCALED = ("train.learning_rate", "train.weight_decay")
 
 def plan_table(plan: SearchPlan, cost: Budget, *, rows_after: Sequence[tuple[str, str]] = ()) -> Table:
     """Return what would be searched and what it costs, with further rows such as `stored_rows`."""
-    candidates = "as many candidates as the hours hold" if is_endless(plan) else counted(cost.n_candidates, "candidate")
+    candidates = "as many candidates as the hours hold" if plan.is_endless else counted(cost.n_candidates, "candidate")
     budget = f"{candidates} x {counted(plan.seeds, 'seed')}"
-    budget += "" if is_endless(plan) else f", {counted(cost.n_epochs, 'epoch')} together"
+    budget += "" if plan.is_endless else f", {counted(cost.n_epochs, 'epoch')} together"
     fresh = (
         f"then {counted(cost.n_fresh, 'fresh seed')} of the best recipe, tried on test once"
         if cost.n_fresh
@@ -52,7 +52,7 @@ def plan_table(plan: SearchPlan, cost: Budget, *, rows_after: Sequence[tuple[str
         *plan_rows(plan),
         ("At most", f"{budget}; {fresh}"),
         *hours,
-        *([] if is_endless(plan) else [("Time, estimated", _time(cost))]),
+        *([] if plan.is_endless else [("Time, estimated", _time(cost))]),
         ("Memory, estimated", "" if cost.memory_bytes is None else f"about {rough_size(cost.memory_bytes)} a run"),
         *rows_after,
     ]
@@ -85,7 +85,7 @@ def stored_rows(plan: SearchPlan, cost: Budget, found: Stored | None, *, is_fres
     if is_fresh:
         return [("In the ledger", fresh_note(found))]
     rows = [("In the ledger", f"{counted(found.n_ended, 'candidate')} that ended, {found.n_candidates} begun in all")]
-    if cost.seconds is not None and cost.n_epochs and not is_endless(plan):
+    if cost.seconds is not None and cost.n_epochs and not plan.is_endless:
         left = max(0.0, 1 - found.n_epochs / cost.n_epochs) * cost.seconds
         rows.append(("Time left, estimated", f"about {rough_time(left)}" if left else "none but for the fresh seeds"))
     return rows
@@ -191,11 +191,6 @@ def _comparison(result: TuneResult) -> pd.DataFrame:
     first = arm_of(result.best_trial) if result.best_trial is not None else None
     arms = list(dict.fromkeys([*([first] if first else []), *runs["arm"]]))
     return compare(runs, baseline=arms[0], arms=arms, metrics=VALIDATION_METRICS) if arms else pd.DataFrame()
-
-
-def is_endless(plan: SearchPlan) -> bool:
-    """Return whether only hours end a search."""
-    return plan.max_hours is not None and plan.max_trials is None and not plan.space.is_finite
 
 
 def _time(cost: Budget) -> str:
