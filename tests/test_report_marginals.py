@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -176,3 +177,18 @@ def test_reading_a_search_imports_neither_pyplot_nor_scikit_learn_before_it_is_u
     heavy = {"matplotlib.pyplot", "sklearn", "keras"}
     code = f"import kbnd.report.marginals, sys; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ticks_of_a_few_numbers_never_touch() -> None:
+    trials = make_trials(6).assign(dropout=[0.0, 0.1, 0.2, 0.5, 0.8, 0.8])
+    trials["learning_rate"] = [0.00389, 0.00364, 0.00438, 0.00281, 0.195, 0.0019]
+    figure = drawn(trials)
+    labels = {}
+    for axes in figure.axes:
+        figure.draw_without_rendering()
+        shown = [label for label in axes.get_xticklabels() if label.get_text()]
+        labels[axes.get_title()] = {label.get_text() for label in shown}
+        boxes = sorted((label.get_window_extent() for label in shown), key=lambda box: box.x0)
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+    assert {"0", "0.1", "0.2", "0.5", "0.8"} <= labels["dropout"]
+    assert "0.00389" not in labels["learning_rate"]

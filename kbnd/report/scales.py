@@ -3,7 +3,7 @@
 | axis                     | is                                                                                  |
 |--------------------------|-------------------------------------------------------------------------------------|
 | categories               | side by side, what means "without" first                                            |
-| a few different numbers  | each at its place with a tick of its own; trials that share one beside each other   |
+| a few different numbers  | each with a tick of its own where there is room; trials that share one beside it    |
 | learning rates           | logarithmic                                                                         |
 | accuracies above 90 %    | spaced by the logarithm of the error, or the good trials would lie on one line      |
 | losses, times, energies  | logarithmic where the highest is many times the lowest                              |
@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ PLAIN = ("none", "False")
 
 WIDE = 10.0
 """Highest over lowest loss, time or energy from which its axis is logarithmic."""
+
+LETTER_WIDTH = 0.03
+"""Width of a letter of a tick's label, as part of a panel's axis."""
 
 BAND = 0.1
 """Part of the axis of scores that the band of diverged trials adds below."""
@@ -85,9 +88,17 @@ def scale_values(axes: Axes, values: pd.Series, colour: Mapping[str, str], *, is
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     known = sorted(set(numbers.dropna()))
-    if len(known) <= FEW_VALUES:
+    if len(known) <= FEW_VALUES and _have_room(known, is_log=is_log):
         axes.set_xticks(known, [value_text(value) for value in known])
         axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _have_room(known: Sequence[float], *, is_log: bool) -> bool:
+    """Whether the values can stand below their ticks without touching each other."""
+    places = np.log10(known) if is_log else np.asarray(known)
+    widths = LETTER_WIDTH * np.array([len(value_text(value)) for value in known])
+    needed = (widths[:-1] + widths[1:]) / 2 + LETTER_WIDTH
+    return bool((np.diff(places) >= needed * np.ptp(places)).all())
 
 
 def scale_scores(axes: Axes, scores: pd.Series, shown: Quantity) -> str:
