@@ -19,7 +19,9 @@ from kbnd.execution.driver import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord
 from kbnd.spec import RunSpec
+from kbnd.tuning.budget import expected
 from kbnd.tuning.objectives import objective
+from kbnd.tuning.planning import plan_search
 from kbnd.tuning.settings import space_for
 from kbnd.tuning.stored import Stored, stored
 from kbnd.tuning.tune import tune
@@ -212,6 +214,10 @@ def test_hours_or_more_trials_go_beyond_one_sweep_of_hyperband(tmp_path: Path, m
     more = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, oracle="hyperband", max_trials=len(once.trials) + 4)
     assert len(more.trials) == len(once.trials) + 4
     pd.testing.assert_frame_equal(more.trials.head(len(once.trials)), once.trials)
+    # Nobody has to say again how many: it goes on to the end of the sweep that was begun.
+    rest = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, oracle="hyperband", max_trials=None)
+    assert len(rest.trials) == 2 * len(once.trials)
+    pd.testing.assert_frame_equal(rest.trials.head(len(more.trials)), more.trials)
 
 
 def test_a_search_that_is_stopped_before_its_first_run_is_a_search_without_trials(
@@ -259,6 +265,7 @@ def test_times_measured_beside_other_runs_are_no_score() -> None:
     timed = objective("time_to_accuracy:0.6")
     assert timed.of(run) == pytest.approx(4.0)
     assert timed.of(replace(run, is_concurrent=True)) is None
+    assert timed.of(replace(run, session="one+other")) is None
     assert timed.of(replace(run, epochs=run.epochs[:1])) is None
 
 
@@ -310,3 +317,60 @@ def test_what_a_ledger_holds_of_a_search_is_known_before_it_goes_on(
     assert stored(other, settings, is_fresh=True) is not None
     assert stored(replace(whole.plan, name="another"), settings) is None
     assert stored(whole.plan, Settings(ledger=tmp_path / "none.sqlite")) is None
+
+
+def test_a_time_that_was_looked_for_stands_beside_that_of_fresh_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"looked_for": "time_to_accuracy:0.3", "lr": "0.01,0.03", "oracle": "grid", "max_trials": None}
+    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+    assert len(result.fresh_scores) == 2
+    best = result.tables()[-1]
+    assert [row[0] for row in best.rows][:2] == [
+        "Time to 30 % validation accuracy, search, s",
+        "Time to 30 % validation accuracy, fresh seeds, s",
+    ]
+    assert "The clock ran in 2 sessions: scores compare only as far as these were alike." not in result.recipe()
+    engine = Scripted()
+    again = searched(tmp_path, engine, monkeypatch=monkeypatch, **{**chosen, "lr": "0.01,0.03,0.1"}, is_fresh=True)
+    assert engine.trained
+    assert "The clock ran in 2 sessions: scores compare only as far as these were alike." in again.tables()[0].notes
+    assert "The clock ran in 2 sessions" in again.recipe()
+
+
+def test_only_what_finished_is_compared_with_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Scripted(diverges=lambda spec: spec.train.learning_rate == 1 and spec.seed == 2)
+    result = searched(tmp_path / "some", engine, monkeypatch=monkeypatch, **GRID)
+    result.write(tmp_path / "out")
+    finished = result.trials.loc[result.trials["status"] == "done", "trial"]
+    compared = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    assert set(compared["arm"]) == {f"trial{number:03d}" for number in finished}
+    assert set(compared["baseline"]) == {f"trial{result.best_trial:03d}"}
+    nothing = searched(tmp_path / "none", Scripted(diverges=lambda spec: True), monkeypatch=monkeypatch, max_trials=3)
+    nothing.write(tmp_path / "out")
+    assert pd.read_csv(tmp_path / "out" / "comparison.csv").empty
+    assert not (tmp_path / "out" / "best.toml").exists()
+
+
+def test_hours_are_those_of_training_not_of_points_that_came_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Scripted()
+    chosen = {"oracle": "hyperband", "lr": "0.001,0.01,0.03", "dropout": "0,0.4", "max_trials": 40}
+    result = searched(tmp_path, engine, monkeypatch=monkeypatch, **chosen)
+    assert result.trials[["learning_rate", "dropout", "batch_norm", "epochs"]].duplicated().any()
+    of_candidates = result.runs[result.runs["arm"] != "best_fresh_seeds"].drop_duplicates("run_id")
+    assert result.trials["wall_s"].sum() == pytest.approx(of_candidates["wall_s"].sum())
+    assert not result.is_out_of_hours
+
+
+@pytest.mark.parametrize(
+    ("oracle", "dropout", "is_endless"),
+    [("random", "0..0.8", True), ("random", "0,0.4", False), ("grid", "0..0.8", False), ("hyperband", "0,0.4", True)],
+)
+def test_only_hours_end_what_has_no_other_end(oracle: str, dropout: str, is_endless: bool) -> None:
+    space = space_for("lenet5", dataset="digits", dropout=dropout, lr="0.001,0.01,0.1", epochs=3)
+    plan = plan_search(space, Settings(ledger=Path("none.sqlite")), oracle=oracle, max_hours=1.0)
+    assert plan.is_endless == is_endless
+    assert expected(plan)["n_runs"] == (0 if is_endless else 2 * space.size)
+    assert not replace(plan, max_trials=30).is_endless

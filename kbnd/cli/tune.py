@@ -150,8 +150,7 @@ def _run_and_report(
     if stopped:
         print("stopped: the same command continues", file=sys.stderr)
         end(stopped)
-    hours = result.trials["wall_s"].sum() / 3600
-    if plan.max_hours is not None and hours >= plan.max_hours:
+    if result.is_out_of_hours:
         print(f"ended by --max-hours after {len(result.trials)} candidates: more hours go on", file=sys.stderr)
     if result.best is not None:
         print(f"train the best recipe: kbnd train --recipe {out / 'best.toml'} --seed 1", file=sys.stderr)

@@ -50,6 +50,7 @@ def trial_tables(
     direction: Direction,
     found: Importances | None = None,
     fresh: pd.DataFrame | None = None,
+    fresh_scores: Sequence[float] = (),
     best: int | None = None,
     most_rows: int | None = MOST_ROWS,
     data_note: str = "",
@@ -64,6 +65,7 @@ def trial_tables(
         found: what `kbnd.analysis.importance.importances` returns; None leaves its table out.
         fresh: columns of runs.csv: the best recipe trained with seeds that the search did not use; None or no row
             where there are none.
+        fresh_scores: what the objective is of these runs, where it is no metric of theirs.
         best: number of the best trial; None is the one with the best score.
         most_rows: trials that are shown; None shows all.
         data_note: what must be said beside results on these images (`kbnd.report.datasets`); usually nothing.
@@ -84,8 +86,9 @@ def trial_tables(
         if chosen.empty:
             raise unknown("finished trial", best, map(str, finished["trial"]))
         winner = chosen.iloc[0]
-        options: dict[str, Any] = {"objective": objective, "direction": direction, "scores": finished["score"]}
-        tables.append(best_table(winner, names, fresh, **options))
+        rivals = finished.loc[finished["epochs"] == winner["epochs"], "score"]
+        options: dict[str, Any] = {"objective": objective, "direction": direction, "scores": rivals}
+        tables.append(best_table(winner, names, fresh, fresh_scores=fresh_scores, **options))
     said = tuple(data_notes(data_note))
     return [replace(table, notes=(*said, *table.notes)) for table in tables]
 
@@ -144,6 +147,7 @@ def best_table(
     objective: str,
     direction: Direction,
     scores: pd.Series,
+    fresh_scores: Sequence[float] = (),
 ) -> Table:
     """Return the best recipe's score in the search beside what fresh seeds reach on validation and test.
 
@@ -153,9 +157,10 @@ def best_table(
         fresh: columns of runs.csv, of this recipe and other seeds; None where there are none.
         objective: what the score is.
         direction: whether a high or a low score is good.
-        scores: of all finished trials, that it was chosen from.
+        scores: of all finished trials of as many epochs, that it was chosen from.
+        fresh_scores: what the objective is of the fresh runs, where it is no metric of theirs.
     """
-    rows = []
+    rows = _score_rows(winner, fresh_scores, objective) if objective.partition(":")[0] in OBJECTIVES else []
     for kind in ("accuracy", "loss") if objective == "val_loss" else ("accuracy",):
         of_val, of_test = PAIRS[kind]
         sd = winner["score_sd"] if objective == of_val else winner.get(f"{of_val}_sd")
@@ -241,10 +246,28 @@ def _fresh_notes(fresh: pd.DataFrame | None) -> list[str]:
     return notes
 
 
+def _score_rows(winner: pd.Series, fresh_scores: Sequence[float], objective: str) -> list[tuple[str, ...]]:
+    """The score in the search beside that of fresh seeds, in the unit of an objective that is no metric."""
+    scores = pd.Series([winner["score"], *fresh_scores], dtype=float)
+    shown = score_quantity(objective, scores)
+    chosen = Interval(_number(winner["score"]), np.nan, np.nan, int(winner["n_seeds"]))
+    rows = [_printed(f"{shown.label}, search", shown, chosen, _number(winner["score_sd"]))]
+    if len(fresh_scores):
+        fresh, sd = mean_interval(scores[1:]), standard_deviation(scores[1:])
+        low = max(fresh.low, 0.0)  # neither a time nor an energy is negative
+        rows.append(_printed(f"{shown.label}, fresh seeds", shown, replace(fresh, low=low), sd))
+    return rows
+
+
 def _result(words: str, metric: str, mean: Interval, sd: float) -> tuple[str, ...]:
     shown = quantity(metric)
-    low, high = (max(mean.low, 0.0), min(mean.high, 1.0)) if metric.endswith("_accuracy") else (mean.low, mean.high)
-    numbers = shown.number(mean.estimate), shown.number(sd), limits(shown, low, high)
+    if metric.endswith("_accuracy"):
+        mean = replace(mean, low=max(mean.low, 0.0), high=min(mean.high, 1.0))
+    return _printed(words, shown, mean, sd)
+
+
+def _printed(words: str, shown: Quantity, mean: Interval, sd: float) -> tuple[str, ...]:
+    numbers = shown.number(mean.estimate), shown.number(sd), limits(shown, mean.low, mean.high)
     return in_unit(words, shown.unit), *numbers, str(mean.n)
 
 

@@ -56,7 +56,8 @@ class SearchPlan:
     @property
     def is_endless(self) -> bool:
         """Whether only hours end the search."""
-        return self.max_hours is not None and self.max_trials is None and not self.space.is_finite
+        has_end = self.oracle == "grid" or (self.space.is_finite and self.oracle != "hyperband")
+        return self.max_hours is not None and self.max_trials is None and not has_end
 
     def definition(self, identity: Identity) -> dict[str, Any]:
         """Return everything that must not change between two calls that go on with one search."""

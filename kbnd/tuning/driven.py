@@ -19,6 +19,7 @@ is replayed without a single fit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -151,7 +152,19 @@ class Bayesian(_Driven, BayesianOptimizationOracle):
 
 
 class Hyperband(_Driven, HyperbandOracle):
-    """Brackets of random points, of which the best third goes on to three times the epochs, round after round."""
+    """Brackets of random points, of which the best third goes on to three times the epochs, round after round.
+
+    Attributes:
+        sweeps: times that it goes through its brackets, and to the end of the one that a log has begun.
+    """
+
+    sweeps: float
+
+    def propose(self, trial_id: str) -> Response:
+        """Return the next point; a log may have gone beyond the sweeps that are wanted now."""
+        is_logged = self.logged is not None
+        self.hyperband_iterations = math.inf if is_logged else max(self.sweeps, self._current_iteration + 1)
+        return super().propose(trial_id)
 
     def _random_values(self) -> Response | None:
         values = super()._random_values()
@@ -182,7 +195,7 @@ def driven(
         **({} if oracle == "hyperband" else {"max_trials": None}),
         **particular.get(oracle, {}),
     )
-    made.verbose = 0
+    made.verbose, made.sweeps = 0, sweeps or math.inf
     is_finite = not any(isinstance(each, Range) for each in known.values())
     made.n_points = space.size if is_finite else None
     made._max_collisions = MOST_COLLISIONS * (space.size if is_finite else 1)

@@ -10,7 +10,8 @@
 A candidate's score is the mean over its seeds. Test images are no objective: nothing is ever selected on them.
 
 Epochs until an accuracy are counted as `kbnd.analysis.metrics` counts them, linear between two epochs; compilation is
-no part of the time, because runs that share a compiled model have none. A run that does not reach it has no number.
+no part of the time, because runs that share a compiled model have none. A run that does not reach it has no number; nor
+has one that shared the machine or was continued in another session, where the objective is a time or an energy.
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ def epochs_to(epochs: Sequence[EpochRecord], accuracy: float) -> float | None:
 def _time_to_accuracy(name: str, accuracy: float) -> Objective:
     def of(run: RunRecord) -> float | None:
         n_epochs = epochs_to(run.epochs, accuracy)
-        is_timed = run.epoch_s is not None and not run.is_concurrent  # what ran beside others has no time that compares
-        return n_epochs * run.epoch_s if n_epochs is not None and is_timed else None  # type: ignore[operator]
+        has_time = run.epoch_s is not None and _is_measured_alone(run)
+        return n_epochs * run.epoch_s if n_epochs is not None and has_time else None  # type: ignore[operator]
 
     return Objective(
         name=name,
@@ -119,8 +120,13 @@ def _time_to_accuracy(name: str, accuracy: float) -> Objective:
     )
 
 
+def _is_measured_alone(run: RunRecord) -> bool:
+    """Whether time and energy of a run compare: it had the machine for itself, in one session from end to end."""
+    return not run.is_concurrent and "+" not in run.session
+
+
 def _accuracy_per_joule(run: RunRecord) -> float | None:
-    if run.val_accuracy is None or not run.energy_j or run.is_concurrent:
+    if run.val_accuracy is None or not run.energy_j or not _is_measured_alone(run):
         return None
     return run.val_accuracy / run.energy_j
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from kbnd.analysis.compare import VALIDATION_METRICS, compare
+from kbnd.analysis.compare import COMPARISON_COLUMNS, VALIDATION_METRICS, compare
 from kbnd.files import disk_errors, write_whole
 from kbnd.report.marginals import draw_marginals
 from kbnd.report.outputs import write_outputs
@@ -30,7 +30,7 @@ from kbnd.spec import TrainSpec
 from kbnd.tuning.budget import Budget
 from kbnd.tuning.candidates import SearchPlan, arm_of
 from kbnd.tuning.parameters import Choice, Hyperparameter
-from kbnd.tuning.result import FRESH, TuneResult
+from kbnd.tuning.result import TuneResult
 from kbnd.tuning.stored import Stored
 
 LOG_SCALED = ("train.learning_rate", "train.weight_decay")
@@ -186,11 +186,13 @@ def _about(result: TuneResult) -> Table:
 
 
 def _comparison(result: TuneResult) -> pd.DataFrame:
-    """Every candidate against the best one, by seed."""
-    runs = result.runs[result.runs["arm"] != FRESH]
-    first = arm_of(result.best_trial) if result.best_trial is not None else None
-    arms = list(dict.fromkeys([*([first] if first else []), *runs["arm"]]))
-    return compare(runs, baseline=arms[0], arms=arms, metrics=VALIDATION_METRICS) if arms else pd.DataFrame()
+    """Every candidate that finished against the best one, by seed; nothing where none is best."""
+    if result.best_trial is None:
+        return pd.DataFrame(columns=list(COMPARISON_COLUMNS))
+    best, finished = arm_of(result.best_trial), result.trials.loc[result.trials["status"] == "done", "trial"]
+    arms = [best, *(arm for arm in finished.map(arm_of) if arm != best)]
+    runs = result.runs[result.runs["arm"].isin(arms)]
+    return compare(runs, baseline=best, arms=arms, metrics=VALIDATION_METRICS)
 
 
 def _time(cost: Budget) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class TuneResult:
         epochs: columns of epochs.csv of the same runs.
         n_trained: runs that this call trained.
         is_complete: whether nothing was left to do, neither in the search nor for the best recipe.
+        fresh_scores: what the search looked for, of the fresh runs that have it.
+        environments: machine, versions and threads of each session that trained any of the runs.
     """
 
     name: str
@@ -57,6 +59,7 @@ class TuneResult:
     epochs: pd.DataFrame
     n_trained: int = 0
     is_complete: bool = True
+    fresh_scores: tuple[float, ...] = ()
     environments: dict[str, Any] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
@@ -80,6 +83,25 @@ class TuneResult:
         return int((self.trials["status"] == "failed").sum()) + n_bad
 
     @property
+    def is_out_of_hours(self) -> bool:
+        """Whether only `max_hours` kept the search from going on."""
+        plan, n = self.plan, len(self.trials)
+        if plan.max_hours is None or self.trials["wall_s"].sum() < 3600 * plan.max_hours:
+            return False
+        is_enough = plan.max_trials is not None and n >= plan.max_trials
+        return not is_enough and (plan.is_endless or n < plan.space.size)
+
+    @property
+    def clock_note(self) -> str:
+        """What must be said beside scores that are measured by the clock; nothing for others."""
+        scored = self.runs[(self.runs["status"] == "done")]
+        n_sessions, n_machines = scored["session"].nunique(), scored["machine"].nunique()
+        if self.plan.objective.is_reproducible or n_sessions < 2:
+            return ""
+        places = f"{n_sessions} sessions" + (f" on {n_machines} machines" if n_machines > 1 else "")
+        return f"The clock ran in {places}: scores compare only as far as these were alike."
+
+    @property
     def data_note(self) -> str:
         """What must be said beside results on these images; usually nothing."""
         return data_note_of(self.runs)
@@ -90,17 +112,19 @@ class TuneResult:
 
     def tables(self, *, found: Importances | None = None, most_rows: int | None = MOST_ROWS) -> list[Table]:
         """Return the tables of the search; `most_rows` of trials are shown, None shows all."""
-        return trial_tables(
+        first, *others = trial_tables(
             self.trials,
             self.names,
             objective=self.plan.objective.name,
             direction=self.plan.objective.direction,
             found=found or self.importances(),
             fresh=self.fresh,
+            fresh_scores=self.fresh_scores,
             best=self.best_trial,
             most_rows=most_rows,
             data_note=self.data_note,
         )
+        return [replace(first, notes=(*first.notes, *filter(None, [self.clock_note]))), *others]
 
     def recipe(self) -> str:
         """Return the best recipe as TOML that `kbnd train --recipe` accepts; empty where there is none."""
@@ -109,8 +133,9 @@ class TuneResult:
         values = self.trials[self.trials["trial"] == self.best_trial].iloc[0]
         n_seeds = int(values["n_seeds"])
         score = f"{self.plan.objective.name} {values['score']:.6g}, mean over {counted(n_seeds, 'seed')}"
-        said = [f"Best of {len(self.trials)} trials of the search {self.name}: trial {self.best_trial}, {score}."]
-        return recipe.to_toml(self.best, comments=[*said, *([self.data_note] if self.data_note else [])])
+        n = int((self.trials["score"].notna() & (self.trials["epochs"] == values["epochs"])).sum())
+        said = [f"Best of {counted(n, 'finished trial')} of the search {self.name}: trial {self.best_trial}, {score}."]
+        return recipe.to_toml(self.best, comments=[*said, *filter(None, (self.clock_note, self.data_note))])
 
     def write(self, folder: Path | str) -> list[Path]:
         """Write every file that the command `kbnd tune` leaves in its output folder, and return their paths.

@@ -86,11 +86,10 @@ class Search:
         known = self._curves.get(planned.run_id) or self._stored_epochs(planned.run_id)
         curve = [*(each for each in known if each.epoch < epoch.epoch), epoch]  # a run may have begun once more
         self._curves[planned.run_id] = curve
-        is_over = all(planned.run_id != run.run_id for each in self._open() for run in each.runs)
-        if is_over or (self.plan.is_pruned and self._rule.is_hopeless(planned.spec.seed, curve)):
+        if self.plan.is_pruned and self._rule.is_hopeless(planned.spec.seed, curve):
             self._given_up.add(planned.run_id)
             return True
-        return False
+        return all(planned.run_id != run.run_id for each in self._open() for run in each.runs)
 
     def is_wanted(self, planned: Planned) -> bool:
         """Return whether a run that another process was seen training has not ended by now, nor its candidate."""
@@ -176,7 +175,8 @@ class Search:
             statuses = [self._status(run) for run in candidate.runs]
             bad = [ENDINGS[status] for status in statuses if status in ENDINGS and status != "done"]
             if bad or all(status == "done" for status in statuses):
-                ended = self._ending(candidate, bad[0] if bad else "done")
+                # A run that was stopped because another seed had ended its candidate is pruned, too, but no reason.
+                ended = self._ending(candidate, min(bad, key=lambda status: status == "pruned") if bad else "done")
                 if not self._log("end", candidate.ordinal, ended):
                     return  # the state was built anew: these candidates are of the old one
                 self._asker.tell(candidate.ordinal, ended["told"])
@@ -201,7 +201,13 @@ class Search:
         if told is None:
             scores = [each.told for each in self.candidates.values() if each.told is not None]
             told = self.plan.objective.worst(runs, scores, n_classes=self.n_classes)
-        return {"status": status, "score": score, "told": told, "wall_s": sum(run.wall_s or 0.0 for run in runs)}
+        return {"status": status, "score": score, "told": told, "wall_s": self._new_wall_s(candidate, runs)}
+
+    def _new_wall_s(self, candidate: Candidate, runs: list[RunRecord]) -> float:
+        """Seconds of the runs that no earlier candidate had: an oracle may come back to a point."""
+        earlier = [each for each in self.candidates.values() if each.ordinal < candidate.ordinal]
+        known = {run.run_id for each in earlier for run in each.runs}
+        return sum(run.wall_s or 0.0 for run in runs if run.run_id not in known)
 
     def _partial(self, runs: list[RunRecord]) -> float | None:
         """What a run that was given up had reached, where that is in the unit of the score."""

@@ -229,6 +229,7 @@ def run_search(
             epochs=epochs_frame,
             n_trained=driver.n_trained,
             is_complete=not should_stop(),
+            fresh_scores=_scores(ledger, plan, chosen),
             environments=_environments(ledger, runs),
         )
 
@@ -250,6 +251,12 @@ def _label(ledger: Ledger, search: Search, definition: str, chosen: list[Planned
         title = f"Search for {search.plan.objective.name} of {search.plan.space.model['name']}"
         ledger.assign(search.plan.name, definition, labels, title=title)
     return [*runs, *chosen]
+
+
+def _scores(ledger: Ledger, plan: SearchPlan, runs: list[Planned]) -> tuple[float, ...]:
+    """What a search looks for, of each of these runs that is done and has it."""
+    records = [record for run in runs if (record := ledger.get(run.run_id)) is not None and record.status == "done"]
+    return tuple(score for record in records if (score := plan.objective.of(record)) is not None)
 
 
 def _environments(ledger: Ledger, runs: Any) -> dict[str, Any]:
