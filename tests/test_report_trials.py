@@ -96,8 +96,8 @@ def test_trials_of_fewer_epochs_say_how_many() -> None:
 def test_nothing_finished_claims_no_best() -> None:
     trials = make_trials(12).assign(status="diverged")
     found = tables(trials, found=importances(trials, NAMES, direction="max"), fresh=fresh_seeds("done"))
-    assert found[0].title == "Trials: none finished, so none is best"
-    assert "No trial finished with a score, so no recipe is best." in found[0].notes
+    assert found[0].title == "Trials: none has a score, so none is best"
+    assert "No trial has a score, so no recipe is best." in found[0].notes
     assert "12 trials: 12 diverged." in found[0].notes
     importance = titled(found, "Which hyperparameter")
     assert importance.rows == ()
@@ -229,7 +229,7 @@ def test_who_reaches_no_target_is_told_how_far_they_came() -> None:
     table = tables(trials, objective="time_to_accuracy:0.98", direction="min")[0]
     said = "6 finished without reaching 98 % with every seed: no time. Of these trial 3 ended highest, at 93.00 %"
     assert said in " ".join(table.notes)
-    assert table.title == "Trials: none finished, so none is best"
+    assert table.title == "Trials: none has a score, so none is best"
     assert "without reaching" not in " ".join(tables(make_trials(6))[0].notes)
 
 

@@ -18,10 +18,12 @@ from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.execution.driver import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord
+from kbnd.report.overview import stored_runs
 from kbnd.spec import RunSpec
 from kbnd.tuning.budget import expected
 from kbnd.tuning.objectives import objective
 from kbnd.tuning.planning import plan_search
+from kbnd.tuning.report import plan_rows
 from kbnd.tuning.settings import space_for
 from kbnd.tuning.stored import Stored, stored
 from kbnd.tuning.tune import tune
@@ -103,7 +105,7 @@ def test_where_every_candidate_diverges_nothing_is_called_the_best(
     assert result.best is None
     assert result.recipe() == ""
     assert (result.trials["status"] == "diverged").all()
-    assert "none finished" in result.tables()[0].title
+    assert "none has a score" in result.tables()[0].title
 
 
 def test_a_pruned_run_is_marked_and_enters_no_statistic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,3 +376,34 @@ def test_only_hours_end_what_has_no_other_end(oracle: str, dropout: str, is_endl
     assert plan.is_endless == is_endless
     assert expected(plan)["n_runs"] == (0 if is_endless else 2 * space.size)
     assert not replace(plan, max_trials=30).is_endless
+
+
+def test_no_list_of_a_ledger_shows_what_candidates_reach_on_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=3)
+    runs = stored_runs(tmp_path / "kbnd.sqlite")
+    is_fresh = runs["arm"] == "best_fresh_seeds"
+    assert runs.loc[is_fresh, ["test_accuracy", "test_loss"]].notna().all(axis=None)
+    assert runs.loc[~is_fresh, ["test_accuracy", "test_loss"]].isna().all(axis=None)
+
+
+def test_a_search_that_was_stopped_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Scripted()
+    stop = {"should_stop": lambda: engine.n_epochs > 3 * EPOCHS}
+    result = searched(tmp_path, engine, monkeypatch=monkeypatch, max_trials=5, **stop)
+    assert "Stopped before its end: the same search, called again, goes on." in result.tables()[0].notes
+    assert "Stopped before its end" in result.recipe()
+    assert "unfinished" in set(result.trials["status"])
+    whole = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=5)
+    assert "Stopped" not in " ".join(whole.tables()[0].notes)
+
+
+def test_what_is_fixed_by_site_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "space.toml"
+    file.write_text("[model.dropout]\nconv = { min = 0.0, max = 0.5 }\ndense = 0.5")
+    for options in ({"file": file}, {"dropout": "0.3"}):
+        space = space_for("lenet5", dataset="digits", **options)
+        plan = plan_search(space, Settings(ledger=Path("none.sqlite")))
+        said = dict(plan_rows(plan))["Fixed"]
+        assert ("dropout.dense 0.5" in said) == ("file" in options)

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 def tune(
     model: Annotated[
-        str | None, typer.Option(help="Network, such as alexnet or resnet20; default lenet5, or the space file's.")
+        str | None,
+        typer.Option(help="Network, such as alexnet or resnet20; default the space file's, without one lenet5."),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Dataset; default: the network's own.")] = None,
     dropout: Annotated[str | None, typer.Option(help="0..0.8, or 0,0.25,0.5, or one rate.")] = None,
@@ -153,5 +154,8 @@ def _run_and_report(
     if result.is_out_of_hours:
         print(f"ended by --max-hours after {len(result.trials)} candidates: more hours go on", file=sys.stderr)
     if result.best is not None:
-        print(f"train the best recipe: kbnd train --recipe {out / 'best.toml'} --seed 1", file=sys.stderr)
+        print(
+            f"train the best recipe: kbnd train --recipe {out / 'best.toml'} --seed {plan.seeds + cost.n_fresh + 1}",
+            file=sys.stderr,
+        )
     end(0 if result.best is not None and not result.n_failed else SOME_RUNS_FAILED)

@@ -206,7 +206,10 @@ def _say(
     done = trials[trials["score"].notna()]
     seeds = " or ".join(value_text(n) for n in sorted(done["n_seeds"].unique()))
     spread = f" {PLUS_MINUS} SD" if done["score_sd"].notna().any() else ""
-    parts = [f"n = {len(done)} trials", f"mark: mean over {seeds} seed{'s' * (seeds != '1')}{spread}"]
+    parts = [
+        f"n = {len(done)} trials, those of one value side by side",
+        f"mark: mean over {seeds} seed{'s' * (seeds != '1')}{spread}",
+    ]
     if spacing:
         parts.append(f"scores on an axis that is {spacing}")
     if done["epochs"].nunique() > 1:

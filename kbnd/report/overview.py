@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from kbnd.analysis.compare import METRICS, VALIDATION_METRICS, compare, without_test
+from kbnd.analysis.compare import METRICS, TEST_COLUMNS, VALIDATION_METRICS, compare, without_test
 from kbnd.analysis.selection import measured
 from kbnd.analysis.stats import mean_interval
 from kbnd.analysis.timing import time_ratios
@@ -96,9 +96,11 @@ def as_json(overview: Overview) -> dict[str, Any]:
 
 
 def stored_runs(path: Path, *, study: str | None = None) -> pd.DataFrame:
-    """Return the runs of a ledger, or of one experiment in it, as in runs.csv."""
+    """Return the runs of a ledger, or of one experiment in it, as in runs.csv; of candidates no test result."""
     with Ledger.open(path, create=False, read_only=True) as ledger:
-        return ledger.runs(study=study)
+        runs, searches = ledger.runs(study=study), ledger.searches()
+    runs.loc[runs["study"].isin(searches) & (runs["arm"] != FRESH), list(TEST_COLUMNS)] = float("nan")
+    return runs
 
 
 def stored_run(path: Path, run_id: str) -> RunRecord:

@@ -31,12 +31,14 @@ class StudyProgress:
         self._n_runs = self._n_done = 0
         self._epochs_left = self._epochs_trained = 0
         self._held: set[str] = set()
+        self._is_search = False  # whether what is to be done becomes known one by one
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._shown = "test"
 
     def on_plan(self, runs: list[Planned], *, held: set[str]) -> None:
         """Print how much there is to do."""
+        self._is_search = False
         self._n_runs, self._n_done = len(runs), 0
         self._shown = "validation" if self.is_by_validation else "test"
         self._epochs_left = sum(run.spec.train.epochs for run in runs if run.run_id not in held)
@@ -51,6 +53,7 @@ class StudyProgress:
     def expect(self, *, n_runs: int, n_epochs: int) -> None:
         """Expect as many runs as a search will have at most, 0 is any number; of each, only validation is shown."""
         self._n_runs, self._epochs_left, self._shown = n_runs, n_epochs, "validation"
+        self._is_search = True
 
     def on_search(self, *, n_ended: int, n_epochs_ended: int) -> None:
         """Count what a search has behind it, and begin."""
@@ -65,6 +68,8 @@ class StudyProgress:
         self._n_done += 1
         if run.run_id not in self._held:
             self._epochs_left = max(0, self._epochs_left - run.spec.train.epochs)
+        if self._is_search:
+            self._line(f"{self._place(self._n_done)} {self._name(run)}: in the ledger already")
 
     def on_start(self, run: Planned, record: RunRecord) -> None:
         """Show the run that starts; epochs that a checkpoint already holds are not counted again."""
@@ -90,7 +95,8 @@ class StudyProgress:
         took = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
         reason = f" ({(record.error or '').splitlines()[0][:120]})" if record.error else ""
         place = "" if record.status == "interrupted" else f"{self._place(self._n_done)} "
-        self._line(f"{place}{self._name(run)}: {record.status}{reason}{accuracy}{took}{self._left()}")
+        left = "" if record.status == "interrupted" else self._left()
+        self._line(f"{place}{self._name(run)}: {record.status}{reason}{accuracy}{took}{left}")
 
     def on_wait(self, runs: list[Planned]) -> None:
         """Say once in a while that another process is at work."""

@@ -88,6 +88,8 @@ def scale_values(axes: Axes, values: pd.Series, colour: Mapping[str, str], *, is
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     known = sorted(set(numbers.dropna()))
+    if len(known) == 1:  # marks stand beside it, and must not look far away
+        axes.set_xlim(*((known[0] / 10, 10 * known[0]) if is_log else (known[0] - 1, known[0] + 1)))
     if len(known) <= FEW_VALUES and _have_room(known, is_log=is_log):
         axes.set_xticks(known, [value_text(value) for value in known])
         axes.xaxis.set_minor_locator(NullLocator())

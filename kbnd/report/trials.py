@@ -98,7 +98,7 @@ def ranked_trials(trials: pd.DataFrame, direction: Direction) -> pd.DataFrame:
     trials = trials.reset_index(drop=True)
     score = pd.to_numeric(trials["score"], errors="coerce").astype(float)
     score = score.where((trials["status"] == "done") & np.isfinite(score))
-    last = {status: place for place, status in enumerate(("done", "running", "pruned", "diverged", "failed"))}
+    last = {status: place for place, status in enumerate(("done", "unfinished", "pruned", "diverged", "failed"))}
     order = pd.DataFrame(
         {
             "score": -score if direction == "max" else score,
@@ -134,7 +134,9 @@ def trial_table(
     texts = "".join("l" if _is_text(ranked[name]) else "r" for name in names)
     align = "l" + texts + "r" * has_rungs + "rrrl"
     n_finished = int(ranked["score"].notna().sum())
-    title = f"Trials by {_lower(shown.label)}, best first" if n_finished else "Trials: none finished, so none is best"
+    title = (
+        f"Trials by {_lower(shown.label)}, best first" if n_finished else "Trials: none has a score, so none is best"
+    )
     notes = _trial_notes(ranked, shown, n_hidden=len(ranked) - len(rows), has_rungs=has_rungs)
     return Table(title, columns, tuple(rows), (*notes, *_unreached_notes(ranked, objective)), align)
 
@@ -200,7 +202,7 @@ def _trial_notes(ranked: pd.DataFrame, shown: Quantity, *, n_hidden: int, has_ru
         what = f"mean {PLUS_MINUS} SD over seeds" if has_spread else "one seed has no spread"
         notes.append(f"{shown.short or shown.label}: {_lower(shown.label)}, {what}; values rounded to three digits.")
     else:
-        notes.append("No trial finished with a score, so no recipe is best.")
+        notes.append("No trial has a score, so no recipe is best.")
     if has_rungs:
         notes.append("Trials of fewer epochs are other experiments: their scores rank candidates, no more.")
     return notes

@@ -85,7 +85,7 @@ class Range(Spec):
     def _ascends(self) -> Range:
         said = f"{self.min:g}..{self.max:g}"
         if self.min >= self.max:
-            raise ValueError(f"a range ascends, as 0..0.8, received {said}")
+            raise ValueError(f"a range ascends, as {'1e-3..1' if self.log else '0..0.8'}, received {said}")
         if self.log and self.min <= 0.0:
             raise ValueError(f"a logarithmic range begins above 0, received {said}")
         if self.log and self.step is not None and self.step <= 1.0:

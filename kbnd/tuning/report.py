@@ -119,7 +119,9 @@ def fixed(plan: SearchPlan) -> dict[str, Any]:
     left = {path for path in shown if path not in space.hyperparameters and not (of_site and path == "model.dropout")}
     if "model.options.order" in space.hyperparameters or "order" in space.model.get("options", {}):
         left.discard("model.batch_norm")
-    return {path.rpartition(".")[2]: given.get(path, shown[path]) for path in shown if path in left}
+    found = {path.rpartition(".")[2]: given.get(path, shown[path]) for path in shown if path in left}
+    sites = space.model.get("dropout", {}) if of_site else {}
+    return found | {f"dropout.{site}": rate for site, rate in sites.items()}
 
 
 def is_logarithmic(path: str, parameter: Hyperparameter) -> bool:

@@ -92,6 +92,12 @@ class TuneResult:
         return not is_enough and (plan.is_endless or n < plan.space.size)
 
     @property
+    def notes(self) -> list[str]:
+        """What must be said beside all scores of this search; usually nothing."""
+        stopped = "" if self.is_complete else "Stopped before its end: the same search, called again, goes on."
+        return [note for note in (stopped, self.clock_note) if note]
+
+    @property
     def clock_note(self) -> str:
         """What must be said beside scores that are measured by the clock; nothing for others."""
         scored = self.runs[(self.runs["status"] == "done")]
@@ -124,7 +130,7 @@ class TuneResult:
             most_rows=most_rows,
             data_note=self.data_note,
         )
-        return [replace(first, notes=(*first.notes, *filter(None, [self.clock_note]))), *others]
+        return [replace(first, notes=(*first.notes, *self.notes)), *others]
 
     def recipe(self) -> str:
         """Return the best recipe as TOML that `kbnd train --recipe` accepts; empty where there is none."""
@@ -135,7 +141,7 @@ class TuneResult:
         score = f"{self.plan.objective.name} {values['score']:.6g}, mean over {counted(n_seeds, 'seed')}"
         n = int((self.trials["score"].notna() & (self.trials["epochs"] == values["epochs"])).sum())
         said = [f"Best of {counted(n, 'finished trial')} of the search {self.name}: trial {self.best_trial}, {score}."]
-        return recipe.to_toml(self.best, comments=[*said, *filter(None, (self.clock_note, self.data_note))])
+        return recipe.to_toml(self.best, comments=[*said, *self.notes, *filter(None, [self.data_note])])
 
     def write(self, folder: Path | str) -> list[Path]:
         """Write every file that the command `kbnd tune` leaves in its output folder, and return their paths.
@@ -173,7 +179,7 @@ def trials_frame(search: Search) -> pd.DataFrame:
                 "trial": each.ordinal,
                 **{name: _value(space, path, each.values) for path, name in names.items()},
                 "epochs": each.epochs,
-                "status": "running" if each.status == "open" else each.status,
+                "status": "unfinished" if each.status == "open" else each.status,
                 "n_seeds": len(done),
                 "score": np.nan if each.score is None else each.score,
                 "score_sd": _sd(scores) if each.score is not None else np.nan,

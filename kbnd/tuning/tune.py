@@ -121,6 +121,8 @@ def tune(
         checkpoint_every=checkpoint_every,
         wait=wait,
     )
+    if not isinstance(space, (Space, Path, str, type(None))):
+        raise UsageError(f"space should be a Space or the name of a space file, received {type(space).__name__}")
     if isinstance(space, Space):
         said: dict[str, Any] = {
             "dropout": dropout,
