@@ -126,7 +126,7 @@ def _run_and_report(
     plan: SearchPlan, settings: Settings, cost: Budget, *, is_fresh: bool, out: Path | None, as_json: bool
 ) -> None:
     from kbnd.report.outputs import check_writable
-    from kbnd.report.render import to_text
+    from kbnd.report.render import counted, to_text
     from kbnd.tuning.budget import expected
     from kbnd.tuning.report import as_json as result_as_json
     from kbnd.tuning.report import fresh_note, plan_table, write
@@ -148,6 +148,9 @@ def _run_and_report(
     write(result, out)
     show(result_as_json(result) if as_json else result.tables())
     print(f"written to {out}", file=sys.stderr)
+    n_held = result.runs["run_id"].nunique() - result.n_trained
+    if n_held > 0:
+        print(f"{counted(n_held, 'run')} of these {'were' if n_held > 1 else 'was'} in the ledger", file=sys.stderr)
     if stopped:
         print("stopped: the same command continues", file=sys.stderr)
         end(stopped)
