@@ -53,8 +53,8 @@ def test_candidates_of_a_search_are_its_arms(ledger: Ledger) -> None:
     for ordinal, seed in ((1, 9), (2, 8)):
         body = {"values": {}, "epochs": None, "run_ids": {str(seed): record(seed=seed).run_id}}
         ledger.append_event(info, SearchEvent(ordinal, "ask", ordinal, body, "2026-01-02T03:04:05"))
-    assert names(select(ledger, "hunt")) == ["trial1/seed9"]
-    assert "hunt/trial1/seed9" in names(select(ledger))
+    assert names(select(ledger, "hunt")) == ["trial001/seed9"]
+    assert "hunt/trial001/seed9" in names(select(ledger))
 
 
 def test_every_field_of_the_spec_is_told_and_only_those_that_differ_are_hyperparameters(ledger: Ledger) -> None:
@@ -116,7 +116,6 @@ def test_names_of_a_stranger_do_not_choose_where_files_go(ledger: Ledger) -> Non
         ("csv", {"out": None}, "target 'csv' needs a folder to write: --out PATH"),
         ("jsonl", {"out": None}, "target 'jsonl' needs a file to write: --out PATH"),
         ("csv", {"tracking_uri": "http://x"}, "a tracking URI belongs to target 'mlflow'"),
-        ("mlflow", {"out": None}, "needs a folder to write, --out PATH, or a store, --tracking-uri URI"),
         ("mlflow", {"tracking_uri": "http://x"}, "received both"),
         ("csv", {"study": "gird"}, "unknown study 'gird' .did you mean 'grid'"),
         ("jsonl", {"study": "grid"}, "exports the whole ledger"),

@@ -43,7 +43,7 @@ def read(folder: Path) -> EventAccumulator:
 
 
 def of_run(logs: Path, run) -> Path:
-    (folder,) = logs.glob(f"*/*-{run.run_id[:8]}")
+    (folder,) = logs.glob(f"grid/*/*-{run.run_id[:8]}")
     return folder
 
 

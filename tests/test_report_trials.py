@@ -15,7 +15,8 @@ from kbnd.analysis.stats import Interval
 from kbnd.errors import UsageError
 from kbnd.report.hyperparameters import value_text
 from kbnd.report.render import DASH, PLUS_MINUS, Table, to_latex, to_markdown, to_text
-from kbnd.report.trials import MOST_ROWS, score_quantity, trial_tables
+from kbnd.report.scores import score_quantity
+from kbnd.report.trials import MOST_ROWS, trial_tables
 
 FOUND = Importances(
     pd.DataFrame(
@@ -158,7 +159,7 @@ def test_without_fresh_seeds_the_searchs_number_is_said_to_stand_alone(fresh: pd
     assert len(table.rows) == 1
     assert "stands alone" in table.notes[-1]
     only = titled(tables(make_trials(1)), "Best recipe")
-    assert only.notes[0] == "The only trial that finished: nothing was chosen."
+    assert only.notes[0] == "The only trial with a score: nothing was chosen."
 
 
 def test_a_best_trial_that_is_not_the_highest_is_not_called_so() -> None:
@@ -239,3 +240,12 @@ def test_an_interval_of_an_accuracy_ends_at_a_hundred_percent() -> None:
     intervals = {row[0]: row[3] for row in best.rows}
     assert intervals["Validation accuracy, fresh seeds, %"].endswith("100.00]")
     assert intervals["Test accuracy, fresh seeds, %"].startswith("[0.00, ")
+
+
+def test_who_reached_the_target_but_was_not_timed_is_not_said_to_have_missed_it() -> None:
+    trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.99, 0.985, 0.2])
+    said = " ".join(tables(trials, objective="time_to_accuracy:0.98", direction="min")[0].notes)
+    assert "1 finished without reaching 98 % with every seed" in said
+    said = " ".join(tables(trials.head(2), objective="time_to_accuracy:0.98", direction="min")[0].notes)
+    assert "2 without a time: a run shared the machine, or two sessions trained it." in said
+    assert "without reaching" not in said

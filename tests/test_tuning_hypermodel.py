@@ -105,3 +105,11 @@ def test_lists_of_lists_and_fixed_fields_reach_the_network() -> None:
 def test_a_space_that_no_hypermodel_can_follow_is_refused(varied: Any, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         SpecHyperModel("lenet5", input_shape=SHAPE, classes=10, space=varied())
+
+
+def test_a_network_knows_the_images_of_its_own_dataset(tmp_path: Path) -> None:
+    model = SpecHyperModel("alexnet")
+    assert (model.input_shape, model.classes) == ((32, 32, 3), 10)
+    file = tmp_path / "space.toml"
+    file.write_text("[model]\ndropout = [0.1, 0.5]")
+    assert SpecHyperModel("lenet5", space=file).space.hyperparameters["model.dropout"].points() == (0.1, 0.5)

@@ -18,7 +18,7 @@ from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.execution.driver import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord
-from kbnd.report.overview import stored_runs
+from kbnd.report.overview import compare_ledger, stored_runs
 from kbnd.spec import RunSpec
 from kbnd.tuning.budget import expected
 from kbnd.tuning.objectives import objective
@@ -407,3 +407,54 @@ def test_what_is_fixed_by_site_is_said(tmp_path: Path) -> None:
         plan = plan_search(space, Settings(ledger=Path("none.sqlite")))
         said = dict(plan_rows(plan))["Fixed"]
         assert ("dropout.dense 0.5" in said) == ("file" in options)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"oracle": "hyperband", "lr": "0.1", "dropout": "0.4"}, "hyperband draws 3 candidates at once"),
+        ({"search_seed": 2**32}, "search_seed should be at most 4,294,967,295"),
+        ({"seeds": 2.5}, "seeds should be a whole number, received 2.5"),
+        ({"oracle": "hyperband", "looked_for": "time_to_accuracy:0.5"}, "trains candidates for 1"),
+    ],
+)
+def test_what_is_refused_takes_no_name_and_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict, said: str
+) -> None:
+    usual = {"name": "mine", "oracle": "random", "max_trials": 2}
+    searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **usual)
+    with pytest.raises(UsageError, match=said):
+        searched(tmp_path, Scripted(), monkeypatch=monkeypatch, is_fresh=True, **usual | {"max_trials": None} | chosen)
+    assert len(searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **usual).trials) == 2
+
+
+def test_fresh_runs_of_an_earlier_best_are_not_those_of_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=1)
+    many = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=12)
+    assert few.best_trial != many.best_trial
+    fresh = stored_runs(tmp_path / "kbnd.sqlite", study=many.name).query("arm == 'best_fresh_seeds'")
+    assert set(fresh["recipe_id"]) == {many.best.recipe_id}
+    assert compare_ledger(tmp_path / "kbnd.sqlite", study=many.name).comparison["baseline"].iloc[0] == (
+        f"trial{many.best_trial:03d}"
+    )
+
+
+def test_a_search_by_the_clock_keeps_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bool] = []
+    engine = Scripted()
+    run = engine._run
+    engine._run = lambda task, told: kept.append(task.checkpoint is not None) or run(task, told)
+    for looked_for in ("val_accuracy", "time_to_accuracy:0.3"):
+        chosen = {"looked_for": looked_for, "max_trials": 1, "seeds": 1}
+        searched(tmp_path / looked_for[:4], engine, monkeypatch=monkeypatch, **chosen)
+    assert set(kept[:3]) == {True}
+    assert set(kept[3:]) == {False}
+
+
+def test_energy_is_that_of_epochs_that_compiled_nothing() -> None:
+    epochs = tuple(EpochRecord(epoch=e, energy_j=j, is_warmup=e == 1) for e, j in ((1, 900.0), (2, 100.0), (3, 120.0)))
+    run = record(val_accuracy=0.66, energy_j=1120.0, epochs=epochs)
+    assert objective("accuracy_per_joule").of(run) == pytest.approx(0.66 / (110 * 3))
+    assert objective("accuracy_per_joule").of(replace(run, epochs=epochs[:1])) is None

@@ -15,7 +15,10 @@ def export(
     ledger: LedgerArgument = DEFAULT_LEDGER,
     *,
     to: Annotated[str, typer.Option("--to", help="csv, parquet, jsonl, tensorboard or mlflow.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write; for jsonl a file.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to write (tensorboard, mlflow: LEDGER.TARGET); for jsonl a file."),
+    ] = None,
     study: Annotated[str | None, typer.Option(help="Only this experiment or search; not for jsonl.")] = None,
     tracking_uri: Annotated[
         str | None, typer.Option("--tracking-uri", help="MLflow store or server, instead of --out.")

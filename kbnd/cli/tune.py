@@ -19,7 +19,6 @@ from kbnd.cli.options import (
     LedgerFile,
     NumCpus,
     NumGpus,
-    RetryFailed,
     builder_options,
     end,
     height_width,
@@ -81,7 +80,9 @@ def tune(
     out: Annotated[Path | None, typer.Option(help="Folder for tables and figures; default results/SEARCH.")] = None,
     as_json: Json = False,
     checkpoint_every: CheckpointEvery = 1,
-    retry_failed: RetryFailed = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Train failed runs again, of the best recipe or with --fresh.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for runs of other live processes.")] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be searched and what it costs; write nothing.")

@@ -46,6 +46,7 @@ class Settings:
         num_gpus: GPUs that each run on Ray asks for, may be a fraction.
         control: whether the baseline is trained twice in every block.
         checkpoint_every: epochs between checkpoints.
+        has_checkpoints: whether runs that were stopped go on where they were, or begin anew.
         retry_failed: train runs again that ended `failed` or `oom`.
         retime: how many times more every run is trained, for its time alone.
         wait: wait for runs that another live process is training.
@@ -60,6 +61,7 @@ class Settings:
     num_gpus: float | None = None
     control: bool = True
     checkpoint_every: int = 1
+    has_checkpoints: bool = True
     retry_failed: bool = False
     retime: int = 0
     wait: bool = True
@@ -80,7 +82,8 @@ class Settings:
 
     def checkpoint(self, run_id: str) -> Path:
         """File of a run's checkpoints, in a folder beside the ledger."""
-        return self.ledger.with_name(self.ledger.name + ".checkpoints") / f"{run_id}.npz"
+        ledger = self.ledger.absolute()  # a worker of a cluster has another folder
+        return ledger.with_name(ledger.name + ".checkpoints") / f"{run_id}.npz"
 
 
 def never(run: Planned, epoch: EpochRecord) -> bool:  # noqa: ARG001
@@ -209,7 +212,7 @@ class Driver:
             session=self.session,
             block=planned.block,
             position=planned.position,
-            checkpoint=self.settings.checkpoint(planned.run_id),
+            checkpoint=self.settings.checkpoint(planned.run_id) if self.settings.has_checkpoints else None,
             checkpoint_every=self.settings.checkpoint_every,
             weights=self.settings.weights,
         )

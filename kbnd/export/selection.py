@@ -1,8 +1,8 @@
 """Which runs leave the ledger, under which names, with which fields: what every target shares.
 
 A run is exported once, named by the first arm it serves: `ARM/seed1-0123abcd`, with `-r1` for a repetition, below
-`STUDY/` where several studies are exported. A candidate of a search is the arm `trial7`; a run that nobody named goes
-by its network.
+`STUDY/` where the whole ledger is exported, so that its name stays what it is when the ledger grows. A candidate of a
+search is the arm `trial007`; a run that nobody named goes by its network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
 from kbnd.ledger.checks import problems_of_fields
 from kbnd.ledger.rows import RUNNING
-from kbnd.records import RunRecord
+from kbnd.records import RunRecord, arm_of
 from kbnd.spec import RunSpec, canonical_json
 
 FINAL = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "epoch_s", "fit_s", "energy_j")
@@ -91,8 +91,7 @@ def select(ledger: Ledger, study: str | None = None) -> list[Selected]:
         for problem in problems_of_fields(record):
             raise UsageError(f"run {record.run_id!r:.40} in {ledger.path}: {problem}: see `kbnd ledger verify`")
     described = [(record, *labels.get(record.run_id, (None, None))) for record in records]
-    n_studies = len({of for _, of, _ in described})
-    selected = [Selected(run, _name(run, of if n_studies > 1 else None, arm), of, arm) for run, of, arm in described]
+    selected = [Selected(run, _name(run, of if study is None else None, arm), of, arm) for run, of, arm in described]
     return sorted(selected, key=lambda one: one.name)
 
 
@@ -118,7 +117,7 @@ def _labels(ledger: Ledger, study: str | None) -> dict[str, tuple[str, str]]:
         for event in ledger.search_events(info) if info is not None else ():
             if event.kind == "ask":
                 for run_id in event.body["run_ids"].values():
-                    labels.setdefault(run_id, (name, f"trial{event.ordinal}"))
+                    labels.setdefault(run_id, (name, arm_of(event.ordinal)))
     return labels
 
 

@@ -14,6 +14,9 @@ from kbnd.ledger import Ledger
 
 Target = Literal["csv", "parquet", "jsonl", "tensorboard", "mlflow"]
 
+OWN_FOLDER = ("tensorboard", "mlflow")
+"""Targets that are written to a folder beside the ledger, `LEDGER.TARGET`, where nobody names another."""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -41,7 +44,8 @@ def export(
     Args:
         ledger: an open ledger.
         target: `csv`, `parquet`, `jsonl`, `tensorboard` or `mlflow`.
-        out: the file (`jsonl`) or folder to write; None where MLflow keeps the runs elsewhere.
+        out: the file (`jsonl`) or folder to write; None is a folder beside the ledger for `tensorboard`, and for
+            `mlflow` unless it keeps the runs elsewhere.
         study: only the runs of this study; `tensorboard` and `mlflow` take the name of a search, too.
         tracking_uri: where MLflow keeps runs; None is `sqlite:///OUT/mlflow.db`.
 
@@ -53,6 +57,8 @@ def export(
         raise unknown("target", target, get_args(Target))
     if tracking_uri is not None and target != "mlflow":
         raise UsageError(f"a tracking URI belongs to target 'mlflow', received one with {target!r}")
+    if out is None and tracking_uri is None and target in OWN_FOLDER:
+        out = ledger.path.with_name(f"{ledger.path.stem}.{target}")
     if target == "mlflow":
         return _to_mlflow(ledger, None if out is None else Path(out), study, tracking_uri)
     if out is None:
@@ -74,8 +80,6 @@ def _to_tensorboard(ledger: Ledger, target: Target, out: Path, study: str | None
 
 
 def _to_mlflow(ledger: Ledger, out: Path | None, study: str | None, tracking_uri: str | None) -> Exported:
-    if out is None and tracking_uri is None:
-        raise UsageError("target 'mlflow' needs a folder to write, --out PATH, or a store, --tracking-uri URI")
     if out is not None and tracking_uri is not None:
         raise UsageError("target 'mlflow' writes to a folder or to a tracking URI, received both")
     _check_installed("mlflow", "mlflow", "sqlalchemy", "alembic")

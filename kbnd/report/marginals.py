@@ -32,8 +32,9 @@ from kbnd.report.notes import data_notes
 from kbnd.report.numbers import Quantity, in_unit
 from kbnd.report.render import PLUS_MINUS
 from kbnd.report.scales import PLAIN, add_band, category, levels_of, places_of, scale_scores, scale_values
+from kbnd.report.scores import score_quantity
 from kbnd.report.style import GREY, INK, STYLE, coloured_title, colours
-from kbnd.report.trials import ranked_trials, score_quantity
+from kbnd.report.trials import ranked_trials
 
 LOG_SCALED = ("learning_rate", "weight_decay")
 """Last parts of the names whose axis is logarithmic where nobody says which are."""

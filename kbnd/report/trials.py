@@ -10,7 +10,7 @@ nothing finished, and no interval on the score of a winner, which was chosen for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,28 +18,16 @@ import numpy as np
 import pandas as pd
 
 from kbnd.analysis.importance import Direction, Importances
-from kbnd.analysis.stats import Interval, mean_interval, standard_deviation
 from kbnd.errors import unknown
-from kbnd.report.hyperparameters import divergence_table, importance_table, limits, value_text
+from kbnd.report.best import best_table
+from kbnd.report.hyperparameters import divergence_table, importance_table, value_text
 from kbnd.report.notes import data_notes
 from kbnd.report.numbers import Quantity, in_unit, quantity
 from kbnd.report.render import PLUS_MINUS, Table, counted
+from kbnd.report.scores import lower, number, score_quantity
 
 MOST_ROWS = 30
 """Trials that a terminal shows; all are in trials.csv."""
-
-OBJECTIVES: dict[str, Callable[[str], Quantity]] = {
-    "time_to_accuracy": lambda target: Quantity(
-        f"Time to {100 * float(target):g} % validation accuracy", "s", "s", short=f"To {100 * float(target):g} %"
-    ),
-    "accuracy_per_joule": lambda _: Quantity(
-        "Validation accuracy per energy", "% per kJ", "% per kJ", 100_000.0, short="Acc. per kJ"
-    ),
-}
-"""Objectives that are no metric of a run, by what stands before a colon."""
-
-PAIRS = {"accuracy": ("val_accuracy", "test_accuracy"), "loss": ("val_loss", "test_loss")}
-"""What the best recipe is shown by: its value on validation and on test."""
 
 
 def trial_tables(
@@ -124,7 +112,7 @@ def trial_table(
             *([value_text(trial["epochs"])] if has_rungs else []),
             _score(trial, shown),
             value_text(trial["n_seeds"]),
-            time.number(_number(trial["epoch_s"])),
+            time.number(number(trial["epoch_s"])),
             str(trial["status"]),
         )
         for trial in ranked.head(most_rows or len(ranked)).to_dict("records")
@@ -134,57 +122,9 @@ def trial_table(
     texts = "".join("l" if _is_text(ranked[name]) else "r" for name in names)
     align = "l" + texts + "r" * has_rungs + "rrrl"
     n_finished = int(ranked["score"].notna().sum())
-    title = (
-        f"Trials by {_lower(shown.label)}, best first" if n_finished else "Trials: none has a score, so none is best"
-    )
+    title = f"Trials by {lower(shown.label)}, best first" if n_finished else "Trials: none has a score, so none is best"
     notes = _trial_notes(ranked, shown, n_hidden=len(ranked) - len(rows), has_rungs=has_rungs)
     return Table(title, columns, tuple(rows), (*notes, *_unreached_notes(ranked, objective)), align)
-
-
-def best_table(
-    winner: pd.Series,
-    names: Sequence[str],
-    fresh: pd.DataFrame | None,
-    *,
-    objective: str,
-    direction: Direction,
-    scores: pd.Series,
-    fresh_scores: Sequence[float] = (),
-) -> Table:
-    """Return the best recipe's score in the search beside what fresh seeds reach on validation and test.
-
-    Args:
-        winner: row of the best trial.
-        names: the hyperparameters.
-        fresh: columns of runs.csv, of this recipe and other seeds; None where there are none.
-        objective: what the score is.
-        direction: whether a high or a low score is good.
-        scores: of all finished trials of as many epochs, that it was chosen from.
-        fresh_scores: what the objective is of the fresh runs, where it is no metric of theirs.
-    """
-    rows = _score_rows(winner, fresh_scores, objective) if objective.partition(":")[0] in OBJECTIVES else []
-    for kind in ("accuracy", "loss") if objective == "val_loss" else ("accuracy",):
-        of_val, of_test = PAIRS[kind]
-        sd = winner["score_sd"] if objective == of_val else winner.get(f"{of_val}_sd")
-        chosen = Interval(_number(winner[of_val]), np.nan, np.nan, int(winner["n_seeds"]))
-        rows.append(_result(f"Validation {kind}, search", of_val, chosen, _number(sd)))
-        if fresh is not None:
-            rows.append(_fresh_result(f"Validation {kind}, fresh seeds", of_val, fresh))
-            rows.append(_fresh_result(f"Test {kind}, fresh seeds", of_test, fresh))
-    values = ", ".join(f"{name} {value_text(winner[name])}" for name in names)
-    columns = ("Best recipe", "Mean", "SD", "95 % interval", "Seeds")
-    is_most = winner["score"] == (scores.max() if direction == "max" else scores.min())
-    notes = [_choice_note(objective, direction, n=len(scores), is_most=is_most), *_fresh_notes(fresh)]
-    return Table(f"Best recipe: trial {winner['trial']} ({values})", columns, tuple(rows), tuple(notes))
-
-
-def score_quantity(objective: str, values: pd.Series) -> Quantity:
-    """Return how to print an objective; `values` decide the decimals of times and energies."""
-    stem, _, target = objective.partition(":")
-    if stem not in OBJECTIVES:
-        return quantity(objective, values)
-    shown = OBJECTIVES[stem](target)
-    return replace(shown, decimals=quantity("score_s", values * shown.scale).decimals)
 
 
 def status_counts(trials: pd.DataFrame) -> str:
@@ -200,7 +140,7 @@ def _trial_notes(ranked: pd.DataFrame, shown: Quantity, *, n_hidden: int, has_ru
     if ranked["score"].notna().any():
         has_spread = ranked["score_sd"].notna().any()
         what = f"mean {PLUS_MINUS} SD over seeds" if has_spread else "one seed has no spread"
-        notes.append(f"{shown.short or shown.label}: {_lower(shown.label)}, {what}; values rounded to three digits.")
+        notes.append(f"{shown.short or shown.label}: {lower(shown.label)}, {what}; values rounded to three digits.")
     else:
         notes.append("No trial has a score, so no recipe is best.")
     if has_rungs:
@@ -215,7 +155,11 @@ def _unreached_notes(ranked: pd.DataFrame, objective: str) -> list[str]:
     if stem != "time_to_accuracy" or lacking.empty:
         return []
     shown = quantity("val_accuracy")
-    finished = pd.to_numeric(lacking["val_accuracy"], errors="coerce").dropna()
+    accuracy = pd.to_numeric(lacking["val_accuracy"], errors="coerce")
+    if (n_untimed := int((accuracy >= float(target)).sum())) == len(lacking):
+        return [f"{n_untimed} without a time: a run shared the machine, or two sessions trained it."]
+    finished = accuracy[accuracy < float(target)]
+    lacking = lacking.loc[finished.index]
     said = f"{len(lacking)} finished without reaching {100 * float(target):g} % with every seed: no time"
     if finished.empty:
         return [f"{said}."]
@@ -226,72 +170,11 @@ def _unreached_notes(ranked: pd.DataFrame, objective: str) -> list[str]:
     ]
 
 
-def _choice_note(objective: str, direction: Direction, *, n: int, is_most: bool) -> str:
-    """How the recipe was chosen, and what that does to its score."""
-    if n == 1:
-        return "The only trial that finished: nothing was chosen."
-    if is_most and objective in ("val_accuracy", "val_loss"):
-        most, way = ("highest", "upwards") if direction == "max" else ("lowest", "downwards")
-        return f"The search's number is the {most} of {n} and was chosen for that, so it is biased {way}."
-    label = _lower(score_quantity(objective, pd.Series(dtype=float)).label)
-    return f"Chosen among {n} trials by {label}, so that its score flatters."
-
-
-def _fresh_notes(fresh: pd.DataFrame | None) -> list[str]:
-    if fresh is None:
-        return ["Not trained with fresh seeds: the search's number stands alone."]
-    notes = ["The fresh seeds had no part in the choice, and the test images none in choice or training."]
-    lost = fresh.loc[fresh["status"] != "done", "status"].value_counts()
-    if len(lost):
-        counts = ", ".join(f"{k} {status}" for status, k in lost.items())
-        notes.append(f"Of {len(fresh)} fresh seeds, counted and not averaged: {counts}.")
-    return notes
-
-
-def _score_rows(winner: pd.Series, fresh_scores: Sequence[float], objective: str) -> list[tuple[str, ...]]:
-    """The score in the search beside that of fresh seeds, in the unit of an objective that is no metric."""
-    scores = pd.Series([winner["score"], *fresh_scores], dtype=float)
-    shown = score_quantity(objective, scores)
-    chosen = Interval(_number(winner["score"]), np.nan, np.nan, int(winner["n_seeds"]))
-    rows = [_printed(f"{shown.label}, search", shown, chosen, _number(winner["score_sd"]))]
-    if len(fresh_scores):
-        fresh, sd = mean_interval(scores[1:]), standard_deviation(scores[1:])
-        low = max(fresh.low, 0.0)  # neither a time nor an energy is negative
-        rows.append(_printed(f"{shown.label}, fresh seeds", shown, replace(fresh, low=low), sd))
-    return rows
-
-
-def _result(words: str, metric: str, mean: Interval, sd: float) -> tuple[str, ...]:
-    shown = quantity(metric)
-    if metric.endswith("_accuracy"):
-        mean = replace(mean, low=max(mean.low, 0.0), high=min(mean.high, 1.0))
-    return _printed(words, shown, mean, sd)
-
-
-def _printed(words: str, shown: Quantity, mean: Interval, sd: float) -> tuple[str, ...]:
-    numbers = shown.number(mean.estimate), shown.number(sd), limits(shown, mean.low, mean.high)
-    return in_unit(words, shown.unit), *numbers, str(mean.n)
-
-
-def _fresh_result(words: str, metric: str, fresh: pd.DataFrame) -> tuple[str, ...]:
-    values = pd.to_numeric(fresh.loc[fresh["status"] == "done", metric], errors="coerce").astype(float)
-    values = values[np.isfinite(values)]
-    return _result(words, metric, mean_interval(values), standard_deviation(values))
-
-
 def _score(trial: dict[Any, Any], shown: Quantity) -> str:
-    score, sd = _number(trial["score"]), _number(trial["score_sd"])
+    score, sd = number(trial["score"]), number(trial["score_sd"])
     spread = f" {PLUS_MINUS} {shown.number(sd)}" if np.isfinite(score) and np.isfinite(sd) else ""
     return shown.number(score) + spread
 
 
-def _number(value: Any) -> float:
-    return np.nan if value is None else float(value)
-
-
 def _is_text(values: pd.Series) -> bool:
     return bool(values.map(lambda value: isinstance(value, str)).any())
-
-
-def _lower(label: str) -> str:
-    return label[:1].lower() + label[1:]

@@ -95,8 +95,3 @@ class Candidate:
     score: float | None = None
     told: float | None = None
     wall_s: float = 0.0
-
-
-def arm_of(ordinal: int) -> str:
-    """Return what a candidate is called in tables and labels."""
-    return f"trial{ordinal:03d}"

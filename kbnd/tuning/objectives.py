@@ -5,13 +5,14 @@
 | `val_accuracy`         | validation accuracy after the last epoch                          | higher | yes            |
 | `val_loss`             | validation loss after the last epoch                              | lower  | yes            |
 | `time_to_accuracy:X`   | epochs until validation accuracy X x seconds of a steady epoch    | lower  | no             |
-| `accuracy_per_joule`   | validation accuracy after the last epoch / energy of all training | higher | no             |
+| `accuracy_per_joule`   | validation accuracy after the last epoch / energy of the epochs   | higher | no             |
 
 A candidate's score is the mean over its seeds. Test images are no objective: nothing is ever selected on them.
 
 Epochs until an accuracy are counted as `kbnd.analysis.metrics` counts them, linear between two epochs; compilation is
-no part of the time, because runs that share a compiled model have none. A run that does not reach it has no number; nor
-has one that shared the machine or was continued in another session, where the objective is a time or an energy.
+no part of time or energy (an epoch's is the median of those without), because runs that share a compiled model have
+none. A run that does not reach it has no number; nor has one that shared the machine or was continued in another
+session, where the objective is a time or an energy.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from kbnd.errors import UsageError, unknown
@@ -126,9 +128,10 @@ def _is_measured_alone(run: RunRecord) -> bool:
 
 
 def _accuracy_per_joule(run: RunRecord) -> float | None:
-    if run.val_accuracy is None or not run.energy_j or not _is_measured_alone(run):
+    energies = [epoch.energy_j for epoch in run.epochs if epoch.energy_j and not epoch.is_warmup]
+    if run.val_accuracy is None or not energies or not _is_measured_alone(run):
         return None
-    return run.val_accuracy / run.energy_j
+    return run.val_accuracy / (median(energies) * len(run.epochs))
 
 
 def _nothing(runs: Sequence[RunRecord], n_classes: int) -> float:  # noqa: ARG001

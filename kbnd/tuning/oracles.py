@@ -76,6 +76,27 @@ def hyperband_rounds(max_epochs: int) -> list[tuple[int, int]]:
     ]
 
 
+def check_rounds(space: Space, *, oracle: str, max_epochs: int) -> None:
+    """Refuse what Hyperband could not search; other oracles take everything.
+
+    Raises:
+        UsageError: too few epochs, fewer points than a bracket draws, or a round of epochs that no run can have.
+    """
+    if oracle != "hyperband":
+        return
+    if max_epochs < LEAST_EPOCHS:
+        raise UsageError(f"hyperband needs at least {LEAST_EPOCHS} epochs to stop some early, received {max_epochs}")
+    rounds = hyperband_rounds(max_epochs)
+    most = max(n for n, _ in rounds)
+    if space.is_finite and space.size < most:
+        raise UsageError(
+            f"hyperband draws {most} candidates at once, the space has {space.size}: use the oracle grid, or a range "
+            "for a list"
+        )
+    for epochs in sorted({epochs for _, epochs in rounds}):
+        space.run_spec(space.usual, seed=1, epochs=epochs)
+
+
 class Asker:
     """Asks an oracle for candidates and tells it their scores.
 
@@ -111,10 +132,7 @@ class Asker:
             raise UsageError(f"the seed of a search should be a whole number from 1, received {seed!r}")
         if not space.hyperparameters:
             raise UsageError("nothing to search: every field has one value")
-        if oracle == "hyperband" and max_epochs < LEAST_EPOCHS:
-            raise UsageError(
-                f"hyperband needs at least {LEAST_EPOCHS} epochs to stop some early, received {max_epochs}"
-            )
+        check_rounds(space, oracle=oracle, max_epochs=max_epochs)
         self._arguments: dict[str, Any] = {
             "oracle": oracle,
             "direction": direction,
@@ -123,7 +141,6 @@ class Asker:
             "sweeps": sweeps,
         }
         self.space = space
-        self._check_rounds()
         from kbnd.tuning import driven
 
         self._driven = driven
@@ -246,18 +263,6 @@ class Asker:
     def _remember(self, step: Step) -> None:
         if self._steps is not None:
             self._steps.append(step)
-
-    def _check_rounds(self) -> None:
-        """Refuse a space with fewer points than a bracket of Hyperband draws, and epochs that no run can have."""
-        most = max((n for n, _ in self.rounds), default=0)
-        if self.space.is_finite and self.space.size < most:
-            raise UsageError(
-                f"hyperband draws {most} candidates at once, the space has {self.space.size}: use the oracle grid, "
-                "or a range for a list"
-            )
-        usual = {path: each.bounds()[0] for path, each in self.space.hyperparameters.items()}
-        for epochs in sorted({epochs for _, epochs in self.rounds}):
-            self.space.run_spec(usual, seed=1, epochs=epochs)
 
     def _read(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {path: self._driven.read(each, values[path]) for path, each in self._parameters.items()}

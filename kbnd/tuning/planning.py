@@ -11,11 +11,14 @@ from kbnd.training import backend
 from kbnd.training.meters import nvml_meter
 from kbnd.tuning.candidates import SearchPlan
 from kbnd.tuning.objectives import Objective, objective
-from kbnd.tuning.oracles import ORACLES, hyperband_rounds
+from kbnd.tuning.oracles import ORACLES, check_rounds, hyperband_rounds
 from kbnd.tuning.space import Space
 
 N_TRIALS = 20
 """Candidates of an oracle that would never end by itself."""
+
+MOST_SEED = 2**32 - 1
+"""What NumPy's generators take."""
 
 LEAST_TIMED_EPOCHS = 2
 MOST_POINTS = 10_000
@@ -44,12 +47,17 @@ def plan_search(
     settings.check()
     found = objective(looked_for)
     for what, value in (("seeds", seeds), ("max_trials", max_trials), ("search_seed", search_seed)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UsageError(f"{what} should be a whole number, received {value!r}")
         if value is not None and value < 1:
             raise UsageError(f"{what} should be 1 or more, received {value}")
+    if search_seed > MOST_SEED:
+        raise UsageError(f"search_seed should be at most {MOST_SEED:,}, received {search_seed}")
     if max_hours is not None and not max_hours > 0:
         raise UsageError(f"max_hours should be above 0, received {max_hours:g}")
     if oracle not in ORACLES:
         raise unknown("oracle", oracle, ORACLES)
+    check_rounds(space, oracle=oracle, max_epochs=space.epochs)
     if oracle == "hyperband" and max_trials is not None:
         n_sweep = sum(n_candidates for n_candidates, _ in hyperband_rounds(space.epochs))
         if max_trials < n_sweep:
@@ -64,7 +72,7 @@ def plan_search(
             f"the grid has {space.size:,} points, more than {MOST_POINTS:,}: give shorter lists or max_trials, or "
             "insist with --yes (yes=True)"
         )
-    _check_objective(found, space, settings, is_pruned=is_pruned)
+    _check_objective(found, space, settings, oracle=oracle, is_pruned=is_pruned)
     if max_trials is None and max_hours is None and oracle in ("random", "bayesian"):
         max_trials = N_TRIALS
     return SearchPlan(
@@ -80,7 +88,7 @@ def plan_search(
     )
 
 
-def _check_objective(found: Objective, space: Space, settings: Settings, *, is_pruned: bool) -> None:
+def _check_objective(found: Objective, space: Space, settings: Settings, *, oracle: str, is_pruned: bool) -> None:
     """Refuse an objective that no run would have, or whose numbers would not compare."""
     is_timed = not found.is_reproducible
     if is_timed and (settings.executor.startswith("ray") or settings.engine().is_concurrent):
@@ -88,9 +96,11 @@ def _check_objective(found: Objective, space: Space, settings: Settings, *, is_p
             f"objective {found.name!r} is measured by the clock, and runs that share a machine, or ran on several, do "
             "not compare: use executor 'inline' or 'processes:1'"
         )
-    if is_timed and space.epochs < LEAST_TIMED_EPOCHS:
+    shortest = min(epochs for _, epochs in hyperband_rounds(space.epochs)) if oracle == "hyperband" else space.epochs
+    if is_timed and shortest < LEAST_TIMED_EPOCHS:
         raise UsageError(
-            f"objective {found.name!r} needs {LEAST_TIMED_EPOCHS} epochs or more: the first one holds compilation"
+            f"objective {found.name!r} needs {LEAST_TIMED_EPOCHS} epochs or more, the first one holds compilation: "
+            f"with {space.epochs} epochs, oracle {oracle!r} trains candidates for {shortest}"
         )
     if (is_timed or is_pruned) and space.train.get("validation_curve") is False:
         what = f"objective {found.name!r}" if is_timed else "prune"

@@ -21,6 +21,7 @@ import pandas as pd
 
 from kbnd.analysis.compare import COMPARISON_COLUMNS, VALIDATION_METRICS, compare
 from kbnd.files import disk_errors, write_whole
+from kbnd.records import arm_of
 from kbnd.report.marginals import draw_marginals
 from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
@@ -28,7 +29,7 @@ from kbnd.report.plan import rough_size, rough_time
 from kbnd.report.render import Table, counted
 from kbnd.spec import TrainSpec
 from kbnd.tuning.budget import Budget
-from kbnd.tuning.candidates import SearchPlan, arm_of
+from kbnd.tuning.candidates import SearchPlan
 from kbnd.tuning.parameters import Choice, Hyperparameter
 from kbnd.tuning.result import TuneResult
 from kbnd.tuning.stored import Stored

@@ -15,12 +15,12 @@ from kbnd.analysis.compare import without_test
 from kbnd.analysis.importance import Importances, importances
 from kbnd.execution.planned import Planned
 from kbnd.ledger import Ledger
-from kbnd.records import FRESH, RunRecord
+from kbnd.records import FRESH, RunRecord, arm_of
 from kbnd.report.datasets import data_note_of
 from kbnd.report.render import Table, counted, to_html
 from kbnd.report.trials import MOST_ROWS, ranked_trials, status_counts, trial_tables
 from kbnd.spec import RunSpec
-from kbnd.tuning.candidates import SearchPlan, arm_of
+from kbnd.tuning.candidates import SearchPlan
 from kbnd.tuning.search import Search
 from kbnd.tuning.space import Space
 

@@ -20,9 +20,9 @@ from typing import Any, Literal
 from kbnd.errors import ResumeMismatchError
 from kbnd.execution.planned import Planned
 from kbnd.ledger import Ledger
-from kbnd.records import EpochRecord, RunRecord, SearchEvent, SearchInfo
+from kbnd.records import EpochRecord, RunRecord, SearchEvent, SearchInfo, arm_of
 from kbnd.spec import Identity
-from kbnd.tuning.candidates import ENDINGS, Candidate, Ending, SearchPlan, arm_of
+from kbnd.tuning.candidates import ENDINGS, Candidate, Ending, SearchPlan
 from kbnd.tuning.oracles import Asker
 from kbnd.tuning.pruning import MedianRule
 

@@ -21,9 +21,10 @@ from kbnd import data, models
 from kbnd.errors import UsageError, unknown
 from kbnd.models.registry import find
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, Spec, TrainSpec, canonical_json
+from kbnd.study.estimate import check_images
 from kbnd.tuning.parameters import Choice, Hyperparameter
 
-MOST_PAIRS = 500
+MOST_PAIRS = 20_000
 """Pairs of values up to which every pair is tried before a search."""
 
 TABLES: dict[str, type[Spec]] = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
@@ -101,6 +102,11 @@ class Space(Spec):
         return all(isinstance(each, Choice) for each in self.hyperparameters.values())
 
     @property
+    def usual(self) -> Fields:
+        """One candidate: the first value of every choice, the lower end of every range."""
+        return {path: each.bounds()[0] for path, each in self.hyperparameters.items()}
+
+    @property
     def images(self) -> DataSpec:
         """The dataset, resolved; a field of it that varies leaves the images the same."""
         return _resolved(DataSpec(**self.data))
@@ -150,10 +156,9 @@ class Space(Spec):
         """
         if not self.hyperparameters:
             raise UsageError("nothing to search: every field has one value")
-        usual = {path: each.bounds()[0] for path, each in self.hyperparameters.items()}
-        self._check(usual, {})
+        self._check(self.usual, {})
         for changed in self._changes():
-            self._check({**usual, **changed}, changed)
+            self._check({**self.usual, **changed}, changed)
 
     def definition(self) -> Fields:
         """Return everything that makes the candidates what they are, as JSON values."""
@@ -226,21 +231,6 @@ def check_varies(path: str) -> None:
     """
     if path in ONE_FOR_ALL:
         raise UsageError(f"{path} does not vary in a search, {ONE_FOR_ALL[path]}: give it one value")
-
-
-def check_images(network: ModelSpec, images: DataSpec) -> None:
-    """Refuse images that are too small for a network, where their size is known before they are read.
-
-    Raises:
-        UsageError: it says both sizes.
-    """
-    least = models.smallest_side(network)
-    if images.image_size is not None and min(images.image_size) < least:
-        height, width = images.image_size
-        raise UsageError(
-            f"{network.name} needs images of at least {least}x{least}, those of {images.name} are {height}x{width}: "
-            "choose another dataset or image_size"
-        )
 
 
 def _as_choice(path: str, parameter: Hyperparameter) -> Hyperparameter:

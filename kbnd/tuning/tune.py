@@ -8,7 +8,7 @@ The same call, made again, goes on where the last one ended; with more trials or
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from kbnd.errors import UsageError
 from kbnd.execution.driver import Driver, Settings, always, never, opened
 from kbnd.execution.planned import Planned, SearchProgress, Silent
 from kbnd.ledger import Ledger
+from kbnd.records import arm_of
 from kbnd.report.progress import StudyProgress
 from kbnd.spec import digest
+from kbnd.study.estimate import check_images
 from kbnd.tuning.budget import expected
-from kbnd.tuning.candidates import SearchPlan, arm_of
+from kbnd.tuning.candidates import SearchPlan
 from kbnd.tuning.planning import plan_search
 from kbnd.tuning.result import FRESH, TuneResult, runs_of, trials_frame, with_values
 from kbnd.tuning.search import Search
@@ -188,9 +190,12 @@ def run_search(
     with opened(settings, images) as (ledger, identity):
         if plan.name in ledger.studies() and ledger.search(plan.name) is None:
             raise UsageError(f"{plan.name!r} is the name of an experiment in {settings.ledger}: choose another one")
-        info = ledger.begin_search(plan.name, plan.definition(identity), fresh=is_fresh)
         n_classes = data.load(images).classes
-        driver = Driver(settings, identity, ledger, progress, should_stop)
+        check_images(plan.space.model_spec(plan.space.usual), images)  # of a folder, known only now
+        info = ledger.begin_search(plan.name, plan.definition(identity), fresh=is_fresh)
+        # A run that two sessions trained has no time that compares: it is trained anew, from its beginning.
+        has_checkpoints = plan.objective.is_reproducible
+        driver = Driver(replace(settings, has_checkpoints=has_checkpoints), identity, ledger, progress, should_stop)
         search = Search(
             plan,
             info,
@@ -217,7 +222,8 @@ def run_search(
             driver.should_prune, driver.is_wanted = never, always
             progress.on_plan(chosen, held={run.run_id for run in chosen if ledger.status(run.run_id) == "done"})
             driver.drive(chosen)
-        definition = digest([info.definition, info.generation])
+        # The best trial is part of it: fresh runs of one that was the best before are no longer shown.
+        definition = digest([info.definition, info.generation, None if best is None else best.ordinal])
         planned = _label(ledger, search, definition, chosen)
         runs, epochs_frame = runs_of(ledger, plan.name, definition, planned=planned)
         trials, best_trial = trials_frame(search), None if best is None else best.ordinal
