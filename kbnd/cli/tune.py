@@ -150,7 +150,7 @@ def _run_and_report(
     show(result_as_json(result) if as_json else result.tables())
     print(f"written to {out}", file=sys.stderr)
     n_held = result.runs["run_id"].nunique() - result.n_trained
-    if n_held > 0:
+    if n_held > 0 and not stopped:  # what was interrupted by this call was not there before it
         print(f"{counted(n_held, 'run')} of these {'were' if n_held > 1 else 'was'} in the ledger", file=sys.stderr)
     if stopped:
         print("stopped: the same command continues", file=sys.stderr)

@@ -154,20 +154,23 @@ def _unreached_notes(ranked: pd.DataFrame, objective: str) -> list[str]:
     lacking = ranked[(ranked["status"] == "done") & ranked["score"].isna()]
     if stem != "time_to_accuracy" or lacking.empty:
         return []
-    shown = quantity("val_accuracy")
+    shown, goal = quantity("val_accuracy"), f"{100 * float(target):g} %"
     accuracy = pd.to_numeric(lacking["val_accuracy"], errors="coerce")
-    if (n_untimed := int((accuracy >= float(target)).sum())) == len(lacking):
-        return [f"{n_untimed} without a time: a run shared the machine, or two sessions trained it."]
-    finished = accuracy[accuracy < float(target)]
-    lacking = lacking.loc[finished.index]
-    said = f"{len(lacking)} finished without reaching {100 * float(target):g} % with every seed: no time"
-    if finished.empty:
-        return [f"{said}."]
-    best = dict(zip(lacking["trial"][finished.index], finished, strict=True))
-    trial = max(best, key=lambda each: best[each])
-    return [
-        f"{said}. Of these trial {trial} ended highest, at {shown.number(best[trial])} {shown.unit} (mean over seeds)."
-    ]
+    below = accuracy[accuracy < float(target)]
+    notes = []
+    if n_above := int((accuracy >= float(target)).sum()):
+        notes.append(
+            f"{n_above} ended above {goal} without a time: a run shared the machine, or two sessions trained it."
+        )
+    if len(below):
+        best = dict(zip(lacking["trial"][below.index], below, strict=True))
+        trial = max(best, key=lambda each: best[each])
+        notes.append(
+            f"{len(below)} ended below {goal} without a time: not reached with every seed, or not timed alone in one "
+            f"session. Of these trial {trial} ended highest, at {shown.number(best[trial])} {shown.unit} (mean over "
+            "seeds)."
+        )
+    return notes
 
 
 def _score(trial: dict[Any, Any], shown: Quantity) -> str:
