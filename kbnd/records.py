@@ -16,14 +16,13 @@ HITS = ("done", "diverged")
 FRESH = "best_fresh_seeds"
 """Arm of a search's best recipe with seeds that the search did not use: the only one that test images are for."""
 
+EventKind = Literal["ask", "end"]
+"""What happens in a search: a candidate is proposed, a candidate has its score."""
+
 
 def arm_of(ordinal: int) -> str:
     """Return what a candidate of a search is called in tables, labels and exports."""
     return f"trial{ordinal:03d}"
-
-
-EventKind = Literal["ask", "end"]
-"""What happens in a search: a candidate is proposed, a candidate has its score."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,5 +111,7 @@ def test_a_network_knows_the_images_of_its_own_dataset(tmp_path: Path) -> None:
     model = SpecHyperModel("alexnet")
     assert (model.input_shape, model.classes) == ((32, 32, 3), 10)
     file = tmp_path / "space.toml"
+    file.write_text('[data]\nname = "cifar100"')
+    assert SpecHyperModel("alexnet", space=file).classes == 100
     file.write_text("[model]\ndropout = [0.1, 0.5]")
     assert SpecHyperModel("lenet5", space=file).space.hyperparameters["model.dropout"].points() == (0.1, 0.5)

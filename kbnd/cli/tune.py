@@ -128,7 +128,6 @@ def _run_and_report(
 ) -> None:
     from kbnd.report.outputs import check_writable
     from kbnd.report.render import counted, to_text
-    from kbnd.tuning.budget import expected
     from kbnd.tuning.report import as_json as result_as_json
     from kbnd.tuning.report import fresh_note, plan_table, write
     from kbnd.tuning.stored import stored
@@ -142,7 +141,6 @@ def _run_and_report(
         print(f"{plan.name} is {fresh_note(left_behind)}; the files in {out} are replaced", file=sys.stderr)
 
     def call(**told: Any) -> TuneResult:
-        told["progress"].expect(**expected(plan))
         return run_search(plan, settings, test_seeds=cost.n_fresh, is_fresh=is_fresh, **told)
 
     result, stopped = with_progress(call)

@@ -45,6 +45,9 @@ class Progress(Protocol):
 class SearchProgress(Progress, Protocol):
     """What is told of a search besides."""
 
+    def expect(self, *, n_runs: int, n_epochs: int) -> None:
+        """Tell how many runs of candidates there will be at most, and their epochs; 0 where nobody knows."""
+
     def on_search(self, *, n_ended: int, n_epochs_ended: int) -> None:
         """Tell how many runs and epochs belong to candidates that ended in earlier calls."""
 

@@ -21,10 +21,10 @@ from typing import Any
 import keras
 import keras_tuner
 
-from kbnd.data import DATASETS
 from kbnd.errors import UsageError
-from kbnd.models.registry import find, named
+from kbnd.models.registry import named
 from kbnd.spec import DataSpec, RunSpec
+from kbnd.study.estimate import images_of
 from kbnd.training.compiled import compiled
 from kbnd.tuning.driven import declare, read
 from kbnd.tuning.settings import space_for
@@ -47,9 +47,9 @@ class SpecHyperModel(keras_tuner.HyperModel):
 
     Args:
         model: name of the network, such as `alexnet` or `resnet20`.
-        input_shape: (height, width, channels) of the images, scaled to [0, 1]; None is that of the network's own
-            dataset, (32, 32, 3) for `alexnet`.
-        classes: number of logits; labels are whole numbers from 0. None is likewise that of its dataset.
+        input_shape: (height, width, channels) of the images, scaled to [0, 1]; None is that of the space's
+            dataset, by default the network's own: (32, 32, 3) for `alexnet`.
+        classes: number of logits; labels are whole numbers from 0. None is likewise that of the dataset.
         space: what varies: a `Space`, or a space file (a `Path` or its name); None is
             `kbnd.tuning.default_space(model)`.
         seed: of initial weights and dropout masks, the same for every trial.
@@ -77,10 +77,15 @@ class SpecHyperModel(keras_tuner.HyperModel):
         for path in self.space.hyperparameters:
             if not path.startswith("model.") and path not in allowed:
                 raise UsageError(f"a hypermodel varies the network and train.{', train.'.join(BUILT)}, received {path}")
-        own = DATASETS[find(network).dataset]
-        height, width = self.space.images.image_size or own.image_shape[:2]
-        self.input_shape = input_shape or (height, width, own.image_shape[2])
-        self.classes = classes or own.classes
+        if input_shape is None or classes is None:
+            known = images_of(self.space.images)
+            if known is None:
+                raise UsageError(
+                    f"the images of {self.space.images.name} are not decoded yet: give input_shape and classes"
+                )
+            input_shape, classes = input_shape or known.shape, classes or known.classes
+        self.input_shape = input_shape
+        self.classes = classes
         self.seed = seed
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:

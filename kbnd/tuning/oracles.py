@@ -156,12 +156,6 @@ class Asker:
         """Ordinals of the candidates whose score was not told yet."""
         return tuple(self._open)
 
-    @property
-    def rounds(self) -> list[tuple[int, int]]:
-        """(candidates, epochs) of each round of a sweep of Hyperband; nothing for other oracles."""
-        is_hyperband = self._arguments["oracle"] == "hyperband"
-        return hyperband_rounds(self._arguments["max_epochs"]) if is_hyperband else []
-
     def fresh(self) -> Asker:
         """Return another one as this one was when it was made."""
         return Asker(self.space, **self._arguments)

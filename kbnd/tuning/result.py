@@ -100,7 +100,7 @@ class TuneResult:
     @property
     def clock_note(self) -> str:
         """What must be said beside scores that are measured by the clock; nothing for others."""
-        scored = self.runs[(self.runs["status"] == "done")]
+        scored = self.runs[self.runs["status"] == "done"]
         n_sessions, n_machines = scored["session"].nunique(), scored["machine"].nunique()
         if self.plan.objective.is_reproducible or n_sessions < 2:
             return ""

@@ -168,7 +168,6 @@ def tune(
         return run_search(plan, settings, test_seeds=test_seeds, is_fresh=fresh, progress=progress)
     shown = StudyProgress() if progress else Silent()
     try:
-        shown.expect(**expected(plan))
         return run_search(plan, settings, test_seeds=test_seeds, is_fresh=fresh, progress=shown)
     finally:
         shown.close()
@@ -209,6 +208,7 @@ def run_search(
         driver.should_prune, driver.is_wanted = search.should_prune, search.is_wanted
         search.catch_up()
         ended = [each for each in search.candidates.values() if each.status != "open"]
+        progress.expect(**expected(plan))
         progress.on_search(
             n_ended=plan.seeds * len(ended), n_epochs_ended=plan.seeds * sum(each.epochs for each in ended)
         )
