@@ -10,6 +10,7 @@ from typing import Any
 
 from kbnd.execution.driver import Settings
 from kbnd.execution.planned import Silent
+from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import RunSpec
 from kbnd.training.run import blank
@@ -114,3 +115,11 @@ def searched(
     plan = plan_search(space, settings, **{"max_trials": 12, "oracle": "random", **chosen})
     told: Any = {"progress": Silent(), "should_stop": should_stop}
     return run_search(plan, settings, test_seeds=2, is_fresh=is_fresh, **told)
+
+
+def told_scores(folder: Path, name: str) -> dict[int, float]:
+    """What the oracle of a search in this folder was told, by candidate."""
+    with Ledger.open(folder / "kbnd.sqlite", read_only=True) as ledger:
+        info = ledger.search(name)
+        assert info is not None
+        return {each.ordinal: each.body["told"] for each in ledger.search_events(info) if each.kind == "end"}

@@ -10,18 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ledger_records import record
-from scripted_search import EPOCHS, Killed, Scripted, searched
+from scripted_search import EPOCHS, Killed, Scripted, searched, told_scores
 
 from kbnd import recipe
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.execution.driver import Settings
 from kbnd.ledger import Ledger
-from kbnd.records import EpochRecord
 from kbnd.report.overview import compare_ledger, stored_runs
 from kbnd.spec import RunSpec
 from kbnd.tuning.budget import expected
-from kbnd.tuning.objectives import objective
 from kbnd.tuning.planning import plan_search
 from kbnd.tuning.report import plan_rows
 from kbnd.tuning.settings import space_for
@@ -188,19 +185,6 @@ def test_a_huge_grid_wants_to_be_insisted_on(tmp_path: Path, monkeypatch: pytest
         searched(tmp_path, Scripted(), monkeypatch=monkeypatch, oracle="grid", max_trials=None, lr=many)
 
 
-def test_times_of_runs_that_share_a_machine_are_no_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = Scripted(places=2, is_concurrent=True)
-    with pytest.raises(UsageError, match="measured by the clock"):
-        searched(tmp_path, shared, monkeypatch=monkeypatch, looked_for="time_to_accuracy:0.5")
-
-
-def told_scores(folder: Path, name: str) -> dict[int, float]:
-    with Ledger.open(folder / "kbnd.sqlite", read_only=True) as ledger:
-        info = ledger.search(name)
-        assert info is not None
-        return {e.ordinal: e.body["told"] for e in ledger.search_events(info) if e.kind == "end"}
-
-
 def test_of_equal_scores_that_of_the_most_epochs_and_then_the_first_is_the_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,26 +244,6 @@ def test_a_space_says_everything_itself(tmp_path: Path) -> None:
         tune(space=space, lr="0.1", ledger=tmp_path / "kbnd.sqlite")
 
 
-def test_times_measured_beside_other_runs_are_no_score() -> None:
-    run = record(
-        val_accuracy=0.9, epoch_s=2.0, epochs=tuple(EpochRecord(epoch=e, val_accuracy=0.3 * e) for e in (1, 2, 3))
-    )
-    timed = objective("time_to_accuracy:0.6")
-    assert timed.of(run) == pytest.approx(4.0)
-    assert timed.of(replace(run, is_concurrent=True)) is None
-    assert timed.of(replace(run, session="one+other")) is None
-    assert timed.of(replace(run, epochs=run.epochs[:1])) is None
-
-
-def test_a_candidate_that_misses_its_target_is_told_as_worse_than_any_that_reached_it() -> None:
-    timed = objective("time_to_accuracy:0.6")
-    missed = record(fit_s=30.0)
-    assert timed.worst([missed], [12.0, 20.0], n_classes=10) == 60.0
-    assert timed.worst([missed], [80.0], n_classes=10) == 80.0
-    assert objective("val_loss").worst([], [1.0], n_classes=10) > 2.3
-    assert objective("val_accuracy").worst([], [0.4], n_classes=10) == 0.0
-
-
 def test_momentum_is_of_sgd_alone_where_the_optimizer_varies(tmp_path: Path) -> None:
     file = tmp_path / "space.toml"
     file.write_text('[train]\noptimizer = ["sgd", "adam"]\nmomentum = [0.0, 0.9]')
@@ -319,25 +283,6 @@ def test_what_a_ledger_holds_of_a_search_is_known_before_it_goes_on(
     assert stored(other, settings, is_fresh=True) is not None
     assert stored(replace(whole.plan, name="another"), settings) is None
     assert stored(whole.plan, Settings(ledger=tmp_path / "none.sqlite")) is None
-
-
-def test_a_time_that_was_looked_for_stands_beside_that_of_fresh_seeds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chosen = {"looked_for": "time_to_accuracy:0.3", "lr": "0.01,0.03", "oracle": "grid", "max_trials": None}
-    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
-    assert len(result.fresh_scores) == 2
-    best = result.tables()[-1]
-    assert [row[0] for row in best.rows][:2] == [
-        "Time to 30 % validation accuracy, search, s",
-        "Time to 30 % validation accuracy, fresh seeds, s",
-    ]
-    assert "The clock ran in 2 sessions: scores compare only as far as these were alike." not in result.recipe()
-    engine = Scripted()
-    again = searched(tmp_path, engine, monkeypatch=monkeypatch, **{**chosen, "lr": "0.01,0.03,0.1"}, is_fresh=True)
-    assert engine.trained
-    assert "The clock ran in 2 sessions: scores compare only as far as these were alike." in again.tables()[0].notes
-    assert "The clock ran in 2 sessions" in again.recipe()
 
 
 def test_only_what_finished_is_compared_with_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,22 +384,3 @@ def test_fresh_runs_of_an_earlier_best_are_not_those_of_the_best(
     assert compare_ledger(tmp_path / "kbnd.sqlite", study=many.name).comparison["baseline"].iloc[0] == (
         f"trial{many.best_trial:03d}"
     )
-
-
-def test_a_search_by_the_clock_keeps_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: list[bool] = []
-    engine = Scripted()
-    run = engine._run
-    engine._run = lambda task, told: kept.append(task.checkpoint is not None) or run(task, told)
-    for looked_for in ("val_accuracy", "time_to_accuracy:0.3"):
-        chosen = {"looked_for": looked_for, "max_trials": 1, "seeds": 1}
-        searched(tmp_path / looked_for[:4], engine, monkeypatch=monkeypatch, **chosen)
-    assert set(kept[:3]) == {True}
-    assert set(kept[3:]) == {False}
-
-
-def test_energy_is_that_of_epochs_that_compiled_nothing() -> None:
-    epochs = tuple(EpochRecord(epoch=e, energy_j=j, is_warmup=e == 1) for e, j in ((1, 900.0), (2, 100.0), (3, 120.0)))
-    run = record(val_accuracy=0.66, energy_j=1120.0, epochs=epochs)
-    assert objective("accuracy_per_joule").of(run) == pytest.approx(0.66 / (110 * 3))
-    assert objective("accuracy_per_joule").of(replace(run, epochs=epochs[:1])) is None

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from kbnd.analysis.metrics import requirements
-from kbnd.analysis.selection import UNFINISHED, arm_order, check_comparable, measured, references
+from kbnd.analysis.selection import UNFINISHED, arm_order, check_comparable, first_replicates, measured, references
 from kbnd.analysis.stats import LEVEL, mean_interval, paired_difference, standard_deviation
 from kbnd.analysis.timing import time_pairs
 
@@ -151,7 +151,7 @@ def _against_baseline(pairs: pd.DataFrame, *, level: float) -> dict[str, float]:
 
 
 def _lost(runs: pd.DataFrame, arm: str) -> dict[str, int]:
-    mine = runs[(runs["arm"] == arm) & (runs["replicate"] == 0)]
+    mine = first_replicates(runs[runs["arm"] == arm])
     status = mine["status"]
     is_shared = mine["is_concurrent"].eq(True) if "is_concurrent" in mine else status.isna()
     return {

@@ -3,7 +3,7 @@
 | rule                                                                | why                                |
 |---------------------------------------------------------------------|------------------------------------|
 | status `done` and a finite value                                    | diverged runs are counted, no more |
-| replicate 0, except for times                                       | a replicate repeats the same seed  |
+| the first replicate, except for times                               | a replicate repeats the same seed  |
 | one study, backend, device and dataset                              | masks and kernels differ           |
 | one recipe for each arm, one run for each arm, seed, replicate      | an arm is one experiment           |
 | times: one machine, session, block; nothing else running meanwhile  | machines drift                     |
@@ -79,19 +79,24 @@ def references(arms: Iterable[str], *, baseline: str, baselines: Mapping[str, st
     return found
 
 
-def measured(runs: pd.DataFrame, metric: str, *, replicate: int | None = 0) -> pd.DataFrame:
+def first_replicates(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the run of each arm and seed that has the lowest replicate: 0, but in searches by the clock."""
+    lowest = runs.groupby(["arm", "seed"])["replicate"].transform("min")
+    return runs[runs["replicate"] == lowest]
+
+
+def measured(runs: pd.DataFrame, metric: str, *, is_every_replicate: bool = False) -> pd.DataFrame:
     """Return the done runs that have a finite value of a metric, ordered by arm and seed.
 
     Args:
         runs: columns of runs.csv.
         metric: name of a column.
-        replicate: the only replicate to keep; None keeps all.
+        is_every_replicate: keep every replicate, not the first one of each arm and seed alone.
     """
     require_columns(runs, (*_NEEDED, metric))
+    runs = runs if is_every_replicate else first_replicates(runs)
     values = pd.to_numeric(runs[metric], errors="coerce")
     keep = (runs["status"] == "done") & np.isfinite(values)
-    if replicate is not None:
-        keep &= runs["replicate"] == replicate
     chosen = runs[keep].assign(**{metric: values[keep].astype(float)})
     return chosen.sort_values(["arm", "seed", "replicate"], kind="stable")
 

@@ -129,7 +129,7 @@ def time_ratios(
     names = arm_order(runs, baseline=baseline, arms=arms)
     reference = references(names, baseline=baseline, baselines=baselines)
     pairs = {name: time_pairs(runs, baseline=name, metric=metric) for name in dict.fromkeys(reference.values())}
-    everything = measured(runs, metric, replicate=None)
+    everything = measured(runs, metric, is_every_replicate=True)
     controls = _controls(runs, pairs, metric=metric, arms=names)
     rows: list[dict[str, object]] = []
     listed: set[str] = set()
@@ -149,7 +149,7 @@ def time_ratios(
 def _alone(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The finished runs with a time that had their machine to themselves, in a block."""
     require_columns(runs, [*_BLOCK, "is_concurrent"])
-    timed = measured(runs, metric, replicate=None)
+    timed = measured(runs, metric, is_every_replicate=True)
     return timed[~timed["is_concurrent"].eq(True) & (timed[metric] > 0)].dropna(subset=_BLOCK)
 
 

@@ -69,7 +69,7 @@ def tune(
     search_seed: Annotated[int, typer.Option(help="Of the oracle.")] = 1,
     name: Annotated[str | None, typer.Option(help="Of the search in the ledger.")] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin the search anew; what the ledger holds is not trained again.")
+        bool, typer.Option("--fresh", help="Begin the search anew; only by the clock are its runs trained again.")
     ] = False,
     executor: Executor = "inline",
     address: Address = None,

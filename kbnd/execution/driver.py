@@ -179,7 +179,6 @@ class Driver:
                 except StopIteration:
                     is_over = True
             tried, self._foreign = ([planned], self._foreign) if planned else (self._foreign, [])
-            has_claimed = False
             for one in tried:
                 if self.should_stop():
                     return
@@ -188,11 +187,10 @@ class Driver:
                     continue
                 task = self._claimed(one)
                 if task is not None:
-                    has_claimed = True
                     yield task
             if is_over and not self._foreign:
                 return
-            if planned is None and not has_claimed:
+            if planned is None and len(self._foreign) >= len(tried):  # none of them has ended
                 yield None
 
     def _claimed(self, planned: Planned) -> Task | None:

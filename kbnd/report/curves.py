@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from kbnd.analysis.selection import first_replicates
 from kbnd.analysis.stats import mean_interval
 from kbnd.report.notes import NO_INTERVAL
 from kbnd.report.numbers import in_unit, quantity
@@ -76,12 +77,12 @@ def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mappi
     """Draw the mean over seeds and its interval, epoch by epoch; None where no epoch was measured.
 
     Args:
-        runs: columns of runs.csv; only done runs of replicate 0 are drawn.
+        runs: columns of runs.csv; only done runs are drawn, of each seed the first replicate.
         epochs: columns of epochs.csv.
         references: arm -> the arm behind its panel, in the order of the panels; an arm that is its own reference has
             a panel only where it stands behind none.
     """
-    first = runs[runs["replicate"] == 0]
+    first = first_replicates(runs)
     chosen = epochs[epochs["run_id"].isin(first.loc[first["status"] == "done", "run_id"])]
     metric = next((name for name in METRICS if name in chosen and chosen[name].notna().any()), None)
     if metric is None:

@@ -43,6 +43,14 @@ def environment() -> dict[str, Any]:
     return {**_lasting(), "threads": _threads(), "load_average": _load_average()}
 
 
+def in_words() -> str:
+    """Return the machine in a few words: the beginning of its digest, cores, processor and GPU."""
+    found = _lasting()
+    gpu = (found["gpu"] or {}).get("name")
+    said = [found["machine"][:8], f"{found['n_cores']} x {found['cpu']}", *([gpu] if gpu else [])]
+    return ", ".join(said)
+
+
 def version(package: str) -> str | None:
     """Return a package's version: as imported, else as installed; None where it is neither."""
     module = sys.modules.get(package)

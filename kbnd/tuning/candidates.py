@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from kbnd.execution.planned import Planned
 from kbnd.spec import Identity
+from kbnd.training import machine
 from kbnd.tuning.objectives import Objective
 from kbnd.tuning.space import Space
 
@@ -60,7 +61,11 @@ class SearchPlan:
         return self.max_hours is not None and self.max_trials is None and not has_end
 
     def definition(self, identity: Identity) -> dict[str, Any]:
-        """Return everything that must not change between two calls that go on with one search."""
+        """Return everything that must not change between two calls that go on with one search.
+
+        A search by the clock is of one machine, too.
+        """
+        clock = {} if self.objective.is_reproducible else {"machine": machine.in_words()}
         return {
             "space": self.space.definition(),
             "oracle": self.oracle,
@@ -69,6 +74,7 @@ class SearchPlan:
             "search_seed": self.search_seed,
             "prune": self.is_pruned,
             "setting": asdict(identity),
+            **clock,
         }
 
 

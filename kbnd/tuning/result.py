@@ -100,12 +100,10 @@ class TuneResult:
     @property
     def clock_note(self) -> str:
         """What must be said beside scores that are measured by the clock; nothing for others."""
-        scored = self.runs[self.runs["status"] == "done"]
-        n_sessions, n_machines = scored["session"].nunique(), scored["machine"].nunique()
+        n_sessions = self.runs.loc[self.runs["status"] == "done", "session"].nunique()
         if self.plan.objective.is_reproducible or n_sessions < 2:
             return ""
-        places = f"{n_sessions} sessions" + (f" on {n_machines} machines" if n_machines > 1 else "")
-        return f"The clock ran in {places}: scores compare only as far as these were alike."
+        return f"The clock ran in {n_sessions} sessions: scores compare only as far as these were alike."
 
     @property
     def data_note(self) -> str:

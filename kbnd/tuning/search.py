@@ -8,11 +8,14 @@ several processes may drive one search together. With one run at a time the log 
 
 A candidate is over with its first run that diverged, failed or was pruned: it has no score, its other seeds are not
 trained, and the oracle is told the worst number so far. No such candidate is ever the best.
+
+Where a time or an energy is looked for, a candidate's runs are replicates that the ledger has not had (the log says
+which), and of the processes that drive a search one trains while the others wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -25,6 +28,7 @@ from kbnd.spec import Identity
 from kbnd.tuning.candidates import ENDINGS, Candidate, Ending, SearchPlan
 from kbnd.tuning.oracles import Asker
 from kbnd.tuning.pruning import MedianRule
+from kbnd.tuning.replicates import free_replicate
 
 HOUR_S = 3600.0
 
@@ -70,6 +74,9 @@ class Search:
         while True:
             self.catch_up()
             self._end_candidates()
+            if self.must_wait(run for each in self._open() for run in each.runs):
+                yield None
+                continue
             planned = self._next_run()
             if planned is not None:
                 self._offered.add(planned.run_id)
@@ -80,6 +87,10 @@ class Search:
                 yield None
             elif self._n_open_runs() >= self.places or not self._ask():
                 yield None
+
+    def must_wait(self, runs: Iterable[Planned]) -> bool:
+        """Return whether another process trains one of these runs and times it: one here would disturb it."""
+        return not self.plan.objective.is_reproducible and any(self.is_foreign(run.run_id) for run in runs)
 
     def should_prune(self, planned: Planned, epoch: EpochRecord) -> bool:
         """Return whether a run in flight is given up: its candidate is over already, or it lags behind."""
@@ -116,14 +127,33 @@ class Search:
         ranked = [(sign * score, each.ordinal) for score, each in scored if each.epochs == longest]
         return self.candidates[min(ranked)[1]] if ranked else None
 
-    def planned(self, values: dict[str, Any], *, seed: int, epochs: int | None, arm: str) -> Planned:
-        """Return one run of a candidate."""
-        spec = self.plan.space.run_spec(values, seed=seed, epochs=epochs)
+    def planned(
+        self, values: dict[str, Any], *, seed: int, epochs: int | None, arm: str, replicate: int | None = None
+    ) -> Planned:
+        """Return one run of a candidate; the replicate None is the one that a search measures (`replicates`)."""
+        spec = self.plan.space.run_spec(values, seed=seed, epochs=epochs, replicate=replicate or 0)
+        if replicate is None and not self.plan.objective.is_reproducible:
+            found = free_replicate(self.ledger, spec, self.identity)
+            spec = self.plan.space.run_spec(values, seed=seed, epochs=epochs, replicate=found)
         return Planned(arm, spec, spec.run_id(self.identity))
 
-    def _runs(self, ordinal: int, values: dict[str, Any], *, epochs: int) -> list[Planned]:
-        seeds = range(1, self.plan.seeds + 1)
-        return [self.planned(values, seed=seed, epochs=epochs, arm=arm_of(ordinal)) for seed in seeds]
+    def _stored_runs(self, ordinal: int, asked: dict[str, Any]) -> list[Planned]:
+        """The runs of a candidate as the log holds them."""
+        replicates = asked.get("replicates", {})
+        return [
+            self.planned(
+                asked["values"],
+                seed=seed,
+                epochs=asked["epochs"],
+                arm=arm_of(ordinal),
+                replicate=replicates.get(str(seed), 0),
+            )
+            for seed in self._seeds
+        ]
+
+    @property
+    def _seeds(self) -> range:
+        return range(1, self.plan.seeds + 1)
 
     def _new_asker(self) -> Asker:
         return Asker(
@@ -139,7 +169,7 @@ class Search:
         """Let the state take one step of the log."""
         self._last, body = event.event, event.body
         if event.kind == "ask":
-            runs = self._runs(event.ordinal, body["values"], epochs=body["epochs"])
+            runs = self._stored_runs(event.ordinal, body)
             stored = {run.spec.seed: body["run_ids"].get(str(run.spec.seed)) for run in runs}
             for run in runs:
                 if stored[run.spec.seed] != run.run_id:
@@ -164,9 +194,13 @@ class Search:
             self._is_exhausted = proposal == "stopped" or not self._open()
             return self._is_exhausted  # the next look at it ends the search
         epochs = proposal.epochs or self.plan.space.epochs
-        runs = self._runs(proposal.ordinal, proposal.values, epochs=epochs)
-        ids = {str(run.spec.seed): run.run_id for run in runs}
-        self._log("ask", proposal.ordinal, {"values": proposal.values, "epochs": epochs, "run_ids": ids})
+        arm, values = arm_of(proposal.ordinal), proposal.values
+        runs = [self.planned(values, seed=seed, epochs=epochs, arm=arm) for seed in self._seeds]
+        asked: dict[str, Any] = {"values": values, "epochs": epochs}
+        asked["run_ids"] = {str(run.spec.seed): run.run_id for run in runs}
+        if not self.plan.objective.is_reproducible:
+            asked["replicates"] = {str(run.spec.seed): run.spec.replicate for run in runs}
+        self._log("ask", proposal.ordinal, asked)
         return True
 
     def _end_candidates(self) -> None:

@@ -116,13 +116,16 @@ class Space(Spec):
         """Epochs of a candidate whose oracle does not say how many."""
         return int(self.train.get("epochs", TrainSpec().epochs))
 
-    def run_spec(self, values: Mapping[str, Any], *, seed: int, epochs: int | None = None) -> RunSpec:
+    def run_spec(
+        self, values: Mapping[str, Any], *, seed: int, epochs: int | None = None, replicate: int = 0
+    ) -> RunSpec:
         """Return the run of a candidate with one seed; model and data are resolved.
 
         Args:
             values: by path, one for each hyperparameter.
             seed: from 1.
             epochs: instead of the space's own.
+            replicate: above 0 for the same run once more.
 
         Raises:
             UsageError: other hyperparameters than the space has, or a run that cannot be.
@@ -132,6 +135,7 @@ class Space(Spec):
             data=_resolved(DataSpec(**self._fields("data", values))),
             train=self.train_spec(values, epochs=epochs),
             seed=seed,
+            replicate=replicate,
         )
 
     def applies(self, path: str, values: Mapping[str, Any]) -> bool:

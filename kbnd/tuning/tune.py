@@ -7,7 +7,7 @@ The same call, made again, goes on where the last one ended; with more trials or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from kbnd.report.progress import StudyProgress
 from kbnd.spec import digest
 from kbnd.study.estimate import check_images
 from kbnd.tuning.budget import expected
-from kbnd.tuning.candidates import SearchPlan
+from kbnd.tuning.candidates import Candidate, SearchPlan
 from kbnd.tuning.planning import plan_search
 from kbnd.tuning.result import FRESH, TuneResult, runs_of, trials_frame, with_values
 from kbnd.tuning.search import Search
@@ -92,7 +92,7 @@ def tune(
         ledger: file.
         name: of the search; None is made of network, dataset, oracle and backend.
         fresh: begin the search anew, in place of the one of this name; its runs that the ledger holds are not trained
-            again, and another name keeps both.
+            again (but where the objective is measured by the clock), and another name keeps both.
         executor: `inline`, `processes:N` or `ray`.
         address: of a Ray cluster.
         backend: `tensorflow`, `jax` or `torch`.
@@ -213,18 +213,15 @@ def run_search(
             n_ended=plan.seeds * len(ended), n_epochs_ended=plan.seeds * sum(each.epochs for each in ended)
         )
         driver.drive(search.wanted())
-        best, chosen = search.best(), list[Planned]()
-        if best is not None:
-            seeds = range(plan.seeds + 1, plan.seeds + test_seeds + 1)
-            values, epochs = best.values, best.epochs
-            chosen = [search.planned(values, seed=seed, epochs=epochs, arm=FRESH) for seed in seeds]
+        best = search.best()
+        # The best trial is part of it: fresh runs of one that was the best before are no longer shown.
+        definition = digest([info.definition, info.generation, None if best is None else best.ordinal])
+        chosen = [] if best is None else _fresh_runs(search, best, n_seeds=test_seeds, definition=definition)
+        planned = _label(search, definition, chosen)
         if chosen and not should_stop():
             driver.should_prune, driver.is_wanted = never, always
             progress.on_plan(chosen, held={run.run_id for run in chosen if ledger.status(run.run_id) == "done"})
-            driver.drive(chosen)
-        # The best trial is part of it: fresh runs of one that was the best before are no longer shown.
-        definition = digest([info.definition, info.generation, None if best is None else best.ordinal])
-        planned = _label(ledger, search, definition, chosen)
+            driver.drive(_in_turn(search, chosen))
         runs, epochs_frame = runs_of(ledger, plan.name, definition, planned=planned)
         trials, best_trial = trials_frame(search), None if best is None else best.ordinal
         return TuneResult(
@@ -249,7 +246,27 @@ def _as_text(values: Values) -> str | None:
     return ",".join(map(str, values)) if isinstance(values, Sequence) else str(values)
 
 
-def _label(ledger: Ledger, search: Search, definition: str, chosen: list[Planned]) -> list[Planned]:
+def _fresh_runs(search: Search, best: Candidate, *, n_seeds: int, definition: str) -> list[Planned]:
+    """The runs of the best recipe with seeds that the search did not use, those of earlier calls among them."""
+    name, earlier = search.plan.name, dict[int, int]()
+    if name in search.ledger.studies():
+        labelled = search.ledger.runs(name, digest=definition)
+        labelled = labelled[labelled["arm"] == FRESH]
+        earlier = dict(zip(labelled["seed"], labelled["replicate"], strict=True))
+    return [
+        search.planned(best.values, seed=seed, epochs=best.epochs, arm=FRESH, replicate=earlier.get(seed))
+        for seed in range(search.plan.seeds + 1, search.plan.seeds + n_seeds + 1)
+    ]
+
+
+def _in_turn(search: Search, runs: list[Planned]) -> Iterator[Planned | None]:
+    for run in runs:
+        while search.must_wait(runs):
+            yield None
+        yield run
+
+
+def _label(search: Search, definition: str, chosen: list[Planned]) -> list[Planned]:
     """Label every run of a search, the best trial's first: it is what `kbnd compare` takes as the baseline."""
     best = search.best()
     runs = [run for each in search.candidates.values() for run in each.runs]
@@ -257,7 +274,7 @@ def _label(ledger: Ledger, search: Search, definition: str, chosen: list[Planned
     labels = [(run.arm, run.spec.seed, run.spec.replicate, run.run_id) for run in [*runs, *chosen]]
     if labels:
         title = f"Search for {search.plan.objective.name} of {search.plan.space.model['name']}"
-        ledger.assign(search.plan.name, definition, labels, title=title)
+        search.ledger.assign(search.plan.name, definition, labels, title=title)
     return [*runs, *chosen]
 
 

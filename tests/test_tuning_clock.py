@@ -1,0 +1,147 @@
+"""Searches for a time or an energy: what is measured by the clock is measured alone, here, and for this search."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ledger_records import record
+from scripted_search import Killed, Scripted, searched
+
+from kbnd.analysis.compare import compare
+from kbnd.errors import ResumeMismatchError, UsageError
+from kbnd.ledger import Ledger
+from kbnd.records import FRESH, EpochRecord, arm_of
+from kbnd.tuning.objectives import objective
+
+pytestmark = pytest.mark.backend
+__test__ = os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"  # nothing is trained: one backend is enough
+
+
+def test_times_of_runs_that_share_a_machine_are_no_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Scripted(places=2, is_concurrent=True)
+    with pytest.raises(UsageError, match="measured by the clock"):
+        searched(tmp_path, shared, monkeypatch=monkeypatch, looked_for="time_to_accuracy:0.5")
+
+
+def test_times_measured_beside_other_runs_are_no_score() -> None:
+    run = record(
+        val_accuracy=0.9, epoch_s=2.0, epochs=tuple(EpochRecord(epoch=e, val_accuracy=0.3 * e) for e in (1, 2, 3))
+    )
+    timed = objective("time_to_accuracy:0.6")
+    assert timed.of(run) == pytest.approx(4.0)
+    assert timed.of(replace(run, is_concurrent=True)) is None
+    assert timed.of(replace(run, session="one+other")) is None
+    assert timed.of(replace(run, epochs=run.epochs[:1])) is None
+
+
+def test_a_candidate_that_misses_its_target_is_told_as_worse_than_any_that_reached_it() -> None:
+    timed = objective("time_to_accuracy:0.6")
+    missed = record(fit_s=30.0)
+    assert timed.worst([missed], [12.0, 20.0], n_classes=10) == 60.0
+    assert timed.worst([missed], [80.0], n_classes=10) == 80.0
+    assert objective("val_loss").worst([], [1.0], n_classes=10) > 2.3
+    assert objective("val_accuracy").worst([], [0.4], n_classes=10) == 0.0
+
+
+def test_a_time_that_was_looked_for_stands_beside_that_of_fresh_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"looked_for": "time_to_accuracy:0.3", "lr": "0.01,0.03", "oracle": "grid", "max_trials": None}
+    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+    assert len(result.fresh_scores) == 2
+    best = result.tables()[-1]
+    assert [row[0] for row in best.rows][:2] == [
+        "Time to 30 % validation accuracy, search, s",
+        "Time to 30 % validation accuracy, fresh seeds, s",
+    ]
+    assert "The clock ran in 2 sessions" not in result.recipe()
+    with pytest.raises(Killed):
+        searched(tmp_path / "two", Scripted(kill_after=7), monkeypatch=monkeypatch, **chosen)
+    again = searched(tmp_path / "two", Scripted(), monkeypatch=monkeypatch, **chosen)
+    assert "The clock ran in 2 sessions: scores compare only as far as these were alike." in again.tables()[0].notes
+    assert "The clock ran in 2 sessions" in again.recipe()
+
+
+def test_a_search_by_the_clock_takes_no_time_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"lr": "0.01,0.03", "dropout": "0.2", "oracle": "grid", "max_trials": None}
+    beside = Scripted(is_concurrent=True)
+    searched(tmp_path, beside, monkeypatch=monkeypatch, **chosen, name="beside")
+    assert len(beside.trained) == 10
+    timed = {**chosen, "looked_for": "time_to_accuracy:0.3", "name": "timed"}
+    engine = Scripted()
+    first = searched(tmp_path, engine, monkeypatch=monkeypatch, **timed)
+    assert len(engine.trained) == 10
+    assert not set(engine.trained) & set(beside.trained)
+    assert first.trials["score"].notna().all()
+    assert set(first.runs.loc[first.runs["arm"] != FRESH, "replicate"]) == {1}
+    assert len(first.fresh_scores) == 2
+    idle = Scripted()
+    same = searched(tmp_path, idle, monkeypatch=monkeypatch, **timed)
+    assert not idle.trained
+    pd.testing.assert_frame_equal(same.trials, first.trials)
+    assert same.fresh_scores == first.fresh_scores
+    anew = Scripted()
+    again = searched(tmp_path, anew, monkeypatch=monkeypatch, **timed, is_fresh=True)
+    assert len(anew.trained) == 10
+    assert set(again.runs.loc[again.runs["arm"] != FRESH, "replicate"]) == {2}
+    assert again.best == first.best.model_copy(update={"replicate": 2})
+    comparison = compare(again.runs, baseline=arm_of(again.best_trial), metrics=["val_accuracy"])
+    assert comparison["n"].tolist() == [2, 2, 2, 2, 2]  # what is compared by seed is compared of any replicate
+
+
+def test_a_search_by_the_clock_is_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2"}
+    searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+    monkeypatch.setattr("kbnd.training.machine.in_words", lambda: "0123abcd, 64 x Another")
+    with pytest.raises(ResumeMismatchError, match=r'machine: stored ".*", asked "0123abcd, 64 x Another"'):
+        searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+
+
+def test_while_another_process_times_a_run_of_a_search_nothing_is_trained_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2"}
+    with pytest.raises(Killed):
+        searched(tmp_path, Scripted(kill_after=1), monkeypatch=monkeypatch, **chosen)
+    (run_id,) = Ledger.open(tmp_path / "kbnd.sqlite", read_only=True).runs()["run_id"]
+    engine = Scripted()
+    with Ledger.open(tmp_path / "kbnd.sqlite") as other:
+        assert other.claim(run_id) == "claimed"
+        begun = other.get(run_id)
+        waits: list[float] = []
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            assert not engine.trained
+            if len(waits) == 3:
+                done = replace(begun, status="done", val_accuracy=0.9, val_loss=0.1, epoch_s=0.5)
+                other.finish(replace(done, epochs=(EpochRecord(epoch=1, val_accuracy=0.9),), n_epochs=1))
+
+        monkeypatch.setattr("kbnd.execution.driver.time.sleep", wait)
+        result = searched(tmp_path, engine, monkeypatch=monkeypatch, **chosen)
+    assert len(waits) == 3
+    assert run_id not in engine.trained
+    assert result.trials["score"].notna().all()
+
+
+def test_a_search_by_the_clock_keeps_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bool] = []
+    engine = Scripted()
+    run = engine._run
+    engine._run = lambda task, told: kept.append(task.checkpoint is not None) or run(task, told)
+    for looked_for in ("val_accuracy", "time_to_accuracy:0.3"):
+        chosen = {"looked_for": looked_for, "max_trials": 1, "seeds": 1}
+        searched(tmp_path / looked_for[:4], engine, monkeypatch=monkeypatch, **chosen)
+    assert set(kept[:3]) == {True}
+    assert set(kept[3:]) == {False}
+
+
+def test_energy_is_that_of_epochs_that_compiled_nothing() -> None:
+    epochs = tuple(EpochRecord(epoch=e, energy_j=j, is_warmup=e == 1) for e, j in ((1, 900.0), (2, 100.0), (3, 120.0)))
+    run = record(val_accuracy=0.66, energy_j=1120.0, epochs=epochs)
+    assert objective("accuracy_per_joule").of(run) == pytest.approx(0.66 / (110 * 3))
+    assert objective("accuracy_per_joule").of(replace(run, epochs=epochs[:1])) is None
