@@ -2,13 +2,17 @@
 
     [model]   fields of kbnd.ModelSpec       [data]   of kbnd.DataSpec       [train]   of kbnd.TrainSpec
 
-Every field stands in it, so that it can be read alone; what is empty or None is left out.
+Every field stands in it, so that it can be read alone; what is empty or None is left out. Above the tables may stand
+`seed`, the one that `kbnd train` takes unless it is told another: of a recipe that was chosen by its results with some
+seeds, one that had no part in that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -16,37 +20,52 @@ from kbnd.errors import UsageError, unknown
 from kbnd.files import read_toml
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 
-PARTS: dict[str, type[ModelSpec] | type[DataSpec] | type[TrainSpec]] = {
-    "model": ModelSpec,
-    "data": DataSpec,
-    "train": TrainSpec,
-}
+PARTS = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
+SEED = "seed"
 
 
-def to_toml(spec: RunSpec, *, comments: Iterable[str] = ()) -> str:
-    """Return a run's recipe as TOML, with lines of comment above it."""
+@dataclass(frozen=True)
+class Recipe:
+    """What a recipe says.
+
+    Attributes:
+        model: the network.
+        data: the images.
+        train: the training.
+        seed: of a run that nobody gave another; None where the recipe says none.
+    """
+
+    model: ModelSpec
+    data: DataSpec
+    train: TrainSpec
+    seed: int | None = None
+
+
+def to_toml(spec: RunSpec, *, comments: Iterable[str] = (), seed: int | None = None) -> str:
+    """Return a run's recipe as TOML, with lines of comment above it and the seed that it is to be trained with."""
     whole = spec.model_dump(mode="json", exclude_none=True)
     tables = {part: {name: value for name, value in whole[part].items() if value not in ((), [], {})} for part in PARTS}
-    return "".join(f"# {line}\n" for line in comments) + tomli_w.dumps(tables)
+    above = {} if seed is None else {SEED: seed}
+    return "".join(f"# {line}\n" for line in comments) + tomli_w.dumps(above | tables)
 
 
-def read(path: Path) -> tuple[ModelSpec, DataSpec, TrainSpec]:
+def read(path: Path) -> Recipe:
     """Read a recipe.
 
     Raises:
         UsageError: the file is missing, no TOML, or no recipe; the sentence names the file and the field.
     """
     content = read_toml(path, what="recipe")
+    seed = content.pop(SEED, None)
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 1):
+        raise UsageError(f"the recipe {path}: seed should be a whole number from 1, received {seed!r}")
     for part, table in content.items():
         if part not in PARTS:
             raise UsageError(f"the recipe {path}: {unknown('table', part, PARTS)}")
         if not isinstance(table, dict):
             raise UsageError(f"the recipe {path}: {part} should be a table, [{part}]")
     try:
-        model, images, train = (kind(**content.get(part, {})) for part, kind in PARTS.items())
+        parts: dict[str, Any] = {part: kind(**content.get(part, {})) for part, kind in PARTS.items()}
     except UsageError as error:
         raise UsageError(f"the recipe {path}: {error}") from None
-    assert isinstance(model, ModelSpec)
-    assert isinstance(images, DataSpec)
-    assert isinstance(train, TrainSpec)
-    return model, images, train
+    return Recipe(**parts, seed=seed)

@@ -16,6 +16,9 @@ HITS = ("done", "diverged")
 FRESH = "best_fresh_seeds"
 """Arm of a search's best recipe with seeds that the search did not use: the only one that test images are for."""
 
+SHORTEST_METERED_S = 0.5
+"""Windows shorter than this have no energy: the counter of an NVIDIA GPU moves every 20 to 100 ms."""
+
 EventKind = Literal["ask", "end"]
 """What happens in a search: a candidate is proposed, a candidate has its score."""
 

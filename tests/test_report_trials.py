@@ -251,3 +251,21 @@ def test_who_reached_the_target_but_was_not_timed_is_not_said_to_have_missed_it(
     said = " ".join(tables(trials.head(2), objective="time_to_accuracy:0.98", direction="min")[0].notes)
     assert "2 ended above 98 % without a time" in said
     assert "ended below" not in said
+
+
+def test_a_score_that_is_no_accuracy_stands_beside_the_accuracy_at_the_end() -> None:
+    trials = make_trials(4).assign(score=[3.0, 1.0, 2.0, np.nan], score_sd=0.1, val_accuracy=[0.99, 0.11, 0.985, 0.5])
+    table = tables(trials, objective="time_to_accuracy:0.98", direction="min")[0]
+    column = table.columns.index("Val. acc., %")
+    assert [row[0] for row in table.rows] == ["2", "3", "1", "4"]
+    assert [row[column].split()[0] for row in table.rows] == ["11.00", "98.50", "99.00", "50.00"]
+    assert "Reached 98 % and ended below it (the first touch counts): trial 2." in table.notes
+    assert tables(trials)[0].columns.count("Val. acc., %") == 1
+
+
+def test_epochs_too_short_for_the_counter_of_a_gpu_are_named_as_the_reason() -> None:
+    trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, epoch_s=[0.21, 0.22, 0.23])
+    said = " ".join(tables(trials, objective="accuracy_per_joule", direction="max")[0].notes)
+    assert "a GPU's counter tells nothing of epochs under 0.5 s, these take 0.22 s (median)" in said
+    said = " ".join(tables(trials.assign(epoch_s=3.0), objective="accuracy_per_joule", direction="max")[0].notes)
+    assert "it could not be read, or a run shared the machine" in said

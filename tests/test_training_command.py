@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from kbnd import cli
+from kbnd import cli, recipe
 from kbnd.cli.options import builder_options
 from kbnd.errors import KbndError, UsageError
 from kbnd.spec import RunSpec
@@ -124,3 +126,18 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
     error = capsys.readouterr().err
     assert sentence in error
     assert error.count("\n") == 1
+
+
+def test_a_recipe_brings_a_seed_that_had_no_part_in_its_choice(spec_of, capsys, tmp_path: Path) -> None:
+    plain = spec_of()
+    file = tmp_path / "best.toml"
+    file.write_text(recipe.to_toml(plain, comments=["chosen"], seed=6))
+    assert spec_of("--recipe", str(file)).seed == 6
+    assert spec_of("--recipe", str(file), "--seed", "2") == plain.model_copy(update={"seed": 2})
+    file.write_text(recipe.to_toml(plain))
+    assert spec_of("--recipe", str(file)) == plain
+    file.write_text("seed = 0\n" + recipe.to_toml(plain))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["train", "--recipe", str(file)])
+    assert end.value.code == UsageError.exit_code
+    assert "seed should be a whole number from 1, received 0" in capsys.readouterr().err

@@ -52,7 +52,7 @@ def small() -> Space:
 
 def score(values: dict[str, Any], epochs: int | None = None) -> float:
     """An accuracy with one optimum, to the last bit the same every time."""
-    learning_rate, dropout = values.get("train.learning_rate", 0.1), values["model.dropout"]
+    learning_rate, dropout = values.get("train.learning_rate", 0.1), values.get("model.dropout", 0.2)
     return 0.9 - 0.03 * (math.log10(learning_rate) + 1.5) ** 2 - 0.2 * (dropout - 0.3) ** 2 + 0.001 * (epochs or 0)
 
 
@@ -140,6 +140,23 @@ def test_every_point_of_a_small_space_comes_once_and_then_no_more(oracle: str) -
     assert len(asked) == len(set(asked)) == small().size == 12
     done = replayed(log, asker(small(), oracle))
     assert (done.ask(), done.ask()) == ("stopped", "stopped")
+
+
+@pytest.mark.parametrize("oracle", ["random", "grid", "bayesian"])
+@pytest.mark.parametrize("optimizers", [("sgd", "adam"), ("adam", "sgd")])
+def test_no_two_points_are_one_run_where_a_setting_is_of_one_optimizer(oracle: str, optimizers: Any) -> None:
+    varied = {
+        "train.learning_rate": Choice(values=(0.01, 0.1)),
+        "train.momentum": Choice(values=(0.0, 0.5, 0.9)),
+        "train.optimizer": Choice(values=optimizers),
+    }
+    searched = Space(**{**small().model_dump(), "hyperparameters": varied})
+    assert searched.size == 2 * (3 + 1)
+    log = events(asker(searched, oracle), n_trials=100)
+    asked = [event.body["values"] for event in log if event.kind == "ask"]
+    runs = [searched.run_spec(values, seed=1).recipe_id for values in asked]
+    assert len(runs) == len(set(runs)) == searched.size
+    replayed(log, asker(searched, oracle))
 
 
 def test_a_grid_is_walked_in_order_however_many_are_open() -> None:

@@ -59,6 +59,20 @@ def test_a_search_killed_again_and_again_ends_with_the_table_of_one_that_never_w
     assert len(trained) == len(set(trained)), "a finished run was trained again"
 
 
+def test_what_is_asked_for_later_is_said_where_it_is_not_what_it_seems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=2)
+    assert few.n_tested == 1
+    assert "tried on test so far" not in " ".join(few.tables()[-1].notes)
+    more = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=12)
+    assert more.best_trial != few.best_trial
+    assert "2 recipes of tune.lenet5.digits.random.tensorflow were tried on test so far" in more.tables()[-1].notes[-1]
+    fewer = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=2)
+    assert len(fewer.trials) == 12
+    assert "All 12 trials of before are kept, though only 2 are asked for." in fewer.tables()[0].notes
+
+
 def test_more_trials_can_be_asked_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = searched(tmp_path / "whole", Scripted(), monkeypatch=monkeypatch, max_trials=9)
     searched(tmp_path / "more", Scripted(), monkeypatch=monkeypatch, max_trials=4)
@@ -166,8 +180,9 @@ def test_what_cannot_be_searched_is_refused_in_a_sentence(
 def test_the_best_recipe_is_a_file_that_makes_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=3, seeds=1)
     (tmp_path / "best.toml").write_text(result.recipe())
-    model, images, train = recipe.read(tmp_path / "best.toml")
-    assert RunSpec(model=model, data=images, train=train).recipe_id == result.best.recipe_id
+    read = recipe.read(tmp_path / "best.toml")
+    assert RunSpec(model=read.model, data=read.data, train=read.train).recipe_id == result.best.recipe_id
+    assert read.seed == 4  # 1 chose it, 2 and 3 tested it
     assert "mean over 1 seed." in result.recipe().splitlines()[0]
     assert 'name = "digits"' in result.recipe()
 

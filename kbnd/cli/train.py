@@ -69,7 +69,7 @@ def train(
     dropout_schedule_epochs: Annotated[int, typer.Option(help="Epochs of that schedule's first part.")] = 0,
     batch_size: Annotated[int | None, typer.Option(help="Images per step; default 128 (digits: 32).")] = None,
     epochs: Epochs = None,
-    seed: Annotated[int, typer.Option(help="Positive whole number.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Positive whole number; default 1, or the recipe's own.")] = None,
     replicate: Annotated[int, typer.Option(help="Above 0: train the same run once more, for its time.")] = 0,
     image_size: ImageSize = None,
     n_train: Annotated[int | None, typer.Option(help="Train on so many images only.")] = None,
@@ -92,7 +92,9 @@ def train(
 
     if recipe is not None:
         _check_nothing_beside(context)
-        chosen, images, training = recipes.read(recipe)
+        written = recipes.read(recipe)
+        chosen, images, training = written.model, written.data, written.train
+        seed = written.seed if seed is None else seed
     else:
         network, options = models.registry.named(model)
         chosen = ModelSpec(
@@ -128,8 +130,9 @@ def train(
         }
         training = TrainSpec(**details, **budget)
     spec = RunSpec(
-        model=models.resolve(chosen), data=data.resolve(images), train=training, seed=seed, replicate=replicate
-    )
+        model=models.resolve(chosen), data=data.resolve(images), train=training, seed=1 if seed is None else seed,
+        replicate=replicate,
+    )  # fmt: skip
     check_images(spec.model, spec.data)
     check_batch(spec.train, spec.data)
     settings = Settings(

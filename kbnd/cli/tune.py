@@ -157,7 +157,8 @@ def _run_and_report(
         print(f"ended by --max-hours after {len(result.trials)} candidates: more hours go on", file=sys.stderr)
     if result.best is not None:
         print(
-            f"train the best recipe: kbnd train --recipe {out / 'best.toml'} --seed {plan.seeds + cost.n_fresh + 1}",
+            f"train the best recipe: kbnd train --recipe {out / 'best.toml'} (seed {result.unused_seed}, which had no "
+            "part in this)",
             file=sys.stderr,
         )
     end(0 if result.best is not None and not result.n_failed else SOME_RUNS_FAILED)

@@ -68,6 +68,15 @@ class Reader(ABC):
         with translated(self.path):
             return [study for (study,) in self._db.execute("SELECT study FROM studies ORDER BY assigned_at, study")]
 
+    def n_recipes(self, study: str, arm: str) -> int:
+        """Return how many recipes an arm has had with a finished run, those of earlier definitions among them."""
+        query = (
+            "SELECT count(DISTINCT recipe_id) FROM runs JOIN labels USING (run_id) "
+            "WHERE study = ? AND arm = ? AND status = 'done'"
+        )
+        with translated(self.path):
+            return int(self._db.execute(query, (study, arm)).fetchone()[0])
+
     def searches(self) -> list[str]:
         """Return the names of the searches, the one begun last at the end."""
         with translated(self.path):

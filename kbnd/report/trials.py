@@ -19,6 +19,7 @@ import pandas as pd
 
 from kbnd.analysis.importance import Direction, Importances
 from kbnd.errors import unknown
+from kbnd.records import SHORTEST_METERED_S
 from kbnd.report.best import best_table
 from kbnd.report.hyperparameters import divergence_table, importance_table, value_text
 from kbnd.report.notes import data_notes
@@ -28,6 +29,9 @@ from kbnd.report.scores import lower, number, score_quantity
 
 MOST_ROWS = 30
 """Trials that a terminal shows; all are in trials.csv."""
+
+MOST_NAMED = 5
+"""Trials that a note names."""
 
 
 def trial_tables(
@@ -104,13 +108,15 @@ def trial_table(
 ) -> Table:
     """Return one row for each trial, in the order of `ranked_trials`."""
     shown, time = score_quantity(objective, ranked["score"]), quantity("epoch_s", ranked["epoch_s"])
+    accuracy = None if objective == "val_accuracy" else quantity("val_accuracy")
     has_rungs = ranked["epochs"].nunique() > 1
     rows = [
         (
             str(trial["trial"]),
             *(value_text(trial[name]) for name in names),
             *([value_text(trial["epochs"])] if has_rungs else []),
-            _score(trial, shown),
+            _with_spread(trial, "score", shown),
+            *([_with_spread(trial, "val_accuracy", accuracy)] if accuracy else []),
             value_text(trial["n_seeds"]),
             time.number(number(trial["epoch_s"])),
             str(trial["status"]),
@@ -118,13 +124,14 @@ def trial_table(
         for trial in ranked.head(most_rows or len(ranked)).to_dict("records")
     ]
     score = in_unit(shown.short or shown.label, shown.unit)
-    columns = ("Trial", *names, *(["Epochs"] if has_rungs else []), score, "Seeds", "Epoch, s", "Status")
+    accuracies = [in_unit(accuracy.short or accuracy.label, accuracy.unit)] if accuracy else []
+    columns = ("Trial", *names, *["Epochs"] * has_rungs, score, *accuracies, "Seeds", "Epoch, s", "Status")
     texts = "".join("l" if _is_text(ranked[name]) else "r" for name in names)
-    align = "l" + texts + "r" * has_rungs + "rrrl"
+    align = "l" + texts + "r" * (has_rungs + len(accuracies)) + "rrrl"
     n_finished = int(ranked["score"].notna().sum())
     title = f"Trials by {lower(shown.label)}, best first" if n_finished else "Trials: none has a score, so none is best"
     notes = _trial_notes(ranked, shown, n_hidden=len(ranked) - len(rows), has_rungs=has_rungs)
-    return Table(title, columns, tuple(rows), (*notes, *_unreached_notes(ranked, objective)), align)
+    return Table(title, columns, tuple(rows), (*notes, *_lacking_notes(ranked, objective)), align)
 
 
 def status_counts(trials: pd.DataFrame) -> str:
@@ -148,17 +155,49 @@ def _trial_notes(ranked: pd.DataFrame, shown: Quantity, *, n_hidden: int, has_ru
     return notes
 
 
-def _unreached_notes(ranked: pd.DataFrame, objective: str) -> list[str]:
-    """Which finished trials have no time to an accuracy, and how far the best of them came."""
+def _lacking_notes(ranked: pd.DataFrame, objective: str) -> list[str]:
+    """Which finished trials have no score, and why as far as can be told; which have one that flatters."""
     stem, _, target = objective.partition(":")
     lacking = ranked[(ranked["status"] == "done") & ranked["score"].isna()]
-    if stem != "time_to_accuracy" or lacking.empty:
+    if stem == "time_to_accuracy":
+        return [*_lost_notes(ranked, float(target)), *_unreached_notes(lacking, float(target))]
+    if stem == "accuracy_per_joule" and len(lacking):
+        return [_unmetered_note(lacking)]
+    return []
+
+
+def _unmetered_note(lacking: pd.DataFrame) -> str:
+    """How many finished trials have no energy, and whether their epochs are too short for its counter."""
+    said = f"{counted(len(lacking), 'finished trial')} without an energy"
+    seconds = pd.to_numeric(lacking["epoch_s"], errors="coerce").median()
+    if seconds < SHORTEST_METERED_S:
+        return (
+            f"{said}: a GPU's counter tells nothing of epochs under {SHORTEST_METERED_S:g} s, these take "
+            f"{seconds:.2g} s (median). More images or a larger network make them longer."
+        )
+    return f"{said}: it could not be read, or a run shared the machine or was trained by two sessions."
+
+
+def _lost_notes(ranked: pd.DataFrame, target: float) -> list[str]:
+    """Which trials reached an accuracy in time and did not keep it."""
+    accuracy = pd.to_numeric(ranked["val_accuracy"], errors="coerce")
+    lost = ranked.loc[ranked["score"].notna() & (accuracy < target), "trial"]
+    if lost.empty:
         return []
-    shown, goal = quantity("val_accuracy"), f"{100 * float(target):g} %"
+    trials = f"trial{'s' * (len(lost) > 1)} {', '.join(map(str, lost.head(MOST_NAMED)))}"
+    more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+    return [f"Reached {100 * target:g} % and ended below it (the first touch counts): {trials}{more}."]
+
+
+def _unreached_notes(lacking: pd.DataFrame, target: float) -> list[str]:
+    """Which finished trials have no time to an accuracy, and how far the best of them came."""
+    if lacking.empty:
+        return []
+    shown, goal = quantity("val_accuracy"), f"{100 * target:g} %"
     accuracy = pd.to_numeric(lacking["val_accuracy"], errors="coerce")
-    below = accuracy[accuracy < float(target)]
+    below = accuracy[accuracy < target]
     notes = []
-    if n_above := int((accuracy >= float(target)).sum()):
+    if n_above := int((accuracy >= target).sum()):
         notes.append(
             f"{n_above} ended above {goal} without a time: a run shared the machine, or two sessions trained it."
         )
@@ -173,10 +212,10 @@ def _unreached_notes(ranked: pd.DataFrame, objective: str) -> list[str]:
     return notes
 
 
-def _score(trial: dict[Any, Any], shown: Quantity) -> str:
-    score, sd = number(trial["score"]), number(trial["score_sd"])
-    spread = f" {PLUS_MINUS} {shown.number(sd)}" if np.isfinite(score) and np.isfinite(sd) else ""
-    return shown.number(score) + spread
+def _with_spread(trial: dict[Any, Any], name: str, shown: Quantity) -> str:
+    mean, sd = number(trial[name]), number(trial[f"{name}_sd"])
+    spread = f" {PLUS_MINUS} {shown.number(sd)}" if np.isfinite(mean) and np.isfinite(sd) else ""
+    return shown.number(mean) + spread
 
 
 def _is_text(values: pd.Series) -> bool:

@@ -29,6 +29,8 @@ from typing import Any, Protocol
 
 import psutil
 
+from kbnd.records import SHORTEST_METERED_S
+
 _FITS = itertools.count(1)
 
 
@@ -52,7 +54,7 @@ class NvmlMeter:
         device: NVML's index, or the UUID (`GPU-...`), of the GPU.
     """
 
-    shortest_s = 0.5
+    shortest_s = SHORTEST_METERED_S
 
     def __init__(self, device: int | str = 0) -> None:
         self.device = device
@@ -79,7 +81,7 @@ class RecordedMeter:
         clock: seconds now.
     """
 
-    shortest_s = 0.5
+    shortest_s = SHORTEST_METERED_S
 
     def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.perf_counter) -> None:
         log = json.loads(Path(path).read_text())

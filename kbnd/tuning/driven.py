@@ -12,6 +12,7 @@ What they are told apart from a keras-tuner search, and why:
 | bayesian: open trials are guessed from the last fit      | from a fit to the trials that have ended                  |
 | grid: the next point waits for the end of the last       | every point can be asked for at once, in the grid's order |
 | hyperband: a point is drawn once in a search             | again in a later bracket, when all were drawn             |
+| momentum varies beside an optimizer that has none        | its first value there, so that no two points are one run  |
 
 The three differences of `bayesian` make a proposal depend on nothing but its number and the trials so far. So a log
 is replayed without a single fit.
@@ -48,12 +49,14 @@ class _Driven:
 
     Attributes:
         rounding: hyperparameter -> its rounding, where it has one.
+        hosted: hyperparameter -> another, the value of that without which it is read by nobody, and what it is then.
         n_points: candidates of a finite space; None for others.
         logged: what the next trial was in the log that is replayed; None where it is new.
         proposed: what the oracle proposed for the last trial, before the log was asked.
     """
 
     rounding: Mapping[str, Callable[[float], float]]
+    hosted: Mapping[str, tuple[str, Any, Any]]
     n_points: int | None
     logged: Response | None = None
     proposed: Response | None = None
@@ -80,9 +83,14 @@ class _Driven:
         """Return the values with the digits that are kept."""
         return {name: self.rounding[name](v) if name in self.rounding else v for name, v in values.items()}
 
+    def settled(self, values: Response) -> Response:
+        """Return the values, with one for all of those that make no difference."""
+        idle = {name: value for name, (host, needed, value) in self.hosted.items() if values[host] != needed}
+        return {**values, **idle}
+
     def _duplicate(self, values: Response) -> bool:
         """Round a random draw in its place, the last thing keras-tuner does with it, and say whether it was tried."""
-        values.update(self.round(values))
+        values.update(self.settled(self.round(values)))
         return super()._duplicate(values)  # type: ignore[misc]
 
     def save(self, *_: object) -> None:
@@ -109,6 +117,12 @@ class Grid(_Driven, GridSearchOracle):
         if response["status"] == RUNNING:
             self._populate_next.append(trial_id)
         return response
+
+    def _get_next_combination(self, values: Response) -> Response | None:
+        following = super()._get_next_combination(values)
+        while following is not None and self.settled(following) != following:
+            following = super()._get_next_combination(following)
+        return following
 
 
 class Bayesian(_Driven, BayesianOptimizationOracle):
@@ -199,6 +213,14 @@ def driven(
     is_finite = not any(isinstance(each, Range) for each in known.values())
     made.n_points = space.size if is_finite else None
     made._max_collisions = MOST_COLLISIONS * (space.size if is_finite else 1)
+    made.hosted = {
+        path: (
+            host,
+            written(known[host], value) if value in known[host].bounds() else None,
+            written(known[path], known[path].bounds()[0]),
+        )
+        for path, (host, value) in space.hosted.items()
+    }
     made.rounding = {path: each.rounded for path, each in known.items() if isinstance(each, Range)}
     return made
 

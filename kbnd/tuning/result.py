@@ -48,6 +48,7 @@ class TuneResult:
         is_complete: whether nothing was left to do, neither in the search nor for the best recipe.
         fresh_scores: what the search looked for, of the fresh runs that have it.
         environments: machine, versions and threads of each session that trained any of the runs.
+        n_tested: recipes that were tried on test under this name, each the best at its time.
     """
 
     name: str
@@ -61,6 +62,7 @@ class TuneResult:
     is_complete: bool = True
     fresh_scores: tuple[float, ...] = ()
     environments: dict[str, Any] = field(default_factory=dict)
+    n_tested: int = 0
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trials, best first and those without a score last."""
@@ -75,6 +77,11 @@ class TuneResult:
     def fresh(self) -> pd.DataFrame:
         """Runs of the best recipe with seeds that the search did not use."""
         return self.runs[self.runs["arm"] == FRESH]
+
+    @property
+    def unused_seed(self) -> int:
+        """The first seed that neither the search nor the test of its best recipe used."""
+        return max([self.plan.seeds, *self.fresh["seed"]]) + 1
 
     @property
     def n_failed(self) -> int:
@@ -95,7 +102,19 @@ class TuneResult:
     def notes(self) -> list[str]:
         """What must be said beside all scores of this search; usually nothing."""
         stopped = "" if self.is_complete else "Stopped before its end: the same search, called again, goes on."
-        return [note for note in (stopped, self.clock_note) if note]
+        most, n = self.plan.max_trials or len(self.trials), len(self.trials)
+        kept = f"All {n} trials of before are kept, though only {most} are asked for." if n > most else ""
+        return [note for note in (stopped, kept, self.clock_note) if note]
+
+    @property
+    def test_note(self) -> str:
+        """What must be said beside the test result where it is not the first of this search; usually nothing."""
+        if self.n_tested < 2:
+            return ""
+        return (
+            f"{self.n_tested} recipes of {self.name} were tried on test so far, each the best of its time: to choose "
+            "among them by these results would be to select on test."
+        )
 
     @property
     def clock_note(self) -> str:
@@ -116,7 +135,7 @@ class TuneResult:
 
     def tables(self, *, found: Importances | None = None, most_rows: int | None = MOST_ROWS) -> list[Table]:
         """Return the tables of the search; `most_rows` of trials are shown, None shows all."""
-        first, *others = trial_tables(
+        *firsts, last = trial_tables(
             self.trials,
             self.names,
             objective=self.plan.objective.name,
@@ -128,6 +147,9 @@ class TuneResult:
             most_rows=most_rows,
             data_note=self.data_note,
         )
+        if self.best_trial is not None and self.test_note:
+            last = replace(last, notes=(*last.notes, self.test_note))
+        first, *others = [*firsts, last]
         return [replace(first, notes=(*first.notes, *self.notes)), *others]
 
     def recipe(self) -> str:
@@ -139,7 +161,9 @@ class TuneResult:
         score = f"{self.plan.objective.name} {values['score']:.6g}, mean over {counted(n_seeds, 'seed')}"
         n = int((self.trials["score"].notna() & (self.trials["epochs"] == values["epochs"])).sum())
         said = [f"Best of {counted(n, 'finished trial')} of the search {self.name}: trial {self.best_trial}, {score}."]
-        return recipe.to_toml(self.best, comments=[*said, *self.notes, *filter(None, [self.data_note])])
+        said.append(f"Seed {self.unused_seed} had no part in the choice, nor in the test that followed it.")
+        comments = [*said, *self.notes, *filter(None, [self.data_note])]
+        return recipe.to_toml(self.best, comments=comments, seed=self.unused_seed)
 
     def write(self, folder: Path | str) -> list[Path]:
         """Write every file that the command `kbnd tune` leaves in its output folder, and return their paths.

@@ -92,9 +92,19 @@ class Space(Spec):
         return {path: name if found.count(name) == 1 else path for path, name in short.items()}
 
     @property
+    def hosted(self) -> dict[str, tuple[str, Any]]:
+        """A setting that varies -> the hyperparameter, and its value, without which candidates do without it."""
+        varied = self.hyperparameters
+        return {path: host for path, host in HOSTS.items() if path in varied and host[0] in varied}
+
+    @property
     def size(self) -> int:
-        """Candidates of a grid."""
-        return math.prod(len(each.points()) for each in self.hyperparameters.values())
+        """Candidates of a grid, each once: without a host, all values of a setting are one."""
+        n = {path: len(each.points()) for path, each in self.hyperparameters.items()}
+        for path, (host, value) in self.hosted.items():
+            n_with = self.hyperparameters[host].points().count(value)
+            n[host], n[path] = n_with * n[path] + n[host] - n_with, 1
+        return math.prod(n.values())
 
     @property
     def is_finite(self) -> bool:
@@ -141,7 +151,7 @@ class Space(Spec):
     def applies(self, path: str, values: Mapping[str, Any]) -> bool:
         """Return whether a candidate with these values has a setting at all (`HOSTS`)."""
         host, value = HOSTS.get(path, ("", None))
-        return host not in values or values[host] == value
+        return host not in values or bool(values[host] == value)
 
     def model_spec(self, values: Mapping[str, Any]) -> ModelSpec:
         """Return the network of a candidate, resolved; it raises what `run_spec` raises."""

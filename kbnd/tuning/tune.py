@@ -236,6 +236,7 @@ def run_search(
             is_complete=not should_stop(),
             fresh_scores=_scores(ledger, plan, chosen),
             environments=_environments(ledger, runs),
+            n_tested=ledger.n_recipes(plan.name, FRESH),
         )
 
 
