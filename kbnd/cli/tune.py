@@ -127,7 +127,8 @@ def _run_and_report(
     plan: SearchPlan, settings: Settings, cost: Budget, *, is_fresh: bool, out: Path | None, as_json: bool
 ) -> None:
     from kbnd.report.outputs import check_writable
-    from kbnd.report.render import counted, to_text
+    from kbnd.report.render import counted
+    from kbnd.report.terminal import print_tables
     from kbnd.tuning.report import as_json as result_as_json
     from kbnd.tuning.report import fresh_note, plan_table, write
     from kbnd.tuning.stored import stored
@@ -135,7 +136,8 @@ def _run_and_report(
 
     out = out or Path("results") / plan.name
     check_writable(out)
-    print(to_text(plan_table(plan, cost)), file=sys.stderr)
+    print_tables([plan_table(plan, cost)], file=sys.stderr)
+    print(file=sys.stderr)
     left_behind = stored(plan, settings, is_fresh=True) if is_fresh else None
     if left_behind is not None:
         print(f"{plan.name} is {fresh_note(left_behind)}; the files in {out} are replaced", file=sys.stderr)

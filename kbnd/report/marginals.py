@@ -125,7 +125,9 @@ def marginals_figure(
         band = add_band(grid[0])
         for axes, name in zip(grid, ordered, strict=False):
             _crosses(axes, places[name], diverged, band, look)
-    _say(figure, ranked, shown, look, found=found if has_line else None, direction=direction, spacing=spacing)
+    said = [f"scores on an axis that is {spacing}"] if spacing else []
+    said += [*_cut(grid[0], done, shown), *_absent(done, ordered)]
+    _say(figure, ranked, shown, look, found=found if has_line else None, direction=direction, said=said)
     return figure
 
 
@@ -191,6 +193,21 @@ def _title(axes: Axes, name: str, found: Importances | None) -> None:
         axes.set_title(name)
 
 
+def _cut(axes: Axes, done: pd.DataFrame, shown: Quantity) -> list[str]:
+    """Whether the line of a spread ends at the frame and not where the spread does."""
+    full = done[done["epochs"] == done["epochs"].max()]
+    low, high = axes.get_ylim()
+    reach = [shown.scale * (full["score"] + sign * full["score_sd"]) for sign in (-1, 1)]
+    is_cut = (reach[0] < low).any() or (reach[1] > high).any()
+    return ["a spread that ends at the frame goes on"] if is_cut else []
+
+
+def _absent(done: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Which panels lack finished trials, because these do without the hyperparameter."""
+    lacking = {name: int(done[name].isna().sum()) for name in names if numbers_of(done[name]) is not None}
+    return [f"not in the panel of {name}: {n} trials without one" for name, n in lacking.items() if n]
+
+
 def _say(
     figure: Figure,
     trials: pd.DataFrame,
@@ -199,7 +216,7 @@ def _say(
     *,
     found: Importances | None,
     direction: Direction,
-    spacing: str,
+    said: Sequence[str],
 ) -> None:
     """Write what is drawn: the score and which way is better, the categories, how many trials and seeds."""
     better = "higher" if direction == "max" else "lower"
@@ -211,8 +228,7 @@ def _say(
         f"n = {len(done)} trials, those of one value side by side",
         f"mark: mean over {seeds} seed{'s' * (seeds != '1')}{spread}",
     ]
-    if spacing:
-        parts.append(f"scores on an axis that is {spacing}")
+    parts += said
     if done["epochs"].nunique() > 1:
         parts.append(f"small, open: fewer than {value_text(done['epochs'].max())} epochs")
     if found is None:
@@ -228,5 +244,5 @@ def _say(
     others = trials.loc[~trials["status"].isin(("done", "diverged")), "status"].value_counts()
     if len(others):
         parts.append("not drawn: " + ", ".join(f"{n} {status}" for status, n in others.items()))
-    said = "    ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)  # lines end between parts
-    figure.supxlabel(textwrap.fill(said, int(14 * figure.get_figwidth())), fontsize=8, color=GREY)
+    text = "    ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)  # lines end between parts
+    figure.supxlabel(textwrap.fill(text, int(14 * figure.get_figwidth())), fontsize=8, color=GREY)

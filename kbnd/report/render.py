@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from kbnd.errors import UsageError
 
 NOTE_WIDTH = 96
-"""Columns that a note may take in plain text where its table is narrower."""
+"""Columns that a note, and the rule below a title, may take in plain text where the table is narrower."""
 
 LATEX_PREAMBLE = "% Put \\usepackage{booktabs} into the preamble, then \\input this file.\n"
 
@@ -81,7 +81,7 @@ def to_text(table: Table) -> str:
         ]
         return "  ".join(padded).rstrip()
 
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    rule = "-" * max(sum(widths) + 2 * (len(widths) - 1), min(len(table.title), NOTE_WIDTH))
     notes = [part for note in table.notes for part in textwrap.wrap(note, max(len(rule), NOTE_WIDTH))]
     heading = [line(table.columns), rule] if any(table.columns) else []
     grid = [*heading, *map(line, table.rows), rule] if table.rows else []

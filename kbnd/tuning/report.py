@@ -13,7 +13,7 @@ and `runs.csv` (with the hyperparameters of each run), `epochs.csv`, `claims.csv
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,22 @@ from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
 from kbnd.report.plan import rough_size, rough_time
 from kbnd.report.render import Table, counted
-from kbnd.spec import TrainSpec
+from kbnd.study.estimate import images_of
 from kbnd.tuning.budget import Budget
 from kbnd.tuning.candidates import SearchPlan
 from kbnd.tuning.parameters import Choice, Hyperparameter
 from kbnd.tuning.result import TuneResult
+from kbnd.tuning.space import TABLES, Space
 from kbnd.tuning.stored import Stored
+
+FIRST = (
+    *("model.batch_norm", "model.dropout"),
+    *("train.epochs", "train.batch_size", "train.optimizer", "train.learning_rate"),
+)
+"""Fields that a user would ask for first."""
+
+ELSEWHERE = ("model.name", "model.options", "data.name", "data.n_train", "data.n_validation", "train.validation_curve")
+"""Fields that have a row of their own, or change no candidate."""
 
 LOG_SCALED = ("train.learning_rate", "train.weight_decay")
 """Hyperparameters whose listed values stand on a logarithmic axis."""
@@ -68,13 +78,15 @@ def plan_rows(plan: SearchPlan) -> list[tuple[str, str]]:
     space, varied = plan.space, plan.space.hyperparameters
     values = {space.names[path]: in_words(each, is_grid=plan.oracle == "grid") for path, each in varied.items()}
     options = space.model.get("options", {})
+    further = further_fixed(plan)
     network = " ".join([space.model["name"], *(f"{key}={value}" for key, value in options.items())])
     return [
         ("Search", plan.name),
         ("Network", network),
-        ("Data", str(space.data.get("name"))),
+        ("Data", _data_in_words(space)),
         *values.items(),
-        ("Fixed", ", ".join(f"{name} {value}" for name, value in fixed(plan).items())),
+        ("Fixed", _settings_in_words(fixed(plan))),
+        *([("", _settings_in_words(further))] if further else []),
         ("Oracle", f"{plan.oracle}, looking for {plan.objective.name}" + ", lagging runs given up" * plan.is_pruned),
     ]
 
@@ -103,7 +115,7 @@ def fresh_note(found: Stored) -> str:
 def in_words(parameter: Hyperparameter, *, is_grid: bool = False) -> str:
     """Return the values of a hyperparameter as a user would write them."""
     if isinstance(parameter, Choice):
-        return ", ".join(map(str, parameter.values))
+        return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in parameter.values)
     if is_grid:
         return ", ".join(f"{value:g}" for value in parameter.points())
     return f"{parameter.min:g} to {parameter.max:g}" + (", logarithmic" if parameter.log else "")
@@ -112,10 +124,8 @@ def in_words(parameter: Hyperparameter, *, is_grid: bool = False) -> str:
 def fixed(plan: SearchPlan) -> dict[str, Any]:
     """Return what every candidate has in common of what a user would ask for first, by name."""
     space = plan.space
-    shown = {"model.batch_norm": "none", "model.dropout": 0.0}
-    of_training = ("epochs", "batch_size", "optimizer", "learning_rate")
-    shown |= {f"train.{name}": TrainSpec.model_fields[name].default for name in of_training}
-    given = {f"{table}.{name}": value for table in ("model", "train") for name, value in getattr(space, table).items()}
+    shown = {path: TABLES[table].model_fields[name].default for path in FIRST for table, name in [path.split(".")]}
+    given = _given(space)
     of_site = any(path.startswith("model.dropout.") for path in space.hyperparameters)
     left = {path for path in shown if path not in space.hyperparameters and not (of_site and path == "model.dropout")}
     if "model.options.order" in space.hyperparameters or "order" in space.model.get("options", {}):
@@ -123,6 +133,34 @@ def fixed(plan: SearchPlan) -> dict[str, Any]:
     found = {path.rpartition(".")[2]: given.get(path, shown[path]) for path in shown if path in left}
     sites = space.model.get("dropout", {}) if of_site else {}
     return found | {f"dropout.{site}": rate for site, rate in sites.items()}
+
+
+def further_fixed(plan: SearchPlan) -> dict[str, Any]:
+    """Return what else every candidate has in common, by name: everything that is not at its default."""
+    found = {}
+    for path, value in _given(plan.space).items():
+        table, name = path.split(".")
+        if path not in (*FIRST, *ELSEWHERE) and value != TABLES[table].model_fields[name].default:
+            found[name] = value
+    return found
+
+
+def _given(space: Space) -> dict[str, Any]:
+    return {f"{table}.{name}": value for table in TABLES for name, value in getattr(space, table).items()}
+
+
+def _settings_in_words(settings: Mapping[str, Any]) -> str:
+    lists = {name: map(str, value) for name, value in settings.items() if isinstance(value, (list, tuple))}
+    said = {**settings, **{name: (" x " if name == "image_size" else " and ").join(v) for name, v in lists.items()}}
+    return ", ".join(f"{name} {value}" for name, value in said.items())
+
+
+def _data_in_words(space: Space) -> str:
+    """The dataset and how many of its images are for what, where that is known without decoding."""
+    name, images = str(space.data.get("name")), images_of(space.images)
+    return (
+        name if images is None else f"{name} ({images.n_train:,} training, {images.n_validation:,} validation images)"
+    )
 
 
 def is_logarithmic(path: str, parameter: Hyperparameter) -> bool:
