@@ -33,6 +33,10 @@ class LedgerClaimedError(KbndError):
     exit_code = 4
 
 
+class LedgerLockedError(LedgerClaimedError):
+    """Another process held the whole ledger for longer than anybody waits; nothing is lost yet."""
+
+
 class ResumeMismatchError(KbndError):
     """What is stored cannot be continued with what was asked now."""
 

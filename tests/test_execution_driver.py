@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ledger_records import SETTING, epoch, record
 
-from kbnd.errors import LedgerClaimedError
+from kbnd.errors import LedgerClaimedError, LedgerLockedError
 from kbnd.execution import driver as driving
 from kbnd.execution.driver import Driver, Settings
 from kbnd.execution.planned import Planned
@@ -99,6 +99,16 @@ def test_what_the_ledger_holds_is_not_trained(driver: Driver, told: Told) -> Non
     assert told.events.count("on_hit") == 1
 
 
+def test_a_checkpoint_that_a_killed_process_left_behind_goes_with_the_hit(driver: Driver) -> None:
+    driver.ledger.merge([RUNS[0]])
+    left = driver.settings.checkpoint(RUNS[0].run_id)
+    left.parent.mkdir()
+    left.write_bytes(b"left")
+    use(driver, Scripted())
+    driver.drive(PLANNED[:1])
+    assert not left.exists()
+
+
 def test_what_is_wanted_may_depend_on_what_has_ended(driver: Driver) -> None:
     engine = use(driver, Scripted())
 
@@ -130,6 +140,33 @@ def test_a_run_that_somebody_took_over_is_theirs_or_trained_again(driver: Driver
     assert stored.session == ("other" if finish else RUNS[0].session)
 
 
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_locked_ledger_costs_no_run(driver: Driver, monkeypatch: pytest.MonkeyPatch, is_stopped: bool) -> None:
+    tries: list[str] = []
+    finish = driver.ledger.finish
+
+    def locked(what: str, then: Callable[..., None]) -> Callable[..., None]:
+        def tried(*arguments: Any) -> None:
+            tries.append(what)
+            if tries.count(what) < 3:
+                raise LedgerLockedError("locked")
+            then(*arguments)
+
+        return tried
+
+    monkeypatch.setattr(driver.ledger, "finish", locked("finish", finish))
+    monkeypatch.setattr(driver.ledger, "add_epoch", locked("epoch", driver.ledger.add_epoch))
+    engine = use(driver, Scripted())
+    if is_stopped:
+        driver.should_stop = lambda: "finish" in tries
+        with pytest.raises(LedgerLockedError):
+            driver.drive(PLANNED[:1])
+        return
+    driver.drive(PLANNED[:1])
+    assert engine.trained == [1]
+    assert driver.ledger.get(RUNS[0].run_id) == RUNS[0]
+
+
 def test_runs_of_another_live_process_are_waited_for_at_the_end(driver: Driver, told: Told) -> None:
     engine = use(driver, Scripted())
     with Ledger.open(driver.settings.ledger) as other:
@@ -145,7 +182,7 @@ def test_who_would_not_wait_is_told_so(driver: Driver) -> None:
     driver.settings = replace(driver.settings, wait=False)
     with Ledger.open(driver.settings.ledger) as other:
         assert other.claim(RUNS[0].run_id) == "claimed"
-        with pytest.raises(LedgerClaimedError, match="1 runs are being trained by another live process"):
+        with pytest.raises(LedgerClaimedError, match="1 run is being trained by another live process"):
             driver.drive(PLANNED)
     assert engine.trained == [2, 3]
 

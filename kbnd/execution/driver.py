@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kbnd import data
-from kbnd.errors import LedgerClaimedError
+from kbnd.errors import LedgerClaimedError, LedgerLockedError
 from kbnd.execution import Executor, executor
 from kbnd.execution.planned import Planned, Progress
 from kbnd.ledger import Ledger
-from kbnd.records import EpochRecord, RunRecord
+from kbnd.records import HITS, EpochRecord, RunRecord
 from kbnd.spec import DataSpec, Identity
 from kbnd.training import backend
 from kbnd.training.task import Observer, Task
@@ -200,6 +200,8 @@ class Driver:
             self._foreign.append(planned)
             return None
         if answer == "hit":
+            if self.settings.checkpoint(planned.run_id).exists() and self.ledger.status(planned.run_id) in HITS:
+                self._drop_checkpoint(planned.run_id)  # whoever stored the run was killed before it did that
             self.progress.on_hit(planned)
             return None
         self._lost.discard(planned.run_id)
@@ -220,9 +222,10 @@ class Driver:
         if self.should_stop():
             return
         if self._foreign and not self.settings.wait:
+            runs = "1 run is" if len(self._foreign) == 1 else f"{len(self._foreign)} runs are"
             raise LedgerClaimedError(
-                f"{len(self._foreign)} runs are being trained by another live process on {self.settings.ledger}: "
-                "without --no-wait (wait=True) they are waited for"
+                f"{runs} being trained by another live process on {self.settings.ledger}: without --no-wait "
+                "(wait=True) kbnd waits"
             )
         if self._foreign:
             self.progress.on_wait(self._foreign)
@@ -245,6 +248,8 @@ class Driver:
                 return
             try:
                 what()
+            except LedgerLockedError:
+                pass  # the run's end stores all of it once more
             except LedgerClaimedError:
                 self._lost.add(planned.run_id)
 
@@ -264,13 +269,27 @@ class Driver:
         is_shared = record.is_concurrent or self.ledger.is_shared(record.started_at)
         record = replace(record, is_concurrent=is_shared)
         try:
-            self.ledger.finish(record)
+            self._finish(record)
+        except LedgerLockedError:
+            raise
         except LedgerClaimedError:
             self._foreign.append(planned)
             return
         if record.status in ("done", "diverged", "pruned"):
-            from kbnd.training import checkpoint  # brings Keras
-
-            checkpoint.remove(self.settings.checkpoint(planned.run_id))
+            self._drop_checkpoint(planned.run_id)
         self.n_trained += record.status != "interrupted"
         self.progress.on_end(planned, record)
+
+    def _drop_checkpoint(self, run_id: str) -> None:
+        from kbnd.training import checkpoint  # brings Keras
+
+        checkpoint.remove(self.settings.checkpoint(run_id))
+
+    def _finish(self, record: RunRecord) -> None:
+        """Store a run's end, however long somebody else locks the ledger; once told to stop, try once."""
+        while True:
+            try:
+                return self.ledger.finish(record)
+            except LedgerLockedError:
+                if self.should_stop():
+                    raise

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from kbnd.errors import KbndError, LedgerClaimedError, NoSpaceError, UsageError
+from kbnd.errors import KbndError, LedgerLockedError, NoSpaceError, UsageError
 from kbnd.ledger.schema import APPLICATION_ID, MIGRATIONS, TABLES
 
 BUSY_TIMEOUT_S = 30.0
@@ -220,7 +220,7 @@ def _explained(path: Path, error: sqlite3.Error) -> KbndError:
             )
         return UsageError(f"the ledger {path} cannot be written: the file or its folder is read-only")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LedgerClaimedError(
+        return LedgerLockedError(
             f"the ledger {path} was locked by another process for more than {BUSY_TIMEOUT_S:.0f} s"
         )
     return KbndError(f"the ledger {path} could not be used: {error}")
