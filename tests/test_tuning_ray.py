@@ -1,0 +1,77 @@
+"""A search on a Ray cluster that loses a node: nothing is lost, and nothing is trained twice."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kbnd.execution.ray as ray_executor
+from kbnd.execution.planned import Planned, Silent
+from kbnd.ledger import Ledger
+from kbnd.records import RunRecord
+from kbnd.tuning.tune import tune
+
+pytestmark = pytest.mark.backend
+__test__ = os.environ.get("KERAS_BACKEND", "tensorflow") == "torch"  # one backend is enough, and this one starts first
+
+N_TRIALS = 4
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A cluster of two nodes with a processor each."""
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    ray_executor._imported()
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=1)
+    nodes.wait_for_nodes()
+    yield nodes
+    nodes.shutdown()
+
+
+class Removing(Silent):
+    """Progress that takes a node away as soon as each node trains a run."""
+
+    def __init__(self, cluster: Any) -> None:
+        self.cluster = cluster
+        self.starts: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
+
+    def on_start(self, run: Planned, record: RunRecord) -> None:
+        self.starts[run.run_id] += 1
+        in_flight = [each for each in self.starts if not self.ends[each]]
+        if len(in_flight) == 2 and self.cluster.worker_nodes:
+            self.cluster.remove_node(next(iter(self.cluster.worker_nodes)), allow_graceful=False)
+
+    def on_end(self, run: Planned, record: RunRecord) -> None:
+        self.ends[run.run_id] += record.status == "done"
+
+
+def test_a_search_whose_cluster_loses_a_node_ends_as_on_one_machine(cluster: Any, tmp_path: Path) -> None:
+    chosen: dict[str, Any] = {"dataset": "digits", "epochs": 1, "oracle": "random", "max_trials": N_TRIALS, "seeds": 1}
+    chosen |= {"lr": "1e-3..0.1", "test_seeds": 1, "changes": {"data.n_train": 300}, "backend": "torch"}
+    told = Removing(cluster)
+    ledger = tmp_path / "ray.sqlite"
+    result = tune("lenet5", ledger=ledger, executor="ray", address=cluster.address, progress=told, **chosen)
+    assert not cluster.worker_nodes
+    assert result.is_complete
+    assert set(told.ends.values()) == {1}
+    assert len(told.ends) == N_TRIALS + 1
+    assert sum(told.starts.values()) == N_TRIALS + 2  # the run of the lost node began once more
+    with Ledger.open(ledger, read_only=True) as stored:
+        assert stored.verify() == []
+        assert stored.live_claims() == []
+    alone = tune("lenet5", ledger=tmp_path / "inline.sqlite", progress=False, **chosen)
+    names = [*alone.names, "status", "recipe_id"]
+    assert result.trials[names].equals(alone.trials[names])
+    assert result.trials["val_loss"].tolist() == pytest.approx(alone.trials["val_loss"].tolist(), rel=1e-3)
+    assert result.best_trial == alone.best_trial
