@@ -55,6 +55,10 @@ def test_candidates_of_a_search_are_its_arms(ledger: Ledger) -> None:
         ledger.append_event(info, SearchEvent(ordinal, "ask", ordinal, body, "2026-01-02T03:04:05"))
     assert names(select(ledger, "hunt")) == ["trial001/seed9"]
     assert "hunt/trial001/seed9" in names(select(ledger))
+    (candidate,) = select(ledger, "hunt")
+    assert "fit_s" in candidate.final()
+    assert "test_accuracy" not in candidate.final()  # a search shows nobody what its candidates reach on test
+    assert "test_accuracy" in select(ledger, "grid")[0].final()
 
 
 def test_every_field_of_the_spec_is_told_and_only_those_that_differ_are_hyperparameters(ledger: Ledger) -> None:

@@ -181,6 +181,19 @@ def test_runs_share_a_model_that_differ_in_little_else_than_seed_and_rates(chang
     assert networks.n_models == int(is_fresh)
 
 
+def test_where_memory_ran_out_no_idle_model_keeps_any(monkeypatch) -> None:
+    networks = Networks()
+    assert train(task(n_train=40, epochs=1), networks=networks).status == "done"
+    assert networks.n_models == 1
+
+    def full(*_: object) -> None:
+        raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+
+    monkeypatch.setattr(Networks, "take", full)
+    assert train(task(n_train=40, epochs=1, network="simple_cnn"), networks=networks).status == "oom"
+    assert networks.n_models == 0
+
+
 def test_a_learning_rate_that_moves_belongs_to_the_model() -> None:
     digits, networks = data.load(spec().data), Networks()
     model, _ = networks.take(spec(schedule="cosine"), digits)

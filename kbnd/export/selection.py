@@ -17,7 +17,7 @@ from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
 from kbnd.ledger.checks import problems_of_fields
 from kbnd.ledger.rows import RUNNING
-from kbnd.records import RunRecord, arm_of
+from kbnd.records import FRESH, RunRecord, arm_of
 from kbnd.spec import RunSpec, canonical_json
 
 FINAL = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "epoch_s", "fit_s", "energy_j")
@@ -36,12 +36,14 @@ class Selected:
         name: path of plain names, unique in the export.
         study: study or search it was trained for, None where there is none.
         arm: its arm there.
+        is_candidate: of a search, which shows nobody what its candidates reach on test images.
     """
 
     record: RunRecord
     name: str
     study: str | None
     arm: str | None
+    is_candidate: bool = False
 
     @property
     def started_s(self) -> float:
@@ -65,7 +67,8 @@ class Selected:
         """Return the run's result by the names of `FINAL`; empty unless it is `done`."""
         if self.record.status != "done":
             return {}
-        values = {name: getattr(self.record, name) for name in FINAL}
+        shown = [name for name in FINAL if not (self.is_candidate and name.startswith("test_"))]
+        values = {name: getattr(self.record, name) for name in shown}
         return {name: float(value) for name, value in values.items() if value is not None}
 
     def fields(self) -> dict[str, Value]:
@@ -91,7 +94,11 @@ def select(ledger: Ledger, study: str | None = None) -> list[Selected]:
         for problem in problems_of_fields(record):
             raise UsageError(f"run {record.run_id!r:.40} in {ledger.path}: {problem}: see `kbnd ledger verify`")
     described = [(record, *labels.get(record.run_id, (None, None))) for record in records]
-    selected = [Selected(run, _name(run, of if study is None else None, arm), of, arm) for run, of, arm in described]
+    searches = ledger.searches()
+    selected = [
+        Selected(run, _name(run, of if study is None else None, arm), of, arm, of in searches and arm != FRESH)
+        for run, of, arm in described
+    ]
     return sorted(selected, key=lambda one: one.name)
 
 

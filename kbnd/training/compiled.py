@@ -68,6 +68,11 @@ class Networks:
         """Bytes of the variables of the models that are kept, their optimizers' too."""
         return sum(n_bytes for _, n_bytes in self._idle.values())
 
+    def clear(self) -> None:
+        """Drop every model that is kept."""
+        self._idle.clear()
+        gc.collect()
+
     def take(self, spec: RunSpec, dataset: Dataset) -> tuple[keras.Model, bool]:
         """Return the compiled model of a run in its initial state, and whether it is a fresh build.
 

@@ -72,6 +72,7 @@ def train(
     """
     started = time.perf_counter()
     record, epochs = blank(task), list[EpochRecord]()
+    networks = Networks() if networks is None else networks
     try:
         dataset = dataset or data.load(task.spec.data)
         if dataset.fingerprint != task.identity.fingerprint:
@@ -79,13 +80,14 @@ def train(
                 f"dataset {task.spec.data.name!r} changed since this command began (fingerprint "
                 f"{dataset.fingerprint[:12]} instead of {task.identity.fingerprint[:12]}): start it again"
             )
-        networks = Networks() if networks is None else networks
         record = _trained(task, record, networks, dataset, observer or Observer(), epochs)
     except KbndError:
         raise
     except Exception as error:  # noqa: BLE001 (the one place where a failed run becomes a row)
         text = f"{type(error).__name__}: {error}"
         status: Status = "oom" if any(sign in text for sign in OUT_OF_MEMORY) else "failed"
+        if status == "oom":
+            networks.clear()  # or the next run would lack what those keep
         record = replace(record, status=status, error=text[:2000], epochs=tuple(epochs), n_epochs=len(epochs))
     return replace(record, wall_s=time.perf_counter() - started)
 
