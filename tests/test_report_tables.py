@@ -195,6 +195,15 @@ def test_without_a_second_epoch_a_line_says_why_there_is_no_table_of_times() -> 
     assert not [table for table in tables(make_runs()) if NO_TIMES in table.notes]
 
 
+def test_times_that_no_block_has_in_common_are_listed_and_not_compared() -> None:
+    runs = make_runs()
+    found = tables(runs.assign(block=pd.array([pd.NA] * len(runs), dtype="Int64")))
+    (times,) = (table for table in found if table.title == "Training time of an epoch: not compared")
+    assert times.columns == ("Arm", "Median, s")
+    assert not [cells for cells in times.rows if "A/A" in cells[0]]
+    assert "No times can be compared: none shares machine, session and block" in " ".join(times.notes)
+
+
 def test_times_measured_beside_other_runs_are_marked_where_they_are_shown() -> None:
     runs = make_runs(seeds=2)
     runs.loc[runs["arm"] == "bn", "is_concurrent"] = True

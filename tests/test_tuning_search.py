@@ -71,6 +71,9 @@ def test_what_is_asked_for_later_is_said_where_it_is_not_what_it_seems(
     fewer = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_trials=2)
     assert len(fewer.trials) == 12
     assert "All 12 trials of before are kept, though only 2 are asked for." in fewer.tables()[0].notes
+    assert "only shown" not in " ".join(fewer.tables()[0].notes)
+    runs = fewer.runs.assign(is_concurrent=[True, True, *[False] * (len(fewer.runs) - 2)])
+    assert "only shown: 2 of 25 runs." in replace(fewer, runs=runs).tables()[0].notes[-1]
 
 
 def test_more_trials_can_be_asked_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from kbnd.analysis.timing import is_control, noise_floor
 from kbnd.errors import UsageError
 from kbnd.report.further import further_tables
 from kbnd.report.notes import comparison_notes, data_notes, difference_notes, tag, time_notes
-from kbnd.report.numbers import in_unit, interval, plus_minus, quantity, signed
+from kbnd.report.numbers import Quantity, in_unit, interval, plus_minus, quantity, signed
 from kbnd.report.published import PublishedTable, published_table
 from kbnd.report.render import DASH, Table
 
@@ -101,6 +101,8 @@ def time_table(ratios: pd.DataFrame) -> Table:
     """Return one row for each arm: its time as a ratio to its baseline's, beside the A/A noise floor of that one."""
     against, has_many = _against(ratios[~is_control(ratios)])
     shown = quantity(str(ratios["metric"].iloc[0]), ratios["median_s"])
+    if not ratios["n"].any():
+        return _untold_times(ratios, shown)
     floors = {control: noise_floor(ratios, control) for control in ratios["control"].unique()}
     rows = []
     for arm in ratios.to_dict("records"):
@@ -122,6 +124,13 @@ def time_table(ratios: pd.DataFrame) -> Table:
     title = f"{shown.label}: ratio to {against}, paired by block"
     align = "llrrrrl" if has_many else "lrrrrl"
     return Table(title, columns, tuple(rows), tuple(time_notes(ratios)), align)
+
+
+def _untold_times(ratios: pd.DataFrame, shown: Quantity) -> Table:
+    """The times of arms that no block has in common, as those of a search: to be looked at, not compared."""
+    arms = ratios[~is_control(ratios)]
+    rows = tuple((str(arm), shown.number(s)) for arm, s in zip(arms["arm"], arms["median_s"], strict=True))
+    return Table(f"{shown.label}: not compared", ("Arm", "Median, s"), rows, tuple(time_notes(ratios)))
 
 
 def _against(rows: pd.DataFrame) -> tuple[str, bool]:

@@ -102,9 +102,20 @@ class TuneResult:
     def notes(self) -> list[str]:
         """What must be said beside all scores of this search; usually nothing."""
         stopped = "" if self.is_complete else "Stopped before its end: the same search, called again, goes on."
-        most, n = self.plan.max_trials or len(self.trials), len(self.trials)
-        kept = f"All {n} trials of before are kept, though only {most} are asked for." if n > most else ""
-        return [note for note in (stopped, kept, self.clock_note) if note]
+        return [note for note in (stopped, self.clock_note) if note]
+
+    @property
+    def trial_notes(self) -> list[str]:
+        """What must be said beside the table of trials besides."""
+        n, most = len(self.trials), self.plan.max_trials
+        n_beside = int(self.runs["is_concurrent"].eq(True).sum())
+        notes = []
+        if most is not None and n > most:
+            notes.append(f"All {n} trials of before are kept, though only {most} are asked for.")
+        if n_beside:
+            said = f"{n_beside} of {len(self.runs)} runs"
+            notes.append(f"Trained while others did, so that their seconds are only shown: {said}.")
+        return [*notes, *self.notes]
 
     @property
     def test_note(self) -> str:
@@ -150,7 +161,7 @@ class TuneResult:
         if self.best_trial is not None and self.test_note:
             last = replace(last, notes=(*last.notes, self.test_note))
         first, *others = [*firsts, last]
-        return [replace(first, notes=(*first.notes, *self.notes)), *others]
+        return [replace(first, notes=(*first.notes, *self.trial_notes)), *others]
 
     def recipe(self) -> str:
         """Return the best recipe as TOML that `kbnd train --recipe` accepts; empty where there is none."""
