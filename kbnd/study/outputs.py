@@ -23,6 +23,7 @@ from kbnd.ledger import Ledger
 from kbnd.records import RunRecord
 from kbnd.report.datasets import data_note_of
 from kbnd.report.figures import draw
+from kbnd.report.machines import place_in_words
 from kbnd.report.notes import data_notes
 from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
@@ -225,10 +226,8 @@ def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | Non
     rows = [("Report", study.report)] if study.report else []
     rows += [("Experiment", label), ("Runs", counts)]
     if record is not None:
-        about = record.environment
         versions = f"{record.backend} {record.backend_version}, Keras {record.keras_version}"
-        cores = f"{counted(about.get('n_cores_usable') or 0, 'core')} of {about.get('cpu')}"
-        place = cores if record.device == "cpu" else about.get("gpu")
+        place = place_in_words(record.environment, record.device)
         rows += [
             ("Data", data.label_for(record.dataset, record.fingerprint)),
             ("Backend", f"{versions} on {record.device} ({place})"),

@@ -22,6 +22,7 @@ import pandas as pd
 from kbnd.analysis.compare import COMPARISON_COLUMNS, VALIDATION_METRICS, compare
 from kbnd.files import disk_errors, write_whole
 from kbnd.records import arm_of
+from kbnd.report.machines import place_in_words
 from kbnd.report.marginals import draw_marginals
 from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
@@ -216,12 +217,9 @@ def _about(result: TuneResult) -> Table:
     """What was searched, and on what."""
     rows = plan_rows(result.plan)
     rows.append(("Seeds", f"{result.plan.seeds} for each candidate"))
-    places = [
-        f"{counted(found.get('n_cores_usable') or 0, 'core')} of {found.get('cpu')}"
-        for found in result.environments.values()
-    ]
     for run in result.runs.head(1).to_dict("records"):
         versions = f"{run['backend']} {run['backend_version']}, Keras {run['keras_version']} on {run['device']}"
+        places = [place_in_words(found, run["device"]) for found in result.environments.values()]
         rows.append(("Backend", f"{versions} ({'; '.join(dict.fromkeys(places))})"))
     return Table("What was searched", ("", ""), tuple(rows), align="ll")
 

@@ -46,6 +46,7 @@ class TuneResult:
         epochs: columns of epochs.csv of the same runs.
         n_trained: runs that this call trained.
         is_complete: whether nothing was left to do, neither in the search nor for the best recipe.
+        is_out_of_hours: whether only `max_hours` kept the search from going on.
         fresh_scores: what the search looked for, of the fresh runs that have it.
         environments: machine, versions and threads of each session that trained any of the runs.
         n_tested: recipes that were tried on test under this name, each the best at its time.
@@ -60,6 +61,7 @@ class TuneResult:
     epochs: pd.DataFrame
     n_trained: int = 0
     is_complete: bool = True
+    is_out_of_hours: bool = False
     fresh_scores: tuple[float, ...] = ()
     environments: dict[str, Any] = field(default_factory=dict)
     n_tested: int = 0
@@ -88,15 +90,6 @@ class TuneResult:
         """Candidates that failed, and fresh runs of the best recipe that are not done; to diverge is a result."""
         n_bad = int((self.fresh["status"] != "done").sum()) if self.is_complete else 0
         return int((self.trials["status"] == "failed").sum()) + n_bad
-
-    @property
-    def is_out_of_hours(self) -> bool:
-        """Whether only `max_hours` kept the search from going on."""
-        plan, n = self.plan, len(self.trials)
-        if plan.max_hours is None or self.trials["wall_s"].sum() < 3600 * plan.max_hours:
-            return False
-        is_enough = plan.max_trials is not None and n >= plan.max_trials
-        return not is_enough and (plan.is_endless or n < plan.space.size)
 
     @property
     def notes(self) -> list[str]:

@@ -259,10 +259,18 @@ class Search:
         runs = (run for each in self._open() for run in each.runs)
         return sum(self._status(run) not in ENDINGS and not self.is_foreign(run.run_id) for run in runs)
 
-    def _is_over(self) -> bool:
+    @property
+    def is_out_of_hours(self) -> bool:
+        """Whether nothing but `max_hours` keeps the search from going on."""
         hours = sum(each.wall_s for each in self.candidates.values()) / HOUR_S
+        return self.plan.max_hours is not None and hours >= self.plan.max_hours and not self._has_all()
+
+    def _has_all(self) -> bool:
         is_enough = self.plan.max_trials is not None and len(self.candidates) >= self.plan.max_trials
-        return self._is_exhausted or is_enough or (self.plan.max_hours is not None and hours >= self.plan.max_hours)
+        return self._is_exhausted or is_enough
+
+    def _is_over(self) -> bool:
+        return self._has_all() or self.is_out_of_hours
 
     def _log(self, kind: Literal["ask", "end"], ordinal: int, body: dict[str, Any]) -> bool:
         """Append to the log; False, with the state built anew, where another process was first."""

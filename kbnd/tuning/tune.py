@@ -234,6 +234,7 @@ def run_search(
             epochs=epochs_frame,
             n_trained=driver.n_trained,
             is_complete=not should_stop(),
+            is_out_of_hours=search.is_out_of_hours,
             fresh_scores=_scores(ledger, plan, chosen),
             environments=_environments(ledger, runs),
             n_tested=ledger.n_recipes(plan.name, FRESH),

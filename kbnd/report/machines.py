@@ -1,0 +1,21 @@
+"""What a machine is called where results are printed, from the environment of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kbnd.report.render import counted
+
+
+def place_in_words(environment: Mapping[str, Any], device: str) -> str:
+    """Return what trained a run: the cores of its processor, or its GPU.
+
+    Args:
+        environment: of the run's record (`kbnd.training.machine.environment`).
+        device: `cpu` or `gpu`.
+    """
+    gpu = environment.get("gpu") or {}
+    if device != "cpu" and gpu.get("name"):
+        return str(gpu["name"])
+    return f"{counted(environment.get('n_cores_usable') or 0, 'core')} of {environment.get('cpu')}"
