@@ -88,11 +88,29 @@ def test_a_candidate_trained_longer_is_no_second_witness_and_its_epochs_are_not_
     assert importances(rungs(make_trials(9)), NAMES, direction="max").rows.empty
 
 
+def test_a_small_grid_shows_its_second_effect_too() -> None:
+    accuracy = {
+        ("before_activation", 0.0): (0.793, 0.937, 0.900),
+        ("before_activation", 0.3): (0.793, 0.910, 0.950),
+        ("none", 0.0): (0.133, 0.363, 0.240),
+        ("none", 0.3): (0.107, 0.337, 0.147),
+    }  # LeNet-5 on digits, 2 epochs: of the ranks' variance 76 % go with BN, 18 with the learning rate, 0 with dropout
+    rows = [
+        {"batch_norm": bn, "dropout": rate, "learning_rate": lr, "score": score, "status": "done", "epochs": 2}
+        for (bn, rate), scores in accuracy.items()
+        for lr, score in zip((0.01, 0.1, 0.5), scores, strict=True)
+    ]
+    found = importances(pd.DataFrame(rows), ["batch_norm", "dropout", "learning_rate"], direction="max").rows
+    assert found["name"].tolist() == ["batch_norm", "learning_rate", "dropout"]
+    assert found["importance"].tolist() == pytest.approx([0.61, 0.07, -0.01], abs=0.05)
+    assert (found["ci_low"] > 0).tolist() == [True, True, False]
+
+
 def test_where_only_epochs_decide_no_hyperparameter_matters() -> None:
     trials = make_trials(30, learning_rate=0, dropout=0, batch_norm=0)
     found = importances(rungs(trials), NAMES, direction="max")
     assert found.quality.estimate > 0.5
-    assert (found.rows["importance"] < 0.03).all()
+    assert (found.rows["importance"] < 0.05).all()  # half of what is said to matter
 
 
 @pytest.mark.usefixtures("quick")

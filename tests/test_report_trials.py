@@ -269,3 +269,26 @@ def test_epochs_too_short_for_the_counter_of_a_gpu_are_named_as_the_reason() -> 
     assert "a GPU's counter tells nothing of epochs under 0.5 s, these take 0.22 s (median)" in said
     said = " ".join(tables(trials.assign(epoch_s=3.0), objective="accuracy_per_joule", direction="max")[0].notes)
     assert "it could not be read, or a run shared the machine" in said
+
+
+def test_a_time_that_is_missing_has_its_reason_where_that_is_known() -> None:
+    trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.99, 0.5, 0.2])
+    options = {"objective": "time_to_accuracy:0.98", "direction": "min"}
+    said = " ".join(tables(trials, **options, is_timed_alone=True)[0].notes)
+    assert "2 ended below 98 % without a time: not reached with every seed. Of these trial 2" in said
+    assert "timed alone" not in said
+
+
+def test_a_best_recipe_that_guesses_is_not_recommended() -> None:
+    trials = make_trials(3).assign(score=[0.1, 0.12, 0.11], val_accuracy=[0.1, 0.12, 0.11])
+    said = " ".join(tables(trials, n_classes=10)[-1].notes)
+    assert "Hardly better than guessing: guessing reaches 10 % with 10 classes." in said
+    assert "guessing" not in " ".join(tables(make_trials(3), n_classes=10)[-1].notes)
+    assert "guessing" not in " ".join(tables(trials)[-1].notes)
+
+
+def test_fresh_seeds_that_miss_the_target_are_counted() -> None:
+    trials = make_trials(3).assign(score=[3.0, 1.0, 2.0])
+    options = {"objective": "time_to_accuracy:0.98", "direction": "min", "fresh": fresh_seeds("done", "done")}
+    assert "Reached 98 %, timed alone: 1 of 2 fresh seeds." in tables(trials, **options, fresh_scores=[2.0])[-1].notes
+    assert "fresh seeds." not in tables(trials, **options, fresh_scores=[2.0, 3.0])[-1].notes[-1]

@@ -48,7 +48,7 @@ IMPORTANCE_COLUMNS = ("name", "importance", "ci_low", "ci_high", "n")
 N_TRIALS_NEEDED = 10
 """Finished candidates below which nothing is fitted."""
 
-N_TREES, N_FOLDS, N_REPEATS, FOREST_SEED = 50, 5, 4, 1
+N_TREES, N_FOLDS, N_REPEATS, FOREST_SEED = 50, 10, 4, 1
 """Trees of a forest, parts of the trials of which one is held out, how often they are parted anew, and the seed."""
 
 MOST_SUBSTITUTES = 50
@@ -230,7 +230,7 @@ def _forest(n_trees: int) -> Any:
     # Inside: scikit-learn takes a second to load, which the commands that show no search must not pay.
     from sklearn.ensemble import RandomForestRegressor
 
-    return RandomForestRegressor(n_trees, min_samples_leaf=2, random_state=FOREST_SEED)
+    return RandomForestRegressor(n_trees, random_state=FOREST_SEED)
 
 
 def _by_candidate(errors: NDArray[np.float64], candidates: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -136,11 +136,11 @@ def _run_and_report(
 
     out = out or Path("results") / plan.name
     check_writable(out)
+    held = stored(plan, settings, is_fresh=is_fresh)  # which refuses other settings before anything is printed
     print_tables([plan_table(plan, cost)], file=sys.stderr)
     print(file=sys.stderr)
-    left_behind = stored(plan, settings, is_fresh=True) if is_fresh else None
-    if left_behind is not None:
-        print(f"{plan.name} is {fresh_note(left_behind)}; the files in {out} are replaced", file=sys.stderr)
+    if is_fresh and held is not None:
+        print(f"{plan.name} is {fresh_note(held)}; the files in {out} are replaced", file=sys.stderr)
 
     def call(**told: Any) -> TuneResult:
         return run_search(plan, settings, test_seeds=cost.n_fresh, is_fresh=is_fresh, **told)
@@ -156,7 +156,8 @@ def _run_and_report(
         print("stopped: the same command continues", file=sys.stderr)
         end(stopped)
     if result.is_out_of_hours:
-        print(f"ended by --max-hours after {len(result.trials)} candidates: more hours go on", file=sys.stderr)
+        n = counted(len(result.trials), "candidate")
+        print(f"ended by --max-hours {plan.max_hours} after {n}: the same command with more goes on", file=sys.stderr)
     if result.best is not None:
         print(
             f"train the best recipe: kbnd train --recipe {out / 'best.toml'} (seed {result.unused_seed}, which had no "

@@ -28,6 +28,9 @@ _SELECT_INFO = "SELECT search, generation, definition, created_at FROM searches"
 _SELECT_EVENT = "SELECT event, kind, ordinal, body, at FROM search_events"
 _KINDS_OF_CANDIDATE = "SELECT kind FROM search_events WHERE search = ? AND generation = ? AND ordinal = ?"
 _LONGEST_ECHO = 60
+MOST_DIFFERENCES = 4
+"""Fields that are named where two definitions differ."""
+
 _NOTHING = object()
 
 
@@ -103,12 +106,14 @@ def check_same(stored: SearchInfo, definition: dict[str, Any]) -> None:
     """Refuse to go on with a search under another definition.
 
     Raises:
-        ResumeMismatchError: it names every field that differs.
+        ResumeMismatchError: it names the fields that differ.
     """
     if differing := list(differences(stored.definition, decoded_json(canonical_json(definition)))):
+        said = "; ".join(differing[:MOST_DIFFERENCES])
+        more = f"; and {len(differing) - MOST_DIFFERENCES} more" if len(differing) > MOST_DIFFERENCES else ""
         raise ResumeMismatchError(
-            f"search {stored.name!r} was begun with other settings ({'; '.join(differing)}): ask for the stored ones, "
-            "begin it anew with --fresh (fresh=True), or give this one another name"
+            f"search {stored.name!r} was begun with other settings ({said}{more}): ask for the stored ones, begin it "
+            "anew with --fresh (fresh=True), or give this one another name"
         )
 
 

@@ -15,6 +15,9 @@ from kbnd.report.numbers import Quantity, in_unit, quantity
 from kbnd.report.render import Table
 from kbnd.report.scores import OBJECTIVES, lower, number, score_quantity
 
+HARDLY = 0.05
+"""Accuracy above that of guessing up to which a recipe is said to have learned next to nothing."""
+
 PAIRS = {"accuracy": ("val_accuracy", "test_accuracy"), "loss": ("val_loss", "test_loss")}
 """What the best recipe is shown by: its value on validation and on test."""
 
@@ -28,6 +31,7 @@ def best_table(
     direction: Direction,
     scores: pd.Series,
     fresh_scores: Sequence[float] = (),
+    n_classes: int = 0,
 ) -> Table:
     """Return the best recipe's score in the search beside what fresh seeds reach on validation and test.
 
@@ -39,6 +43,7 @@ def best_table(
         direction: whether a high or a low score is good.
         scores: of all finished trials of as many epochs, that it was chosen from.
         fresh_scores: what the objective is of the fresh runs, where it is no metric of theirs.
+        n_classes: of the dataset, to tell what guessing would reach; 0 where nobody knows.
     """
     rows = _score_rows(winner, fresh_scores, objective) if objective.partition(":")[0] in OBJECTIVES else []
     for kind in ("accuracy", "loss") if objective == "val_loss" else ("accuracy",):
@@ -53,6 +58,10 @@ def best_table(
     columns = ("Best recipe", "Mean", "SD", "95 % interval", "Seeds")
     is_most = winner["score"] == (scores.max() if direction == "max" else scores.min())
     notes = [_choice_note(objective, direction, n=len(scores), is_most=is_most), *_fresh_notes(fresh)]
+    notes += [
+        *_missed_notes(objective, fresh, fresh_scores),
+        *_guessing_notes(number(winner["val_accuracy"]), n_classes),
+    ]
     return Table(f"Best recipe: trial {winner['trial']} ({values})", columns, tuple(rows), tuple(notes))
 
 
@@ -65,6 +74,23 @@ def _choice_note(objective: str, direction: Direction, *, n: int, is_most: bool)
         return f"The search's number is the {most} of {n} and was chosen for that, so it is biased {way}."
     label = lower(score_quantity(objective, pd.Series(dtype=float)).label)
     return f"Chosen among {n} trials by {label}, so that its score flatters."
+
+
+def _missed_notes(objective: str, fresh: pd.DataFrame | None, fresh_scores: Sequence[float]) -> list[str]:
+    """How many fresh seeds reached the accuracy whose time was looked for, where not all did."""
+    stem, _, target = objective.partition(":")
+    n_done = 0 if fresh is None else int((fresh["status"] == "done").sum())
+    if stem != "time_to_accuracy" or len(fresh_scores) >= n_done:
+        return []
+    return [f"Reached {100 * float(target):g} %, timed alone: {len(fresh_scores)} of {n_done} fresh seeds."]
+
+
+def _guessing_notes(accuracy: float, n_classes: int) -> list[str]:
+    """Whether the best recipe learned next to nothing, so that nobody should train it."""
+    if not n_classes or not accuracy < 1 / n_classes + HARDLY:
+        return []
+    said = f"guessing reaches {100 / n_classes:.3g} % with {n_classes} classes"
+    return [f"Hardly better than guessing: {said}. No candidate of this search is a good recipe."]
 
 
 def _fresh_notes(fresh: pd.DataFrame | None) -> list[str]:

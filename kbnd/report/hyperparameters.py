@@ -79,8 +79,9 @@ def _importance_notes(found: Importances, trials: pd.DataFrame) -> list[str]:
         )
     if not found.reason:
         notes.append(
-            "Importance: part of the ranks' variance that goes with it, alone or with others; t-interval over "
-            "held-out trials. Of the values that were tried: an oracle that looks where it is good varies less."
+            "Importance: part of the ranks' variance that goes with it, alone or with others, as far as the forest has "
+            "learned it (together about R2; what is left may be anyone's); t-interval over held-out trials. Of the "
+            "values that were tried: an oracle that looks where it is good varies less."
         )
     if trials.loc[trials["status"] == "done", "epochs"].nunique() > 1:
         notes.append("Epochs are a further feature of the forest, not ranked.")

@@ -21,7 +21,7 @@ from kbnd.records import FRESH, RunRecord
 from kbnd.report.datasets import data_note, data_note_of
 from kbnd.report.notes import BY_VALIDATION, data_notes
 from kbnd.report.numbers import plus_minus, quantity
-from kbnd.report.render import Table, counted
+from kbnd.report.render import PLUS_MINUS, Table, counted
 from kbnd.report.tables import report_tables
 
 
@@ -80,7 +80,11 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
 
 def _search_notes(runs: pd.DataFrame) -> tuple[str, ...]:
     """What is not shown of candidates, and what the best of them reaches on test images with fresh seeds."""
-    notes = ["Candidates are compared by validation images alone; what they reach on test images is not shown."]
+    notes = [
+        "Candidates are compared by validation images alone; what they reach on test images is not shown.",
+        f"The best trial was chosen for its score: differences to it flatter it. {PLUS_MINUS} is half a 95 % interval "
+        "here, and the SD over seeds in the search's own tables.",
+    ]
     reached = mean_interval(measured(runs, "test_accuracy")["test_accuracy"])
     if reached.n:
         shown = quantity("test_accuracy")

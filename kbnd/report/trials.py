@@ -45,6 +45,8 @@ def trial_tables(
     fresh_scores: Sequence[float] = (),
     best: int | None = None,
     most_rows: int | None = MOST_ROWS,
+    n_classes: int = 0,
+    is_timed_alone: bool = False,
     data_note: str = "",
 ) -> list[Table]:
     """Return the tables of a search in the order a reader wants them.
@@ -60,6 +62,8 @@ def trial_tables(
         fresh_scores: what the objective is of these runs, where it is no metric of theirs.
         best: number of the best trial; None is the one with the best score.
         most_rows: trials that are shown; None shows all.
+        n_classes: of the dataset, to tell what guessing would reach; 0 where nobody knows.
+        is_timed_alone: whether every run had the machine for itself in one session: no time is missing for that.
         data_note: what must be said beside results on these images (`kbnd.report.datasets`); usually nothing.
 
     Raises:
@@ -67,7 +71,9 @@ def trial_tables(
     """
     ranked = ranked_trials(trials, direction)
     fresh = None if fresh is None or fresh.empty else fresh
-    tables = [trial_table(ranked, names, objective=objective, most_rows=most_rows)]
+    tables = [
+        trial_table(ranked, names, objective=objective, most_rows=most_rows, is_timed_alone=is_timed_alone),
+    ]
     if found is not None:
         tables.append(importance_table(found, trials))
     if (trials["status"] == "diverged").any():
@@ -80,6 +86,7 @@ def trial_tables(
         winner = chosen.iloc[0]
         rivals = finished.loc[finished["epochs"] == winner["epochs"], "score"]
         options: dict[str, Any] = {"objective": objective, "direction": direction, "scores": rivals}
+        options["n_classes"] = n_classes
         tables.append(best_table(winner, names, fresh, fresh_scores=fresh_scores, **options))
     said = tuple(data_notes(data_note))
     return [replace(table, notes=(*said, *table.notes)) for table in tables]
@@ -104,7 +111,12 @@ def ranked_trials(trials: pd.DataFrame, direction: Direction) -> pd.DataFrame:
 
 
 def trial_table(
-    ranked: pd.DataFrame, names: Sequence[str], *, objective: str, most_rows: int | None = MOST_ROWS
+    ranked: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    objective: str,
+    most_rows: int | None = MOST_ROWS,
+    is_timed_alone: bool = False,
 ) -> Table:
     """Return one row for each trial, in the order of `ranked_trials`."""
     shown, time = score_quantity(objective, ranked["score"]), quantity("epoch_s", ranked["epoch_s"])
@@ -131,7 +143,9 @@ def trial_table(
     n_finished = int(ranked["score"].notna().sum())
     title = f"Trials by {lower(shown.label)}, best first" if n_finished else "Trials: none has a score, so none is best"
     notes = _trial_notes(ranked, shown, n_hidden=len(ranked) - len(rows), has_rungs=has_rungs)
-    return Table(title, columns, tuple(rows), (*notes, *_lacking_notes(ranked, objective)), align)
+    return Table(
+        title, columns, tuple(rows), (*notes, *_lacking_notes(ranked, objective, is_timed_alone=is_timed_alone)), align
+    )
 
 
 def status_counts(trials: pd.DataFrame) -> str:
@@ -155,12 +169,13 @@ def _trial_notes(ranked: pd.DataFrame, shown: Quantity, *, n_hidden: int, has_ru
     return notes
 
 
-def _lacking_notes(ranked: pd.DataFrame, objective: str) -> list[str]:
+def _lacking_notes(ranked: pd.DataFrame, objective: str, *, is_timed_alone: bool) -> list[str]:
     """Which finished trials have no score, and why as far as can be told; which have one that flatters."""
     stem, _, target = objective.partition(":")
     lacking = ranked[(ranked["status"] == "done") & ranked["score"].isna()]
     if stem == "time_to_accuracy":
-        return [*_lost_notes(ranked, float(target)), *_unreached_notes(lacking, float(target))]
+        unreached = _unreached_notes(lacking, float(target), is_timed_alone=is_timed_alone)
+        return [*_lost_notes(ranked, float(target)), *unreached]
     if stem == "accuracy_per_joule" and len(lacking):
         return [_unmetered_note(lacking)]
     return []
@@ -189,7 +204,7 @@ def _lost_notes(ranked: pd.DataFrame, target: float) -> list[str]:
     return [f"Reached {100 * target:g} % and ended below it (the first touch counts): {trials}{more}."]
 
 
-def _unreached_notes(lacking: pd.DataFrame, target: float) -> list[str]:
+def _unreached_notes(lacking: pd.DataFrame, target: float, *, is_timed_alone: bool) -> list[str]:
     """Which finished trials have no time to an accuracy, and how far the best of them came."""
     if lacking.empty:
         return []
@@ -198,16 +213,17 @@ def _unreached_notes(lacking: pd.DataFrame, target: float) -> list[str]:
     below = accuracy[accuracy < target]
     notes = []
     if n_above := int((accuracy >= target).sum()):
-        notes.append(
-            f"{n_above} ended above {goal} without a time: a run shared the machine, or two sessions trained it."
+        why = (
+            "not reached with every seed" if is_timed_alone else "a run shared the machine, or two sessions trained it"
         )
+        notes.append(f"{n_above} ended above {goal} without a time: {why}.")
     if len(below):
         best = dict(zip(lacking["trial"][below.index], below, strict=True))
         trial = max(best, key=lambda each: best[each])
+        why = "" if is_timed_alone else ", or not timed alone in one session"
         notes.append(
-            f"{len(below)} ended below {goal} without a time: not reached with every seed, or not timed alone in one "
-            f"session. Of these trial {trial} ended highest, at {shown.number(best[trial])} {shown.unit} (mean over "
-            "seeds)."
+            f"{len(below)} ended below {goal} without a time: not reached with every seed{why}. Of these trial {trial} "
+            f"ended highest, at {shown.number(best[trial])} {shown.unit} (mean over seeds)."
         )
     return notes
 

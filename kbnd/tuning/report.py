@@ -13,6 +13,7 @@ and `runs.csv` (with the hyperparameters of each run), `epochs.csv`, `claims.csv
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,9 @@ def stored_rows(plan: SearchPlan, cost: Budget, found: Stored | None, *, is_fres
         return [("In the ledger", "nothing of this search")]
     if is_fresh:
         return [("In the ledger", fresh_note(found))]
-    rows = [("In the ledger", f"{counted(found.n_ended, 'candidate')} that ended, {found.n_candidates} begun in all")]
+    held = f"{counted(found.n_ended, 'candidate')} that ended, {found.n_candidates} begun in all"
+    held += ": all are kept, though fewer are asked for" * (found.n_candidates > (plan.max_trials or math.inf))
+    rows = [("In the ledger", held)]
     if cost.seconds is not None and cost.n_epochs and not plan.is_endless:
         left = max(0.0, 1 - found.n_epochs / cost.n_epochs) * cost.seconds
         rows.append(("Time left, estimated", f"about {rough_time(left)}" if left else "none but for the fresh seeds"))
@@ -109,7 +112,7 @@ def fresh_note(found: Stored) -> str:
     """Return what beginning a search anew leaves behind."""
     return (
         f"begun anew: {counted(found.n_candidates, 'candidate')} of before no longer shown, though the ledger keeps "
-        "every run (another --name would show both)"
+        "every run (another --name would show both); to go on with it later, leave out --fresh"
     )
 
 

@@ -50,6 +50,7 @@ class TuneResult:
         fresh_scores: what the search looked for, of the fresh runs that have it.
         environments: machine, versions and threads of each session that trained any of the runs.
         n_tested: recipes that were tried on test under this name, each the best at its time.
+        n_classes: of the dataset; 0 where nobody says.
     """
 
     name: str
@@ -65,6 +66,7 @@ class TuneResult:
     fresh_scores: tuple[float, ...] = ()
     environments: dict[str, Any] = field(default_factory=dict)
     n_tested: int = 0
+    n_classes: int = 0
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trials, best first and those without a score last."""
@@ -105,6 +107,10 @@ class TuneResult:
         notes = []
         if most is not None and n > most:
             notes.append(f"All {n} trials of before are kept, though only {most} are asked for.")
+        if self.plan.is_pruned and not (self.trials["status"] == "pruned").any():
+            notes.append("No run lagged behind so far that it was given up.")
+        if self.plan.oracle == "hyperband" and self.trials["epochs"].nunique() > 1:
+            notes.append("A candidate that goes on is trained anew for more epochs, as a trial of its own.")
         if n_beside:
             said = f"{n_beside} of {len(self.runs)} runs"
             notes.append(f"Trained while others did, so that their seconds are only shown: {said}.")
@@ -123,10 +129,12 @@ class TuneResult:
     @property
     def clock_note(self) -> str:
         """What must be said beside scores that are measured by the clock; nothing for others."""
-        n_sessions = self.runs.loc[self.runs["status"] == "done", "session"].nunique()
-        if self.plan.objective.is_reproducible or n_sessions < 2:
+        if self.plan.objective.is_reproducible:
             return ""
-        return f"The clock ran in {n_sessions} sessions: scores compare only as far as these were alike."
+        n_sessions = self.runs.loc[self.runs["status"] == "done", "session"].nunique()
+        once = "Each run was timed once, with no A/A control: a small difference may be the machine's."
+        several = f" The clock ran in {n_sessions} sessions: scores compare only as far as these were alike."
+        return once + several * (n_sessions > 1)
 
     @property
     def data_note(self) -> str:
@@ -149,6 +157,9 @@ class TuneResult:
             fresh_scores=self.fresh_scores,
             best=self.best_trial,
             most_rows=most_rows,
+            n_classes=self.n_classes,
+            is_timed_alone=not self.runs["is_concurrent"].eq(True).any()
+            and not self.runs["session"].str.contains("+", regex=False).any(),
             data_note=self.data_note,
         )
         if self.best_trial is not None and self.test_note:

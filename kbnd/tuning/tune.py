@@ -238,6 +238,7 @@ def run_search(
             fresh_scores=_scores(ledger, plan, chosen),
             environments=_environments(ledger, runs),
             n_tested=ledger.n_recipes(plan.name, FRESH),
+            n_classes=n_classes,
         )
 
 
