@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 import threading
 import time
 from collections import Counter
@@ -14,6 +12,7 @@ from typing import Any
 
 import execution_faults as faults
 import pytest
+from ray_clusters import two_nodes
 
 import kbnd.execution.ray as ray_executor
 from kbnd.errors import UsageError
@@ -26,18 +25,10 @@ from kbnd.training.task import Observer, Task
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A cluster of two nodes with a processor each, whose workers train nothing."""
-    pytest.importorskip("ray")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    """A cluster whose workers train nothing."""
     monkeypatch.setattr(ray_executor, "trained", faults.remotely)
-    ray_executor._imported()
-    from ray.cluster_utils import Cluster
-
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    nodes.add_node(num_cpus=1)
-    nodes.wait_for_nodes()
-    yield nodes
-    nodes.shutdown()
+    with two_nodes(monkeypatch) as nodes:
+        yield nodes
 
 
 def test_a_lost_node_loses_no_run_and_trains_none_twice(cluster: Any, tmp_path: Path) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray_clusters import two_nodes
 
-import kbnd.execution.ray as ray_executor
 from kbnd.execution.planned import Planned, Silent
 from kbnd.ledger import Ledger
 from kbnd.records import RunRecord
@@ -25,17 +24,8 @@ N_TRIALS = 4
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A cluster of two nodes with a processor each."""
-    pytest.importorskip("ray")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    ray_executor._imported()
-    from ray.cluster_utils import Cluster
-
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    nodes.add_node(num_cpus=1)
-    nodes.wait_for_nodes()
-    yield nodes
-    nodes.shutdown()
+    with two_nodes(monkeypatch) as nodes:
+        yield nodes
 
 
 class Removing(Silent):
