@@ -247,9 +247,9 @@ class Driver:
             if planned.run_id in self._lost:
                 return
             try:
-                what()
+                self._patiently(what)
             except LedgerLockedError:
-                pass  # the run's end stores all of it once more
+                raise
             except LedgerClaimedError:
                 self._lost.add(planned.run_id)
 
@@ -269,7 +269,7 @@ class Driver:
         is_shared = record.is_concurrent or self.ledger.is_shared(record.started_at)
         record = replace(record, is_concurrent=is_shared)
         try:
-            self._finish(record)
+            self._patiently(lambda: self.ledger.finish(record))
         except LedgerLockedError:
             raise
         except LedgerClaimedError:
@@ -285,11 +285,11 @@ class Driver:
 
         checkpoint.remove(self.settings.checkpoint(run_id))
 
-    def _finish(self, record: RunRecord) -> None:
-        """Store a run's end, however long somebody else locks the ledger; once told to stop, try once."""
+    def _patiently(self, write: Callable[[], None]) -> None:
+        """Write to the ledger, however long somebody else locks it; once told to stop, try once."""
         while True:
             try:
-                return self.ledger.finish(record)
+                return write()
             except LedgerLockedError:
                 if self.should_stop():
                     raise
