@@ -19,6 +19,9 @@ FRESH = "best_fresh_seeds"
 SHORTEST_METERED_S = 0.5
 """Windows shorter than this have no energy: the counter of an NVIDIA GPU moves every 20 to 100 ms."""
 
+FIRST_OWN_REPLICATE = 1_000_000
+"""Replicates from here on belong to searches by the clock; below they are counted."""
+
 EventKind = Literal["ask", "end"]
 """What happens in a search: a candidate is proposed, a candidate has its score."""
 

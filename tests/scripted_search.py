@@ -103,6 +103,7 @@ def searched(
     *,
     monkeypatch: Any,
     is_fresh: bool = False,
+    test_seeds: int = 2,
     should_stop: Callable[[], bool] = lambda: False,
     **chosen: Any,
 ) -> Any:
@@ -114,7 +115,7 @@ def searched(
     space = space_for("lenet5", dataset="digits", batch_norm="none,before_activation", epochs=EPOCHS, **space_words)
     plan = plan_search(space, settings, **{"max_trials": 12, "oracle": "random", **chosen})
     told: Any = {"progress": Silent(), "should_stop": should_stop}
-    return run_search(plan, settings, test_seeds=2, is_fresh=is_fresh, **told)
+    return run_search(plan, settings, test_seeds=test_seeds, is_fresh=is_fresh, **told)
 
 
 def told_scores(folder: Path, name: str) -> dict[int, float]:

@@ -156,6 +156,8 @@ def test_a_locked_ledger_costs_no_run(driver: Driver, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(driver.ledger, "finish", locked("finish", finish))
     monkeypatch.setattr(driver.ledger, "add_epoch", locked("epoch", driver.ledger.add_epoch))
+    shared = locked("shared", lambda since: None)
+    monkeypatch.setattr(driver.ledger, "is_shared", lambda since: bool(shared(since)))
     begin, begun = driver.ledger.begin, locked("begin", lambda: None)
     monkeypatch.setattr(
         driver.ledger, "begin", lambda *run, keep_epochs: (begun(), begin(*run, keep_epochs=keep_epochs))

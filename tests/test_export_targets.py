@@ -59,6 +59,9 @@ def test_candidates_of_a_search_are_its_arms(ledger: Ledger) -> None:
     assert "fit_s" in candidate.final()
     assert "test_accuracy" not in candidate.final()  # a search shows nobody what its candidates reach on test
     assert "test_accuracy" in select(ledger, "grid")[0].final()
+    ledger.begin_search("hunt", {}, fresh=True)
+    anew = next(run for run in select(ledger) if run.record.seed == 9)  # a candidate of before, which nobody names now
+    assert "test_accuracy" not in anew.final()
 
 
 def test_every_field_of_the_spec_is_told_and_only_those_that_differ_are_hyperparameters(ledger: Ledger) -> None:

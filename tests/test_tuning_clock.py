@@ -14,7 +14,7 @@ from scripted_search import Killed, Scripted, searched
 from kbnd.analysis.compare import compare
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.ledger import Ledger
-from kbnd.records import FRESH, EpochRecord, arm_of
+from kbnd.records import FIRST_OWN_REPLICATE, EpochRecord, arm_of
 from kbnd.tuning.objectives import objective
 
 pytestmark = pytest.mark.backend
@@ -79,7 +79,7 @@ def test_a_search_by_the_clock_takes_no_time_from_the_ledger(tmp_path: Path, mon
     assert len(engine.trained) == 10
     assert not set(engine.trained) & set(beside.trained)
     assert first.trials["score"].notna().all()
-    assert set(first.runs.loc[first.runs["arm"] != FRESH, "replicate"]) == {1}
+    assert first.runs["replicate"].min() >= FIRST_OWN_REPLICATE
     assert len(first.fresh_scores) == 2
     idle = Scripted()
     same = searched(tmp_path, idle, monkeypatch=monkeypatch, **timed)
@@ -89,17 +89,51 @@ def test_a_search_by_the_clock_takes_no_time_from_the_ledger(tmp_path: Path, mon
     anew = Scripted()
     again = searched(tmp_path, anew, monkeypatch=monkeypatch, **timed, is_fresh=True)
     assert len(anew.trained) == 10
-    assert set(again.runs.loc[again.runs["arm"] != FRESH, "replicate"]) == {2}
-    assert again.best == first.best.model_copy(update={"replicate": 2})
+    assert not set(anew.trained) & set(engine.trained)
+    assert again.best.recipe_id == first.best.recipe_id
     comparison = compare(again.runs, baseline=arm_of(again.best_trial), metrics=["val_accuracy"])
     assert comparison["n"].tolist() == [2, 2, 2, 2, 2]  # what is compared by seed is compared of any replicate
+
+
+def test_what_another_search_trains_between_a_kill_and_its_resumption_is_no_time_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"lr": "0.01,0.03", "dropout": "0.2", "oracle": "grid", "max_trials": None}
+    timed = {**chosen, "looked_for": "time_to_accuracy:0.3", "name": "timed"}
+    with pytest.raises(Killed):
+        searched(tmp_path, Scripted(kill_after=1), monkeypatch=monkeypatch, **timed)
+    searched(tmp_path, Scripted(is_concurrent=True), monkeypatch=monkeypatch, **chosen, name="beside")
+    other = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **{**timed, "name": "other"})
+    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **timed)
+    assert not set(result.runs["run_id"]) & set(other.runs["run_id"])
+    assert not set(result.runs["session"]) & set(other.runs["session"])
+
+
+def test_nothing_is_timed_while_anybody_trains_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Scripted()
+    waits: list[float] = []
+    with Ledger.open(tmp_path / "kbnd.sqlite") as other:
+        assert other.claim(record().run_id) == "claimed"  # a run of whatever study
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            assert not engine.trained
+            if len(waits) == 2:
+                other.begin(record())
+                other.finish(record())
+
+        monkeypatch.setattr("kbnd.execution.driver.time.sleep", wait)
+        chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2"}
+        result = searched(tmp_path, engine, monkeypatch=monkeypatch, **chosen)
+    assert len(waits) == 2
+    assert result.trials["score"].notna().all()
 
 
 def test_a_search_by_the_clock_is_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2"}
     searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
-    monkeypatch.setattr("kbnd.training.machine.in_words", lambda: "0123abcd, 64 x Another")
-    with pytest.raises(ResumeMismatchError, match=r'machine: stored ".*", asked "0123abcd, 64 x Another"'):
+    monkeypatch.setattr("kbnd.training.machine.in_words", lambda: "64 x Another")
+    with pytest.raises(ResumeMismatchError, match=r'machine: stored ".*", asked "64 x Another"'):
         searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
 
 

@@ -402,3 +402,20 @@ def test_fresh_runs_of_an_earlier_best_are_not_those_of_the_best(
     assert compare_ledger(tmp_path / "kbnd.sqlite", study=many.name).comparison["baseline"].iloc[0] == (
         f"trial{many.best_trial:03d}"
     )
+
+
+def test_the_seed_of_the_best_recipe_was_never_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"max_trials": 2, "seeds": 1}
+    many = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, test_seeds=5, **chosen)
+    assert many.unused_seed == 7
+    few = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, test_seeds=1, **chosen)
+    assert few.unused_seed == 7
+    assert recipe.to_toml(few.best, seed=7).splitlines()[0] in few.recipe()
+
+
+def test_hours_do_not_end_what_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {**GRID, "lr": "0.03", "dropout": "0.1", "seeds": 1}
+    assert searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_hours=1e-9, **chosen).is_out_of_hours
+    two = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_hours=1.0, **chosen)
+    assert len(two.trials) == 2
+    assert not searched(tmp_path, Scripted(), monkeypatch=monkeypatch, max_hours=1e-9, **chosen).is_out_of_hours

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from kbnd import data
 from kbnd.errors import LedgerClaimedError, LedgerLockedError
@@ -124,6 +125,7 @@ class Driver:
         should_stop: asked between epochs and before every run.
         should_prune: asked after every epoch whether a run cannot be worth its other epochs.
         is_wanted: asked before a run is claimed that was wanted earlier, whether it still is.
+        is_alone: whether runs are timed against each other, so that none begins while others train on this machine.
         session: marks the runs of this call; times compare only within it.
         n_trained: runs that this call trained to their end.
     """
@@ -135,6 +137,7 @@ class Driver:
     should_stop: Callable[[], bool]
     should_prune: Callable[[Planned, EpochRecord], bool] = never
     is_wanted: Callable[[Planned], bool] = always
+    is_alone: bool = False
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     n_trained: int = 0
     _in_flight: dict[str, Planned] = field(default_factory=dict)
@@ -154,8 +157,7 @@ class Driver:
         Raises:
             LedgerClaimedError: only runs of other live processes are left, and `wait` is off.
         """
-        offered = iter(wanted)
-        is_over = False
+        offered, is_over = iter(wanted), False
         while not is_over:
             for record in self.engine.execute(self._tasks(offered), observer=self._observer):
                 if record is None:
@@ -195,7 +197,7 @@ class Driver:
 
     def _claimed(self, planned: Planned) -> Task | None:
         """The task of a run that is claimed now; None where the ledger holds it, or another process trains it."""
-        answer = self.ledger.claim(planned.run_id, retry_failed=self.settings.retry_failed)
+        answer = self.ledger.claim(planned.run_id, retry_failed=self.settings.retry_failed, is_alone=self.is_alone)
         if answer == "taken":
             self._foreign.append(planned)
             return None
@@ -253,11 +255,14 @@ class Driver:
             except LedgerClaimedError:
                 self._lost.add(planned.run_id)
 
+        def should_prune(epoch: EpochRecord) -> bool:
+            return planned.run_id not in self._lost and self._patiently(lambda: self.should_prune(planned, epoch))
+
         return Observer(
             on_start=on_start,
             on_epoch=on_epoch,
             should_stop=lambda: planned.run_id in self._lost or self.should_stop(),
-            should_prune=lambda epoch: planned.run_id not in self._lost and self.should_prune(planned, epoch),
+            should_prune=should_prune,
         )
 
     def _store(self, record: RunRecord) -> None:
@@ -266,8 +271,8 @@ class Driver:
         if planned.run_id in self._lost:  # whoever took it over may have stored its result by now
             self._foreign.append(planned)
             return
-        is_shared = record.is_concurrent or self.ledger.is_shared(record.started_at)
-        record = replace(record, is_concurrent=is_shared)
+        is_shared = self._patiently(lambda: self.ledger.is_shared(record.started_at))
+        record = replace(record, is_concurrent=record.is_concurrent or is_shared)
         try:
             self._patiently(lambda: self.ledger.finish(record))
         except LedgerLockedError:
@@ -285,11 +290,11 @@ class Driver:
 
         checkpoint.remove(self.settings.checkpoint(run_id))
 
-    def _patiently(self, write: Callable[[], None]) -> None:
-        """Write to the ledger, however long somebody else locks it; once told to stop, try once."""
+    def _patiently(self, do: Callable[[], Any]) -> Any:
+        """Use the ledger, however long somebody else locks it; once told to stop, try once."""
         while True:
             try:
-                return write()
+                return do()
             except LedgerLockedError:
                 if self.should_stop():
                     raise

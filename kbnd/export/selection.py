@@ -17,7 +17,7 @@ from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
 from kbnd.ledger.checks import problems_of_fields
 from kbnd.ledger.rows import RUNNING
-from kbnd.records import FRESH, RunRecord, arm_of
+from kbnd.records import RunRecord, arm_of
 from kbnd.spec import RunSpec, canonical_json
 
 FINAL = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "epoch_s", "fit_s", "energy_j")
@@ -94,9 +94,9 @@ def select(ledger: Ledger, study: str | None = None) -> list[Selected]:
         for problem in problems_of_fields(record):
             raise UsageError(f"run {record.run_id!r:.40} in {ledger.path}: {problem}: see `kbnd ledger verify`")
     described = [(record, *labels.get(record.run_id, (None, None))) for record in records]
-    searches = ledger.searches()
+    candidates = ledger.candidates()
     selected = [
-        Selected(run, _name(run, of if study is None else None, arm), of, arm, of in searches and arm != FRESH)
+        Selected(run, _name(run, of if study is None else None, arm), of, arm, run.run_id in candidates)
         for run, of, arm in described
     ]
     return sorted(selected, key=lambda one: one.name)

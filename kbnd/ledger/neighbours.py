@@ -13,6 +13,12 @@ from datetime import UTC, datetime
 from kbnd.ledger.claims import Process, all_claims
 
 
+def is_anybody(db: sqlite3.Connection, here: Process, *, token: str) -> bool:
+    """Whether another `Ledger` object than `token` trains beside `here` now."""
+    others = (claim for claim in all_claims(db) if claim.token != token and claim.process.is_beside(here))
+    return any(not claim.is_stale(here) for claim in others)
+
+
 def is_shared(db: sqlite3.Connection, here: Process, *, token: str, since: str) -> bool:
     """Whether another `Ledger` object than `token` trained beside `here` since a time (ISO 8601, else taken as UTC)."""
     moment = datetime.fromisoformat(since)

@@ -14,7 +14,7 @@ from kbnd.ledger.checks import problems_in, problems_of_event, problems_of_label
 from kbnd.ledger.database import snapshot, translated
 from kbnd.ledger.jsonl import lines_of
 from kbnd.ledger.rows import StudyInfo
-from kbnd.records import RunRecord, SearchEvent, SearchInfo
+from kbnd.records import FRESH, RunRecord, SearchEvent, SearchInfo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +76,25 @@ class Reader(ABC):
         )
         with translated(self.path):
             return int(self._db.execute(query, (study, arm)).fetchone()[0])
+
+    def seeds(self, study: str, arm: str) -> list[int]:
+        """Return the seeds of an arm, planned ones and those of earlier definitions among them."""
+        query = "SELECT DISTINCT seed FROM labels WHERE study = ? AND arm = ? ORDER BY seed"
+        with translated(self.path):
+            return [seed for (seed,) in self._db.execute(query, (study, arm))]
+
+    def candidates(self) -> set[str]:
+        """Return the runs that nobody but searches asked for, as candidates: what they reach on test is not shown.
+
+        Searches that were begun afresh since are among them; the best recipe of a search with fresh seeds is not.
+        """
+        with snapshot(self._db, self.path):
+            logs = [log for _, log in searches.read_logs(self._db)]
+            names = set(searches.read_names(self._db))
+            labelled = self._db.execute("SELECT DISTINCT run_id, study, arm FROM labels").fetchall()
+        asks = [event.body["run_ids"] for log in logs for event in log if event.kind == "ask"]
+        asked = {run_id for run_ids in asks for run_id in run_ids.values()}
+        return asked - {run_id for run_id, study, arm in labelled if study not in names or arm == FRESH}
 
     def searches(self) -> list[str]:
         """Return the names of the searches, the one begun last at the end."""

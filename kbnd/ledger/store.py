@@ -116,15 +116,17 @@ class Ledger(Reader):
             self._db.execute("DELETE FROM claims WHERE run_id = ?", (record.run_id,))
         self._let_go(record.run_id)
 
-    def claim(self, run_id: str, *, retry_failed: bool = False) -> ClaimResult:
+    def claim(self, run_id: str, *, retry_failed: bool = False, is_alone: bool = False) -> ClaimResult:
         """Ask for the right to train a run.
 
         Args:
             run_id: the run.
             retry_failed: whether runs that failed or ran out of memory are wanted again.
+            is_alone: whether it is trained only while nobody else trains on this machine through this ledger.
 
         Returns:
-            `claimed`: train it, then `finish`; `hit`: its result is stored; `taken`: another live process trains it.
+            `claimed`: train it, then `finish`; `hit`: its result is stored; `taken`: another live process trains it, or
+            anything where it is to be alone.
         """
         with self._writing():
             status = self.status(run_id)
@@ -132,6 +134,8 @@ class Ledger(Reader):
                 return "hit"
             other = claims.claim_of(self._db, run_id)
             if other is not None and other.token != self._token and not other.is_stale(self._here):
+                return "taken"
+            if is_alone and neighbours.is_anybody(self._db, self._here, token=self._token):
                 return "taken"
             claims.write_claim(self._db, run_id, token=self._token, here=self._here)
         self._held.add(run_id)

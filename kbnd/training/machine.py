@@ -44,11 +44,10 @@ def environment() -> dict[str, Any]:
 
 
 def in_words() -> str:
-    """Return the machine in a few words: the beginning of its digest, cores, processor and GPU."""
+    """Return cores, processor and GPU of the machine in words, which outlive a restart or another host name."""
     found = _lasting()
     gpu = (found["gpu"] or {}).get("name")
-    said = [found["machine"][:8], f"{found['n_cores']} x {found['cpu']}", *([gpu] if gpu else [])]
-    return ", ".join(said)
+    return ", ".join([f"{found['n_cores']} x {found['cpu']}", *([gpu] if gpu else [])])
 
 
 def version(package: str) -> str | None:

@@ -55,10 +55,14 @@ class SearchPlan:
         return 1 if self.max_trials is None and self.max_hours is None else None
 
     @property
+    def has_end(self) -> bool:
+        """Whether the oracle has no more to propose when every point of the space was a candidate."""
+        return self.oracle == "grid" or (self.space.is_finite and self.oracle != "hyperband")
+
+    @property
     def is_endless(self) -> bool:
         """Whether only hours end the search."""
-        has_end = self.oracle == "grid" or (self.space.is_finite and self.oracle != "hyperband")
-        return self.max_hours is not None and self.max_trials is None and not has_end
+        return self.max_hours is not None and self.max_trials is None and not self.has_end
 
     def definition(self, identity: Identity) -> dict[str, Any]:
         """Return everything that must not change between two calls that go on with one search.

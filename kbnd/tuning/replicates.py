@@ -1,7 +1,7 @@
-"""Which replicate of a run a search measures, where what it looks for is a time or an energy.
+"""Which replicate of a run a search trains: one of its own, where what it looks for is a time or an energy.
 
     same numbers each time     replicate 0: what the ledger holds is taken from it
-    measured by the clock      the first replicate that nobody has trained or is training
+    measured by the clock      a number that is made of the search and the candidate, which nobody else would train
 
 A time that a ledger holds was measured beside other programs, in another session or on another machine, and compares
 with none of this search; so such a search trains everything itself, under identities of its own.
@@ -9,23 +9,16 @@ with none of this search; so such a search trains everything itself, under ident
 
 from __future__ import annotations
 
-from itertools import count
-
-from kbnd.ledger import Ledger
-from kbnd.spec import Identity, RunSpec
+from kbnd.records import FIRST_OWN_REPLICATE, SearchInfo
+from kbnd.spec import digest
 
 
-def free_replicate(ledger: Ledger, spec: RunSpec, identity: Identity) -> int:
-    """Return the first replicate of a run that a ledger does not know.
+def own_replicate(info: SearchInfo, what: str) -> int:
+    """Return the replicate under which a search by the clock trains something; the same whenever it is asked.
 
     Args:
-        ledger: open.
-        spec: the run; its own replicate does not count.
-        identity: the setting that run ids are made from.
+        info: the search; begun afresh, or on another ledger, it is another one.
+        what: of it, such as the ordinal of a candidate.
     """
-    claimed = {claim.run_id for claim in ledger.live_claims()}
-    for replicate in count():
-        run_id = spec.model_copy(update={"replicate": replicate}).run_id(identity)
-        if run_id not in claimed and ledger.status(run_id) is None:
-            return replicate
-    raise AssertionError("count() ends never")
+    of = digest([info.name, info.generation, info.created_at, what])
+    return FIRST_OWN_REPLICATE + int(of[:8], 16)

@@ -51,6 +51,7 @@ class TuneResult:
         environments: machine, versions and threads of each session that trained any of the runs.
         n_tested: recipes that were tried on test under this name, each the best at its time.
         n_classes: of the dataset; 0 where nobody says.
+        unused_seed: the first seed that neither the search nor a test of a best recipe of it uses.
     """
 
     name: str
@@ -67,6 +68,7 @@ class TuneResult:
     environments: dict[str, Any] = field(default_factory=dict)
     n_tested: int = 0
     n_classes: int = 0
+    unused_seed: int = 1
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trials, best first and those without a score last."""
@@ -81,11 +83,6 @@ class TuneResult:
     def fresh(self) -> pd.DataFrame:
         """Runs of the best recipe with seeds that the search did not use."""
         return self.runs[self.runs["arm"] == FRESH]
-
-    @property
-    def unused_seed(self) -> int:
-        """The first seed that neither the search nor the test of its best recipe used."""
-        return max([self.plan.seeds, *self.fresh["seed"]]) + 1
 
     @property
     def n_failed(self) -> int:
@@ -131,9 +128,11 @@ class TuneResult:
         """What must be said beside scores that are measured by the clock; nothing for others."""
         if self.plan.objective.is_reproducible:
             return ""
-        n_sessions = self.runs.loc[self.runs["status"] == "done", "session"].nunique()
+        done = self.runs[self.runs["status"] == "done"]
+        n_sessions, n_machines = done["session"].nunique(), done["machine"].nunique()
+        places = f"{n_sessions} sessions" + f" on {n_machines} machines" * (n_machines > 1)
         once = "Each run was timed once, with no A/A control: a small difference may be the machine's."
-        several = f" The clock ran in {n_sessions} sessions: scores compare only as far as these were alike."
+        several = f" The clock ran in {places}: scores compare only as far as these were alike."
         return once + several * (n_sessions > 1)
 
     @property

@@ -9,8 +9,8 @@ several processes may drive one search together. With one run at a time the log 
 A candidate is over with its first run that diverged, failed or was pruned: it has no score, its other seeds are not
 trained, and the oracle is told the worst number so far. No such candidate is ever the best.
 
-Where a time or an energy is looked for, a candidate's runs are replicates that the ledger has not had (the log says
-which), and of the processes that drive a search one trains while the others wait.
+Where a time or an energy is looked for, a candidate's runs are replicates of this search alone, and of the processes
+that drive it one trains while the others stand by.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kbnd.spec import Identity
 from kbnd.tuning.candidates import ENDINGS, Candidate, Ending, SearchPlan
 from kbnd.tuning.oracles import Asker
 from kbnd.tuning.pruning import MedianRule
-from kbnd.tuning.replicates import free_replicate
+from kbnd.tuning.replicates import own_replicate
 
 HOUR_S = 3600.0
 
@@ -89,7 +89,7 @@ class Search:
                 yield None
 
     def must_wait(self, runs: Iterable[Planned]) -> bool:
-        """Return whether another process trains one of these runs and times it: one here would disturb it."""
+        """Return whether one of these runs waits for another process, so that nothing else is timed meanwhile."""
         return not self.plan.objective.is_reproducible and any(self.is_foreign(run.run_id) for run in runs)
 
     def should_prune(self, planned: Planned, epoch: EpochRecord) -> bool:
@@ -127,33 +127,15 @@ class Search:
         ranked = [(sign * score, each.ordinal) for score, each in scored if each.epochs == longest]
         return self.candidates[min(ranked)[1]] if ranked else None
 
-    def planned(
-        self, values: dict[str, Any], *, seed: int, epochs: int | None, arm: str, replicate: int | None = None
-    ) -> Planned:
-        """Return one run of a candidate; the replicate None is the one that a search measures (`replicates`)."""
-        spec = self.plan.space.run_spec(values, seed=seed, epochs=epochs, replicate=replicate or 0)
-        if replicate is None and not self.plan.objective.is_reproducible:
-            found = free_replicate(self.ledger, spec, self.identity)
-            spec = self.plan.space.run_spec(values, seed=seed, epochs=epochs, replicate=found)
+    def planned(self, values: dict[str, Any], *, seed: int, epochs: int | None, arm: str, what: str) -> Planned:
+        """Return one run of a candidate; by the clock it is the search's own replicate for `what`."""
+        replicate = 0 if self.plan.objective.is_reproducible else own_replicate(self.info, what)
+        spec = self.plan.space.run_spec(values, seed=seed, epochs=epochs, replicate=replicate)
         return Planned(arm, spec, spec.run_id(self.identity))
 
-    def _stored_runs(self, ordinal: int, asked: dict[str, Any]) -> list[Planned]:
-        """The runs of a candidate as the log holds them."""
-        replicates = asked.get("replicates", {})
-        return [
-            self.planned(
-                asked["values"],
-                seed=seed,
-                epochs=asked["epochs"],
-                arm=arm_of(ordinal),
-                replicate=replicates.get(str(seed), 0),
-            )
-            for seed in self._seeds
-        ]
-
-    @property
-    def _seeds(self) -> range:
-        return range(1, self.plan.seeds + 1)
+    def _runs(self, ordinal: int, values: dict[str, Any], *, epochs: int) -> list[Planned]:
+        told: dict[str, Any] = {"epochs": epochs, "arm": arm_of(ordinal), "what": str(ordinal)}
+        return [self.planned(values, seed=seed, **told) for seed in range(1, self.plan.seeds + 1)]
 
     def _new_asker(self) -> Asker:
         return Asker(
@@ -169,7 +151,7 @@ class Search:
         """Let the state take one step of the log."""
         self._last, body = event.event, event.body
         if event.kind == "ask":
-            runs = self._stored_runs(event.ordinal, body)
+            runs = self._runs(event.ordinal, body["values"], epochs=body["epochs"])
             stored = {run.spec.seed: body["run_ids"].get(str(run.spec.seed)) for run in runs}
             for run in runs:
                 if stored[run.spec.seed] != run.run_id:
@@ -194,13 +176,9 @@ class Search:
             self._is_exhausted = proposal == "stopped" or not self._open()
             return self._is_exhausted  # the next look at it ends the search
         epochs = proposal.epochs or self.plan.space.epochs
-        arm, values = arm_of(proposal.ordinal), proposal.values
-        runs = [self.planned(values, seed=seed, epochs=epochs, arm=arm) for seed in self._seeds]
-        asked: dict[str, Any] = {"values": values, "epochs": epochs}
-        asked["run_ids"] = {str(run.spec.seed): run.run_id for run in runs}
-        if not self.plan.objective.is_reproducible:
-            asked["replicates"] = {str(run.spec.seed): run.spec.replicate for run in runs}
-        self._log("ask", proposal.ordinal, asked)
+        runs = self._runs(proposal.ordinal, proposal.values, epochs=epochs)
+        ids = {str(run.spec.seed): run.run_id for run in runs}
+        self._log("ask", proposal.ordinal, {"values": proposal.values, "epochs": epochs, "run_ids": ids})
         return True
 
     def _end_candidates(self) -> None:
@@ -266,8 +244,9 @@ class Search:
         return self.plan.max_hours is not None and hours >= self.plan.max_hours and not self._has_all()
 
     def _has_all(self) -> bool:
-        is_enough = self.plan.max_trials is not None and len(self.candidates) >= self.plan.max_trials
-        return self._is_exhausted or is_enough
+        n, plan = len(self.candidates), self.plan
+        is_enough = plan.max_trials is not None and n >= plan.max_trials
+        return self._is_exhausted or is_enough or (plan.has_end and n >= plan.space.size)
 
     def _is_over(self) -> bool:
         return self._has_all() or self.is_out_of_hours

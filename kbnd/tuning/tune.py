@@ -194,7 +194,8 @@ def run_search(
         info = ledger.begin_search(plan.name, plan.definition(identity), fresh=is_fresh)
         # A run that two sessions trained has no time that compares: it is trained anew, from its beginning.
         has_checkpoints = plan.objective.is_reproducible
-        driver = Driver(replace(settings, has_checkpoints=has_checkpoints), identity, ledger, progress, should_stop)
+        settings = replace(settings, has_checkpoints=has_checkpoints)
+        driver = Driver(settings, identity, ledger, progress, should_stop, is_alone=not has_checkpoints)
         search = Search(
             plan,
             info,
@@ -216,7 +217,7 @@ def run_search(
         best = search.best()
         # The best trial is part of it: fresh runs of one that was the best before are no longer shown.
         definition = digest([info.definition, info.generation, None if best is None else best.ordinal])
-        chosen = [] if best is None else _fresh_runs(search, best, n_seeds=test_seeds, definition=definition)
+        chosen = [] if best is None else _fresh_runs(search, best, n_seeds=test_seeds)
         planned = _label(search, definition, chosen)
         if chosen and not should_stop():
             driver.should_prune, driver.is_wanted = never, always
@@ -238,6 +239,7 @@ def run_search(
             fresh_scores=_scores(ledger, plan, chosen),
             environments=_environments(ledger, runs),
             n_tested=ledger.n_recipes(plan.name, FRESH),
+            unused_seed=max([plan.seeds + test_seeds, *ledger.seeds(plan.name, FRESH)]) + 1,
             n_classes=n_classes,
         )
 
@@ -249,17 +251,11 @@ def _as_text(values: Values) -> str | None:
     return ",".join(map(str, values)) if isinstance(values, Sequence) else str(values)
 
 
-def _fresh_runs(search: Search, best: Candidate, *, n_seeds: int, definition: str) -> list[Planned]:
-    """The runs of the best recipe with seeds that the search did not use, those of earlier calls among them."""
-    name, earlier = search.plan.name, dict[int, int]()
-    if name in search.ledger.studies():
-        labelled = search.ledger.runs(name, digest=definition)
-        labelled = labelled[labelled["arm"] == FRESH]
-        earlier = dict(zip(labelled["seed"], labelled["replicate"], strict=True))
-    return [
-        search.planned(best.values, seed=seed, epochs=best.epochs, arm=FRESH, replicate=earlier.get(seed))
-        for seed in range(search.plan.seeds + 1, search.plan.seeds + n_seeds + 1)
-    ]
+def _fresh_runs(search: Search, best: Candidate, *, n_seeds: int) -> list[Planned]:
+    """The runs of the best recipe with seeds that the search did not use."""
+    told: dict[str, Any] = {"epochs": best.epochs, "arm": FRESH, "what": f"best {best.ordinal}"}
+    seeds = range(search.plan.seeds + 1, search.plan.seeds + n_seeds + 1)
+    return [search.planned(best.values, seed=seed, **told) for seed in seeds]
 
 
 def _in_turn(search: Search, runs: list[Planned]) -> Iterator[Planned | None]:
