@@ -102,7 +102,7 @@ class StudyProgress:
     def on_wait(self, runs: list[Planned]) -> None:
         """Say once in a while that another process is at work."""
         if time.monotonic() - self._last_line > QUIET_S or self._bar is not None:
-            message = f"waiting for {len(runs)} runs that another process is training"
+            message = f"waiting for {counted(len(runs), 'run')} while another process is training"
             if self._bar is not None and self._task is not None:
                 self._bar.update(self._task, description=message, left="")
             else:
