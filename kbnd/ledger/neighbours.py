@@ -10,13 +10,12 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 
-from kbnd.ledger.claims import Process, all_claims
+from kbnd.ledger.claims import Claim, Process, all_claims
 
 
 def is_anybody(db: sqlite3.Connection, here: Process, *, token: str) -> bool:
     """Whether another `Ledger` object than `token` trains beside `here` now."""
-    others = (claim for claim in all_claims(db) if claim.token != token and claim.process.is_beside(here))
-    return any(not claim.is_stale(here) for claim in others)
+    return any(not claim.is_stale(here) for claim in _others(db, here, token))
 
 
 def is_shared(db: sqlite3.Connection, here: Process, *, token: str, since: str) -> bool:
@@ -24,10 +23,14 @@ def is_shared(db: sqlite3.Connection, here: Process, *, token: str, since: str) 
     moment = datetime.fromisoformat(since)
     start = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     # Claims first: a neighbour that finishes between the two looks is found by the second.
-    others = [claim for claim in all_claims(db) if claim.token != token and claim.process.is_beside(here)]
-    if any(claim.heartbeat_at >= start or not claim.is_stale(here) for claim in others):
+    if any(claim.heartbeat_at >= start or not claim.is_stale(here) for claim in _others(db, here, token)):
         return True
     query = """SELECT EXISTS (SELECT 1 FROM runs
         WHERE token <> :token AND boot_id = :boot AND (boot_id <> '' OR host = :host) AND finished_at >= :start)"""
     values = {"token": token, "host": here.host, "boot": here.boot_id, "start": start}
     return bool(db.execute(query, values).fetchone()[0])
+
+
+def _others(db: sqlite3.Connection, here: Process, token: str) -> list[Claim]:
+    """The claims of others on this machine, of whatever age."""
+    return [claim for claim in all_claims(db) if claim.token != token and claim.process.is_beside(here)]

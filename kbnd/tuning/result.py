@@ -146,7 +146,7 @@ class TuneResult:
 
     def tables(self, *, found: Importances | None = None, most_rows: int | None = MOST_ROWS) -> list[Table]:
         """Return the tables of the search; `most_rows` of trials are shown, None shows all."""
-        *firsts, last = trial_tables(
+        tables = trial_tables(
             self.trials,
             self.names,
             objective=self.plan.objective.name,
@@ -162,9 +162,9 @@ class TuneResult:
             data_note=self.data_note,
         )
         if self.best_trial is not None and self.test_note:
-            last = replace(last, notes=(*last.notes, self.test_note))
-        first, *others = [*firsts, last]
-        return [replace(first, notes=(*first.notes, *self.trial_notes)), *others]
+            tables[-1] = replace(tables[-1], notes=(*tables[-1].notes, self.test_note))
+        tables[0] = replace(tables[0], notes=(*tables[0].notes, *self.trial_notes))
+        return tables
 
     def recipe(self) -> str:
         """Return the best recipe as TOML that `kbnd train --recipe` accepts; empty where there is none."""

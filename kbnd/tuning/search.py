@@ -15,7 +15,7 @@ that drive it one trains while the others stand by.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -74,9 +74,6 @@ class Search:
         while True:
             self.catch_up()
             self._end_candidates()
-            if self.must_wait(run for each in self._open() for run in each.runs):
-                yield None
-                continue
             planned = self._next_run()
             if planned is not None:
                 self._offered.add(planned.run_id)
@@ -87,10 +84,6 @@ class Search:
                 yield None
             elif self._n_open_runs() >= self.places or not self._ask():
                 yield None
-
-    def must_wait(self, runs: Iterable[Planned]) -> bool:
-        """Return whether one of these runs waits for another process, so that nothing else is timed meanwhile."""
-        return not self.plan.objective.is_reproducible and any(self.is_foreign(run.run_id) for run in runs)
 
     def should_prune(self, planned: Planned, epoch: EpochRecord) -> bool:
         """Return whether a run in flight is given up: its candidate is over already, or it lags behind."""
@@ -234,8 +227,9 @@ class Search:
         return [each for each in self.candidates.values() if each.status == "open"]
 
     def _n_open_runs(self) -> int:
-        runs = (run for each in self._open() for run in each.runs)
-        return sum(self._status(run) not in ENDINGS and not self.is_foreign(run.run_id) for run in runs)
+        """Runs that need a place: those of other processes have one there, unless each must be timed alone."""
+        runs = (run for each in self._open() for run in each.runs if self._status(run) not in ENDINGS)
+        return sum(not (self.plan.objective.is_reproducible and self.is_foreign(run.run_id)) for run in runs)
 
     @property
     def is_out_of_hours(self) -> bool:

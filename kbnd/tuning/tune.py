@@ -7,7 +7,7 @@ The same call, made again, goes on where the last one ended; with more trials or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,7 @@ def run_search(
         if chosen and not should_stop():
             driver.should_prune, driver.is_wanted = never, always
             progress.on_plan(chosen, held={run.run_id for run in chosen if ledger.status(run.run_id) == "done"})
-            driver.drive(_in_turn(search, chosen))
+            driver.drive(chosen)
         runs, epochs_frame = runs_of(ledger, plan.name, definition, planned=planned)
         trials, best_trial = trials_frame(search), None if best is None else best.ordinal
         return TuneResult(
@@ -256,13 +256,6 @@ def _fresh_runs(search: Search, best: Candidate, *, n_seeds: int) -> list[Planne
     told: dict[str, Any] = {"epochs": best.epochs, "arm": FRESH, "what": f"best {best.ordinal}"}
     seeds = range(search.plan.seeds + 1, search.plan.seeds + n_seeds + 1)
     return [search.planned(best.values, seed=seed, **told) for seed in seeds]
-
-
-def _in_turn(search: Search, runs: list[Planned]) -> Iterator[Planned | None]:
-    for run in runs:
-        while search.must_wait(runs):
-            yield None
-        yield run
 
 
 def _label(search: Search, definition: str, chosen: list[Planned]) -> list[Planned]:
