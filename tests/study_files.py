@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from patience import HANG_S
+
 from kbnd.study.definition import Study, read
 
 ROOT = Path(__file__).parents[1]
@@ -102,6 +104,6 @@ def start(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProce
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANG_S,
         check=False,
     )

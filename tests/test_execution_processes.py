@@ -14,6 +14,7 @@ from pathlib import Path
 import execution_faults as faults
 import psutil
 import pytest
+from patience import HANG_S
 
 from kbnd.errors import DataMissingError, UsageError
 from kbnd.execution import executor, processes, seats
@@ -174,7 +175,7 @@ def test_a_killed_driver_leaves_no_worker(tmp_path: Path) -> None:
     with driver:
         workers = [psutil.Process(int(driver.stdout.readline())) for _ in range(2)]
         driver.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + HANG_S
     while time.monotonic() < deadline and any(is_running(one) for one in workers):
         time.sleep(0.02)
     assert not any(is_running(one) for one in workers)

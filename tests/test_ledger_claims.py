@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ledger_records import epoch, record
+from patience import HANG_S
 
 from kbnd.errors import LedgerClaimedError
 from kbnd.ledger import Ledger, claims
@@ -92,7 +93,7 @@ def test_processes_that_share_a_ledger_train_each_run_once(ledger: Ledger, tmp_p
     log, n_runs = tmp_path / "trained", 20
     command = [sys.executable, str(WORKER), "share", str(ledger.path), str(log), str(n_runs)]
     workers = [subprocess.Popen(command) for _ in range(3)]
-    assert [worker.wait(timeout=60) for worker in workers] == [0, 0, 0]
+    assert [worker.wait(timeout=HANG_S) for worker in workers] == [0, 0, 0]
     assert Counter(log.read_text().split()) == {str(seed): 1 for seed in range(1, n_runs + 1)}
     assert set(ledger.runs()["status"]) == {"done"}
     assert ledger.verify() == []
@@ -217,8 +218,8 @@ def grow_old(ledger: Ledger, *, by_s: float) -> None:
     ledger._db.execute("UPDATE claims SET heartbeat_at = heartbeat_at - ?", (by_s,))
 
 
-def wait_until(is_so, *, at_most_s: float = 10.0) -> None:
-    deadline = time.monotonic() + at_most_s
+def wait_until(is_so) -> None:
+    deadline = time.monotonic() + HANG_S
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ledger_records import record
+from patience import HANG_S
 
 from kbnd.errors import LedgerClaimedError, UsageError
 from kbnd.ledger import Ledger, database
@@ -38,7 +39,7 @@ def path(folder: Path) -> Path:
 
 def worker(verb: str, *arguments: object) -> str:
     command = [sys.executable, str(WORKER), verb, *map(str, arguments)]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False).stdout.strip()
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=HANG_S, check=False).stdout.strip()
 
 
 def as_nobody(path: Path, file_mode: str, folder_mode: str, state: str = "whole") -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from patience import HANG_S
 from study_files import write_tiny
 
 pytestmark = pytest.mark.backend
@@ -29,7 +30,7 @@ def command(folder: Path, *arguments: str, out: str = "out") -> list[str]:
 
 def run(folder: Path, *arguments: str, out: str = "out") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(folder, *arguments, out=out), capture_output=True, text=True, timeout=300, check=False
+        command(folder, *arguments, out=out), capture_output=True, text=True, timeout=HANG_S, check=False
     )
 
 
@@ -48,7 +49,7 @@ def n_epochs(folder: Path) -> int:
 
 
 def wait_for_epochs(folder: Path, process: subprocess.Popen[str], n: int) -> None:
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + HANG_S
     while n_epochs(folder) < n:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
         assert time.monotonic() < deadline
@@ -144,7 +145,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_continues(whole: Path, tmp_pa
     process = start(tmp_path)
     wait_for_epochs(tmp_path, process, 4)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=HANG_S)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert n_epochs(tmp_path) < 24
@@ -157,7 +158,7 @@ def test_two_processes_share_the_work(whole: Path, tmp_path: Path) -> None:
     write_tiny(tmp_path, epochs=3, control=True)
     both = [start(tmp_path, out=out) for out in ("first", "second")]
     for process in both:
-        _, err = process.communicate(timeout=300)
+        _, err = process.communicate(timeout=HANG_S)
         assert process.returncode == 0, err
     pd.testing.assert_frame_equal(results(tmp_path, "first"), results(whole))
     pd.testing.assert_frame_equal(results(tmp_path, "second"), results(whole))

@@ -23,6 +23,7 @@ PACKAGES = ("kbnd", "keras", "numpy", "tensorflow", "jax", "jaxlib", "torch")
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "TF_NUM_INTRAOP_THREADS",
