@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 settings.register_profile("kbnd", deadline=None)
 settings.load_profile("kbnd")
 
+# Bits and golden numbers hold on CPUs: the tests, and the processes they start, see no other device.
+os.environ.update(CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu", KERAS_TORCH_DEVICE="cpu")
+
 # JAX compiles each model anew, and slowly on a CPU: alike graphs of one test session are compiled once.
 _JAX_CACHE = tempfile.TemporaryDirectory(prefix="kbnd-jax-")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _JAX_CACHE.name)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kbnd.execution.driver import Settings
 from kbnd.execution.planned import Silent
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import RunSpec

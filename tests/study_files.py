@@ -101,7 +101,6 @@ def start(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run(
         [sys.executable, "-m", f"studies.{name}", *files, *arguments],
         cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         timeout=HANG_S,

@@ -14,8 +14,9 @@ from ledger_records import SETTING, epoch, record
 
 from kbnd.errors import LedgerClaimedError, LedgerLockedError
 from kbnd.execution import driver as driving
-from kbnd.execution.driver import Driver, Settings
+from kbnd.execution.driver import Driver
 from kbnd.execution.planned import Planned
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import RunRecord
 from kbnd.spec import RunSpec

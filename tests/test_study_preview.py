@@ -14,8 +14,8 @@ from study_files import grouped, write_tiny
 
 from kbnd import cli
 from kbnd.errors import UsageError
-from kbnd.execution.driver import Settings
 from kbnd.execution.planned import Planned
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.report.plan import plan_tables

@@ -11,7 +11,7 @@ from ledger_records import SETTING
 from study_files import write_tiny
 
 from kbnd import data
-from kbnd.execution.driver import Settings
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.study import runner
 from kbnd.study.choices import Choices, decide

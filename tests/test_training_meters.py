@@ -95,6 +95,7 @@ def nvml(monkeypatch):
         monkeypatch.setitem(sys.modules, "pynvml", module)
         meters._nvml.cache_clear()
 
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     yield put
     meters._nvml.cache_clear()
 

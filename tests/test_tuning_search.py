@@ -14,7 +14,7 @@ from scripted_search import EPOCHS, Killed, Scripted, searched, told_scores
 
 from kbnd import recipe
 from kbnd.errors import ResumeMismatchError, UsageError
-from kbnd.execution.driver import Settings
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.report.overview import compare_ledger, stored_runs
 from kbnd.spec import RunSpec

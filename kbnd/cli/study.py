@@ -29,7 +29,7 @@ from kbnd.cli.progress import with_progress
 from kbnd.errors import SOME_RUNS_FAILED
 
 if TYPE_CHECKING:
-    from kbnd.execution.driver import Settings
+    from kbnd.execution.settings import Settings
     from kbnd.study.choices import Experiment
     from kbnd.study.definition import Study
     from kbnd.study.runner import Outcome
@@ -64,7 +64,7 @@ def study(
     yes: Annotated[bool, typer.Option("--yes", help="Start a preset that needs a GPU on a CPU, too.")] = False,
 ) -> None:
     """Run a study: train what the ledger does not hold yet, then print and write its tables."""
-    from kbnd.execution.driver import Settings
+    from kbnd.execution.settings import Settings
     from kbnd.study.choices import Choices, check_differences, decide
     from kbnd.study.definition import read
     from kbnd.study.estimate import check_batch, check_images

@@ -28,7 +28,7 @@ from kbnd.cli.progress import with_progress
 from kbnd.errors import SOME_RUNS_FAILED
 
 if TYPE_CHECKING:
-    from kbnd.execution.driver import Settings
+    from kbnd.execution.settings import Settings
     from kbnd.tuning.budget import Budget
     from kbnd.tuning.candidates import SearchPlan
     from kbnd.tuning.result import TuneResult
@@ -90,7 +90,7 @@ def tune(
     yes: Annotated[bool, typer.Option("--yes", help="Start a grid of more than 10,000 points, too.")] = False,
 ) -> None:
     """Search over dropout rate, BN placement, learning rate and more; the ledger remembers, so it can be resumed."""
-    from kbnd.execution.driver import Settings
+    from kbnd.execution.settings import Settings
     from kbnd.tuning.budget import as_json as budget_as_json
     from kbnd.tuning.budget import budget
     from kbnd.tuning.planning import plan_search

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from kbnd import data
 from kbnd.data import sources
-from kbnd.execution.driver import UNFINISHED, Settings
+from kbnd.execution.driver import UNFINISHED
 from kbnd.execution.planned import Planned
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.ledger.store import FAILURES
 from kbnd.spec import Identity

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from kbnd import models
 from kbnd.errors import UsageError
-from kbnd.execution.driver import Settings
+from kbnd.execution.settings import Settings
 from kbnd.report.plan import rough_time
 from kbnd.spec import DataSpec
 from kbnd.study import estimate

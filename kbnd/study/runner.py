@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from kbnd.errors import UsageError
-from kbnd.execution.driver import UNFINISHED, Driver, Settings, opened
+from kbnd.execution.driver import UNFINISHED, Driver, opened
 from kbnd.execution.planned import Planned, Progress
+from kbnd.execution.settings import Settings
 from kbnd.spec import RunSpec, digest
 from kbnd.study.choices import Experiment
 from kbnd.study.plan import plan

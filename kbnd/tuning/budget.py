@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from kbnd import models
-from kbnd.execution.driver import Settings
+from kbnd.execution.settings import Settings
 from kbnd.seeds import generator
 from kbnd.study import estimate
 from kbnd.training import backend

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kbnd.errors import UsageError, how_to_install, unknown
-from kbnd.execution.driver import Settings
+from kbnd.execution.settings import Settings
 from kbnd.spec import NAME_IN_WORDS, NAME_PATTERN
 from kbnd.training import backend
 from kbnd.training.meters import nvml_meter

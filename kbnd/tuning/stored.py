@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kbnd import data
 from kbnd.data import sources
-from kbnd.execution.driver import Settings
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.ledger.searches import check_same
 from kbnd.training import backend

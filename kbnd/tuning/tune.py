@@ -14,8 +14,9 @@ from typing import Any
 
 from kbnd import data
 from kbnd.errors import UsageError
-from kbnd.execution.driver import Driver, Settings, always, never, opened
+from kbnd.execution.driver import Driver, always, never, opened
 from kbnd.execution.planned import Planned, SearchProgress, Silent
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import arm_of
 from kbnd.report.progress import StudyProgress

@@ -1,0 +1,62 @@
+"""How runs are trained: the choices of one call that change no number of any run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kbnd.execution import Executor, executor
+from kbnd.training import backend
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Engine settings: none changes a number of any run.
+
+    Attributes:
+        ledger: file of the ledger.
+        backend: backend to train on; None is the one that is set.
+        executor: as `kbnd.execution.executor` reads it.
+        address: of a Ray cluster.
+        num_cpus: processors that each run on Ray asks for.
+        num_gpus: GPUs that each run on Ray asks for, may be a fraction.
+        control: whether the baseline is trained twice in every block.
+        checkpoint_every: epochs between checkpoints.
+        has_checkpoints: whether runs that were stopped go on where they were, or begin anew.
+        retry_failed: train runs again that ended `failed` or `oom`.
+        retime: how many times more every run is trained, for its time alone.
+        wait: wait for runs that another live process is training.
+        weights: file that the final weights are written to; for a single run.
+    """
+
+    ledger: Path
+    backend: str | None = None
+    executor: str = "inline"
+    address: str | None = None
+    num_cpus: float | None = None
+    num_gpus: float | None = None
+    control: bool = True
+    checkpoint_every: int = 1
+    has_checkpoints: bool = True
+    retry_failed: bool = False
+    retime: int = 0
+    wait: bool = True
+    weights: Path | None = None
+
+    def check(self) -> None:
+        """Refuse an executor or backend that cannot be, before anything is made.
+
+        Raises:
+            UsageError: it names the allowed ones.
+        """
+        self.engine()
+        backend.choose(self.backend)
+
+    def engine(self) -> Executor:
+        """Return the executor; raises as `kbnd.execution.executor` does."""
+        return executor(self.executor, address=self.address, num_cpus=self.num_cpus, num_gpus=self.num_gpus)
+
+    def checkpoint(self, run_id: str) -> Path:
+        """File of a run's checkpoints, in a folder beside the ledger."""
+        ledger = self.ledger.absolute()  # a worker of a cluster has another folder
+        return ledger.with_name(ledger.name + ".checkpoints") / f"{run_id}.npz"
