@@ -33,8 +33,10 @@ class LedgerClaimedError(KbndError):
     exit_code = 4
 
 
-class LedgerLockedError(LedgerClaimedError):
+class LedgerLockedError(KbndError):
     """Another process held the whole ledger for longer than anybody waits; nothing is lost yet."""
+
+    exit_code = 4
 
 
 class ResumeMismatchError(KbndError):

@@ -22,8 +22,13 @@ SHORTEST_METERED_S = 0.5
 FIRST_OWN_REPLICATE = 1_000_000
 """Replicates from here on belong to searches by the clock; below they are counted."""
 
-EventKind = Literal["ask", "end"]
-"""What happens in a search: a candidate is proposed, a candidate has its score."""
+EventKind = Literal["ask", "again", "end"]
+"""What happens in a search: a candidate is proposed, some of its runs are measured again, it has its score."""
+
+
+def is_own(replicate: int) -> bool:
+    """Return whether a replicate belongs to a search by the clock, so that its number tells nobody anything."""
+    return replicate >= FIRST_OWN_REPLICATE
 
 
 def arm_of(ordinal: int) -> str:
@@ -187,11 +192,11 @@ class SearchEvent:
 
     Attributes:
         event: place in the log, from 1.
-        kind: `ask` (a candidate was proposed) or `end` (it has its score).
+        kind: `ask` (a candidate was proposed), `again` (runs of it are measured once more) or `end` (it has its score).
         ordinal: number of the candidate, from 1.
-        body: of `ask`: values, epochs (None where the search has one number of them), run_ids by seed; of `end`: status
-            (`done`, `diverged`, `failed` or `pruned`), score (None where there is none), told (what the oracle was
-            given), wall_s.
+        body: of `ask`: values, epochs (None where the search has one number of them), run_ids by seed; of `again`:
+            run_ids of the seeds it is about; of `end`: status (`done`, `diverged`, `failed` or `pruned`), score (None
+            where there is none), told (what the oracle was given), wall_s.
         at: when; UTC, ISO 8601.
     """
 

@@ -144,25 +144,18 @@ def test_a_run_that_somebody_took_over_is_theirs_or_trained_again(driver: Driver
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_a_locked_ledger_costs_no_run(driver: Driver, monkeypatch: pytest.MonkeyPatch, is_stopped: bool) -> None:
     tries: list[str] = []
-    finish = driver.ledger.finish
 
-    def locked(what: str, then: Callable[..., None]) -> Callable[..., None]:
-        def tried(*arguments: Any) -> None:
-            tries.append(what)
-            if tries.count(what) < 3:
+    def locked(name: str, then: Callable[..., Any]) -> Callable[..., Any]:
+        def tried(*arguments: Any, **named: Any) -> Any:
+            tries.append(name)
+            if tries.count(name) < 3:
                 raise LedgerLockedError("locked")
-            then(*arguments)
+            return then(*arguments, **named)
 
         return tried
 
-    monkeypatch.setattr(driver.ledger, "finish", locked("finish", finish))
-    monkeypatch.setattr(driver.ledger, "add_epoch", locked("epoch", driver.ledger.add_epoch))
-    shared = locked("shared", lambda since: None)
-    monkeypatch.setattr(driver.ledger, "is_shared", lambda since: bool(shared(since)))
-    begin, begun = driver.ledger.begin, locked("begin", lambda: None)
-    monkeypatch.setattr(
-        driver.ledger, "begin", lambda *run, keep_epochs: (begun(), begin(*run, keep_epochs=keep_epochs))
-    )
+    for name in ("claim", "begin", "add_epoch", "is_shared", "finish"):
+        monkeypatch.setattr(driver.ledger, name, locked(name, getattr(driver.ledger, name)))
     engine = use(driver, Scripted())
     if is_stopped:
         driver.should_stop = lambda: "finish" in tries
@@ -189,7 +182,7 @@ def test_who_would_not_wait_is_told_so(driver: Driver) -> None:
     driver.settings = replace(driver.settings, wait=False)
     with Ledger.open(driver.settings.ledger) as other:
         assert other.claim(RUNS[0].run_id) == "claimed"
-        with pytest.raises(LedgerClaimedError, match="1 run is being trained by another live process"):
+        with pytest.raises(LedgerClaimedError, match="1 run waits for another live process"):
             driver.drive(PLANNED)
     assert engine.trained == [2, 3]
 

@@ -13,7 +13,7 @@ import pytest
 from ledger_records import record
 from patience import HANG_S
 
-from kbnd.errors import LedgerClaimedError, UsageError
+from kbnd.errors import LedgerLockedError, UsageError
 from kbnd.ledger import Ledger, database
 from kbnd.ledger.schema import MIGRATIONS
 
@@ -169,7 +169,7 @@ def test_a_ledger_locked_too_long_is_an_error_of_its_own(path: Path, monkeypatch
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.05)
     with Ledger.open(path) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(LedgerClaimedError, match="locked by another process"):
+        with pytest.raises(LedgerLockedError, match="locked by another process"):
             ledger.finish(record(seed=2))
         other.execute("ROLLBACK")
         ledger.finish(record(seed=2))

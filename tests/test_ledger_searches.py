@@ -60,6 +60,10 @@ def end(event: int, ordinal: int, **body) -> SearchEvent:
     return SearchEvent(event, "end", ordinal, {**values, **body}, AT)
 
 
+def again(event: int, ordinal: int) -> SearchEvent:
+    return SearchEvent(event, "again", ordinal, {"run_ids": {"1": record(seed=ordinal, replicate=7).run_id}}, AT)
+
+
 def searched(ledger: Ledger, *events: SearchEvent, fresh: bool = False) -> SearchInfo:
     info = ledger.begin_search("s", DEFINITION, fresh=fresh)
     for event in events:
@@ -117,12 +121,14 @@ def test_only_the_next_entry_is_stored(ledger: Ledger) -> None:
     [
         (ask(0, 1), "event should be a whole number from 1, received 0"),
         (replace(ask(1, 1), ordinal=True), "ordinal should be a whole number"),
-        (replace(ask(1, 1), kind="told"), "kind should be one of ask, end, received 'told'"),
+        (replace(ask(1, 1), kind="told"), "kind should be one of ask, again, end, received 'told'"),
         (replace(ask(1, 1), at="noon"), "at should be a date and time"),
         (replace(ask(1, 1), body=[]), "body should be a JSON object"),
         (ask(1, 1, epochs=0), "epochs should be a whole number from 1 or null, received 0"),
         (ask(1, 1, run_ids={"1": "x"}), "run_ids should be an object of run ids by seed"),
         (ask(1, 1, values={"a": "\x1b[2J"}), "printable text"),
+        (replace(again(1, 1), body={}), "run_ids should be an object of run ids by seed"),
+        (again(1, 1), "received a second or early 'again'"),
         (end(1, 1, status="lost"), "status should be one of done, diverged, failed, pruned, received 'lost'"),
         (end(1, 1, told=float("nan")), "body should be a JSON object"),
         (end(1, 1, told=None), "told should be a number, received None"),
@@ -208,6 +214,17 @@ def test_times_of_a_repeated_search_may_differ(ledger: Ledger, other: Ledger) ->
     searched(other, replace(ask(1, 1), at="2027-01-01T00:00:00+00:00"), end(2, 1, wall_s=99.0))
     assert other.import_(ledger.path).n_events == 0
     assert other.search_events(other.search("s"))[1].body["wall_s"] == 99.0
+
+
+def test_runs_that_are_measured_again_are_of_the_candidate(ledger: Ledger, other: Ledger) -> None:
+    log = (ask(1, 1), again(2, 1), end(3, 1))
+    info = searched(ledger, *log)
+    assert ledger.candidates() == {record().run_id, record(replicate=7).run_id}
+    assert ledger.verify() == []
+    with pytest.raises(UsageError, match="received a second or early 'again'"):
+        ledger.append_event(info, again(4, 1))
+    other.import_(exported(ledger, "jsonl"))
+    assert other.search_events(info) == list(log)
 
 
 def test_two_logs_or_definitions_of_one_search_are_refused_and_both_are_shown(ledger: Ledger, other: Ledger) -> None:

@@ -15,7 +15,7 @@ CPU = {"n_cores_usable": 2, "cpu": "AMD EPYC"}
         (CPU, "cpu", "2 cores of AMD EPYC"),
         ({**CPU, "n_cores_usable": 1, "gpu": {"name": "NVIDIA H200", "driver": "580"}}, "cpu", "1 core of AMD EPYC"),
         ({**CPU, "gpu": {"name": "NVIDIA H200", "driver": "580"}}, "gpu", "NVIDIA H200"),
-        ({**CPU, "gpu": None}, "gpu", "2 cores of AMD EPYC"),
+        ({**CPU, "gpu": None}, "gpu", "a GPU whose name only kbnd[gpu] can tell"),
     ],
 )
 def test_a_gpu_is_named_where_it_trained(environment: dict, device: str, words: str) -> None:

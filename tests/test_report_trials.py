@@ -282,7 +282,7 @@ def test_a_time_that_is_missing_has_its_reason_where_that_is_known() -> None:
 def test_a_best_recipe_that_guesses_is_not_recommended() -> None:
     trials = make_trials(3).assign(score=[0.1, 0.12, 0.11], val_accuracy=[0.1, 0.12, 0.11])
     said = " ".join(tables(trials, n_classes=10)[-1].notes)
-    assert "Hardly better than guessing: guessing reaches 10 % with 10 classes." in said
+    assert "Hardly better than guessing: guessing reaches 10 % with 10 classes. This is no good recipe." in said
     assert "guessing" not in " ".join(tables(make_trials(3), n_classes=10)[-1].notes)
     assert "guessing" not in " ".join(tables(trials)[-1].notes)
 

@@ -14,7 +14,8 @@ from scripted_search import Killed, Scripted, searched
 from kbnd.analysis.compare import compare
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.ledger import Ledger
-from kbnd.records import FIRST_OWN_REPLICATE, EpochRecord, arm_of
+from kbnd.records import FIRST_OWN_REPLICATE, EpochRecord, RunRecord, arm_of
+from kbnd.training.task import Observer, Task
 from kbnd.tuning.objectives import objective
 
 pytestmark = pytest.mark.backend
@@ -127,6 +128,39 @@ def test_nothing_is_timed_while_anybody_trains_on_this_machine(tmp_path: Path, m
         result = searched(tmp_path, engine, monkeypatch=monkeypatch, **chosen)
     assert len(waits) == 2
     assert result.trials["score"].notna().all()
+
+
+@pytest.mark.parametrize(("n_disturbed", "n_again", "n_scores"), [(1, 1, 4), (2, 2, 4), (3, 2, 3)])
+def test_a_run_that_something_else_was_trained_beside_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_disturbed: int, n_again: int, n_scores: int
+) -> None:
+    engine = Scripted()
+    run = engine._run
+
+    def disturbed(task: Task, told: Observer) -> RunRecord:
+        if len(engine.trained) < n_disturbed:
+            with Ledger.open(tmp_path / "kbnd.sqlite") as other:
+                beside = record(seed=900 + len(engine.trained))
+                assert other.claim(beside.run_id) == "claimed"  # begun after the timed run
+                done = run(task, told)
+                other.finish(beside)
+                return done
+        return run(task, told)
+
+    engine._run = disturbed
+    chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2", "seeds": 1}
+    chosen |= {"max_trials": None}
+    first = searched(tmp_path, engine, monkeypatch=monkeypatch, **chosen)
+    assert len(set(engine.trained)) == len(engine.trained) == 4 + n_again + 2  # of them two are fresh seeds
+    assert first.trials["score"].notna().sum() == n_scores
+    assert first.trials["wall_s"].iloc[0] == pytest.approx(1.5 * (1 + n_again))  # all of it was spent
+    assert len(first.runs) == 4 + 2
+    with Ledger.open(tmp_path / "kbnd.sqlite", read_only=True) as ledger:
+        assert len(ledger.candidates()) == 4 + n_again
+    idle = Scripted()
+    same = searched(tmp_path, idle, monkeypatch=monkeypatch, **chosen)
+    assert not idle.trained
+    pd.testing.assert_frame_equal(same.trials, first.trials)
 
 
 def test_a_search_by_the_clock_is_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

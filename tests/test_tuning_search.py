@@ -16,7 +16,7 @@ from kbnd import recipe
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
-from kbnd.report.overview import compare_ledger, stored_runs
+from kbnd.report.overview import compare_ledger, run_table, stored_run, stored_runs
 from kbnd.spec import RunSpec
 from kbnd.tuning.budget import expected
 from kbnd.tuning.planning import plan_search
@@ -301,6 +301,8 @@ def test_what_a_ledger_holds_of_a_search_is_known_before_it_goes_on(
     assert stored(other, settings, is_fresh=True) is not None
     assert stored(replace(whole.plan, name="another"), settings) is None
     assert stored(whole.plan, Settings(ledger=tmp_path / "none.sqlite")) is None
+    (tmp_path / "empty.sqlite").touch()  # as that of a driver that is just making it
+    assert stored(whole.plan, Settings(ledger=tmp_path / "empty.sqlite")) is None
 
 
 def test_only_what_finished_is_compared_with_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,6 +351,15 @@ def test_no_list_of_a_ledger_shows_what_candidates_reach_on_test(
     is_fresh = runs["arm"] == "best_fresh_seeds"
     assert runs.loc[is_fresh, ["test_accuracy", "test_loss"]].notna().all(axis=None)
     assert runs.loc[~is_fresh, ["test_accuracy", "test_loss"]].isna().all(axis=None)
+    killed = tmp_path / "killed"
+    with pytest.raises(Killed):
+        searched(killed, Scripted(kill_after=4 * EPOCHS), monkeypatch=monkeypatch, max_trials=3)
+    runs = stored_runs(killed / "kbnd.sqlite").query("status == 'done'")
+    assert len(runs) == 3
+    assert runs["test_accuracy"].isna().all()
+    shown = stored_run(killed / "kbnd.sqlite", runs["run_id"].iloc[0])
+    assert (shown.status, shown.test_accuracy, shown.val_accuracy is None) == ("done", None, False)
+    assert "what it reaches on test images is not shown" in " ".join(run_table(shown).notes)
 
 
 def test_a_search_that_was_stopped_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def references(arms: Iterable[str], *, baseline: str, baselines: Mapping[str, st
 
 def first_replicates(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the run of each arm and seed that has the lowest replicate: 0, but in searches by the clock."""
-    lowest = runs.groupby(["arm", "seed"])["replicate"].transform("min")
+    lowest = runs.groupby(["arm", "seed"], dropna=False)["replicate"].transform("min")
     return runs[runs["replicate"] == lowest]
 
 

@@ -14,10 +14,10 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from kbnd import data
-from kbnd.errors import LedgerClaimedError, LedgerLockedError
+from kbnd.errors import LedgerClaimedError
+from kbnd.execution.patience import patient
 from kbnd.execution.planned import Planned, Progress
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
@@ -66,7 +66,7 @@ class Driver:
     Attributes:
         settings: the engine's.
         identity: the setting that run ids are made from.
-        ledger: open, for writing.
+        ledger: open, for writing; `patient` is the same one, for all that may find it locked.
         progress: told of every step.
         should_stop: asked between epochs and before every run.
         should_prune: asked after every epoch whether a run cannot be worth its other epochs.
@@ -93,6 +93,7 @@ class Driver:
     def __post_init__(self) -> None:
         """Make the executor, which nothing starts before it has work."""
         self.engine = self.settings.engine()
+        self.patient = patient(self.ledger, lambda: self.should_stop())
 
     def drive(self, wanted: Iterable[Planned | None]) -> None:
         """Train every run that is wanted and that the ledger does not hold; return when all of them have ended.
@@ -143,12 +144,12 @@ class Driver:
 
     def _claimed(self, planned: Planned) -> Task | None:
         """The task of a run that is claimed now; None where the ledger holds it, or another process trains it."""
-        answer = self.ledger.claim(planned.run_id, retry_failed=self.settings.retry_failed, is_alone=self.is_alone)
+        answer = self.patient.claim(planned.run_id, retry_failed=self.settings.retry_failed, is_alone=self.is_alone)
         if answer == "taken":
             self._foreign.append(planned)
             return None
         if answer == "hit":
-            if self.settings.checkpoint(planned.run_id).exists() and self.ledger.status(planned.run_id) in HITS:
+            if self.settings.checkpoint(planned.run_id).exists() and self.patient.status(planned.run_id) in HITS:
                 self._drop_checkpoint(planned.run_id)  # whoever stored the run was killed before it did that
             self.progress.on_hit(planned)
             return None
@@ -170,10 +171,10 @@ class Driver:
         if self.should_stop():
             return
         if self._foreign and not self.settings.wait:
-            runs = "1 run is" if len(self._foreign) == 1 else f"{len(self._foreign)} runs are"
+            runs = "1 run waits" if len(self._foreign) == 1 else f"{len(self._foreign)} runs wait"
             raise LedgerClaimedError(
-                f"{runs} being trained by another live process on {self.settings.ledger}: without --no-wait "
-                "(wait=True) kbnd waits"
+                f"{runs} for another live process that trains on {self.settings.ledger}: without --no-wait (wait=True) "
+                "kbnd waits"
             )
         if self._foreign:
             self.progress.on_wait(self._foreign)
@@ -184,25 +185,23 @@ class Driver:
         planned = self._in_flight[task.run_id]
 
         def on_start(record: RunRecord) -> None:
-            write(lambda: self.ledger.begin(record, keep_epochs=len(record.epochs)))
+            write(lambda: self.patient.begin(record, keep_epochs=len(record.epochs)))
             self.progress.on_start(planned, record)
 
         def on_epoch(epoch: EpochRecord) -> None:
-            write(lambda: self.ledger.add_epoch(planned.run_id, epoch))
+            write(lambda: self.patient.add_epoch(planned.run_id, epoch))
             self.progress.on_epoch(planned, epoch)
 
         def write(what: Callable[[], None]) -> None:
             if planned.run_id in self._lost:
                 return
             try:
-                self._patiently(what)
-            except LedgerLockedError:
-                raise
+                what()
             except LedgerClaimedError:
                 self._lost.add(planned.run_id)
 
         def should_prune(epoch: EpochRecord) -> bool:
-            return planned.run_id not in self._lost and self._patiently(lambda: self.should_prune(planned, epoch))
+            return planned.run_id not in self._lost and self.should_prune(planned, epoch)
 
         return Observer(
             on_start=on_start,
@@ -217,12 +216,10 @@ class Driver:
         if planned.run_id in self._lost:  # whoever took it over may have stored its result by now
             self._foreign.append(planned)
             return
-        is_shared = self._patiently(lambda: self.ledger.is_shared(record.started_at))
+        is_shared = self.patient.is_shared(record.started_at)
         record = replace(record, is_concurrent=record.is_concurrent or is_shared)
         try:
-            self._patiently(lambda: self.ledger.finish(record))
-        except LedgerLockedError:
-            raise
+            self.patient.finish(record)
         except LedgerClaimedError:
             self._foreign.append(planned)
             return
@@ -235,12 +232,3 @@ class Driver:
         from kbnd.training import checkpoint  # brings Keras
 
         checkpoint.remove(self.settings.checkpoint(run_id))
-
-    def _patiently(self, do: Callable[[], Any]) -> Any:
-        """Use the ledger, however long somebody else locks it; once told to stop, try once."""
-        while True:
-            try:
-                return do()
-            except LedgerLockedError:
-                if self.should_stop():
-                    raise

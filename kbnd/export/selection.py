@@ -17,7 +17,7 @@ from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
 from kbnd.ledger.checks import problems_of_fields
 from kbnd.ledger.rows import RUNNING
-from kbnd.records import RunRecord, arm_of
+from kbnd.records import RunRecord, arm_of, is_own
 from kbnd.spec import RunSpec, canonical_json
 
 FINAL = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "epoch_s", "fit_s", "energy_j")
@@ -122,14 +122,13 @@ def _labels(ledger: Ledger, study: str | None) -> dict[str, tuple[str, str]]:
     for name in searches if study is None else {study} & set(searches):
         info = ledger.search(name)
         for event in ledger.search_events(info) if info is not None else ():
-            if event.kind == "ask":
-                for run_id in event.body["run_ids"].values():
-                    labels.setdefault(run_id, (name, arm_of(event.ordinal)))
+            for run_id in event.body.get("run_ids", {}).values():
+                labels.setdefault(run_id, (name, arm_of(event.ordinal)))
     return labels
 
 
 def _name(record: RunRecord, study: str | None, arm: str | None) -> str:
-    repetition = f"-r{record.replicate}" if record.replicate else ""
+    repetition = f"-r{record.replicate}" if record.replicate and not is_own(record.replicate) else ""
     parts = [_plain_name(part) for part in (study, arm or record.model) if part is not None]
     return "/".join((*parts, f"seed{record.seed}{repetition}-{record.run_id[:8]}"))
 

@@ -134,8 +134,9 @@ def problems_of_log(log: Iterable[SearchEvent]) -> Iterator[str]:
                 yield f"event {place}: candidate {event.ordinal} was asked for in place of candidate {asked}"
                 return
         elif event.ordinal > asked or event.ordinal in ended:
-            yield f"event {place}: candidate {event.ordinal} ends {'twice' if event.ordinal in ended else 'unasked'}"
-        else:
+            what, late = ("ends", "twice") if event.kind == "end" else ("is measured again", "after its end")
+            yield f"event {place}: candidate {event.ordinal} {what} {late if event.ordinal in ended else 'unasked'}"
+        elif event.kind == "end":
             ended.add(event.ordinal)
 
 
@@ -191,6 +192,7 @@ _BODIES: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
         "epochs": (lambda value: value is None or is_count(value), "a whole number from 1 or null"),
         "run_ids": (_is_run_map, "an object of run ids by seed"),
     },
+    "again": {"run_ids": (_is_run_map, "an object of run ids by seed")},
     "end": {
         "status": (lambda value: value in ENDS, f"one of {', '.join(ENDS)}"),
         "score": (lambda value: value is None or _is_number(value), "a number or null"),

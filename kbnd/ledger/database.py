@@ -30,6 +30,10 @@ class NotSQLiteError(UsageError):
     """The file is no SQLite file at all; for an import it may be JSON lines."""
 
 
+class EmptyLedgerError(UsageError):
+    """The file is empty, as that of a ledger which another process is just making."""
+
+
 def open_database(path: Path, *, create: bool, read_only: bool) -> sqlite3.Connection:
     """Open a ledger's file and bring it to the current format.
 
@@ -138,7 +142,7 @@ def _checked_for_reading(path: Path) -> sqlite3.Connection:
         _refuse_strange(db, path)
         version = _version(db)
         if version == 0:
-            raise UsageError(f"{path} is no ledger yet: open it once for writing")
+            raise EmptyLedgerError(f"{path} is no ledger yet: open it once for writing")
         return db if version == len(MIGRATIONS) else _migrated_copy(db)
     except BaseException:
         db.close()

@@ -92,8 +92,7 @@ class Reader(ABC):
             logs = [log for _, log in searches.read_logs(self._db)]
             names = set(searches.read_names(self._db))
             labelled = self._db.execute("SELECT DISTINCT run_id, study, arm FROM labels").fetchall()
-        asks = [event.body["run_ids"] for log in logs for event in log if event.kind == "ask"]
-        asked = {run_id for run_ids in asks for run_id in run_ids.values()}
+        asked = {run_id for log in logs for event in log for run_id in event.body.get("run_ids", {}).values()}
         return asked - {run_id for run_id, study, arm in labelled if study not in names or arm == FRESH}
 
     def searches(self) -> list[str]:

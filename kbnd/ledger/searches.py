@@ -142,7 +142,7 @@ def check_candidate(db: sqlite3.Connection, info: SearchInfo, event: SearchEvent
         UsageError: a candidate that is asked for twice, or ends twice or before it was asked for.
     """
     kinds = {kind for (kind,) in db.execute(_KINDS_OF_CANDIDATE, (info.name, info.generation, event.ordinal))}
-    if kinds != (set() if event.kind == "ask" else {"ask"}):
+    if kinds - {"again"} != (set() if event.kind == "ask" else {"ask"}):
         raise UsageError(
             f"candidate {event.ordinal} of search {info.name} is asked for once and ends once, received a second or "
             f"early {event.kind!r}"

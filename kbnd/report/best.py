@@ -90,7 +90,7 @@ def _guessing_notes(accuracy: float, n_classes: int) -> list[str]:
     if not n_classes or not accuracy < 1 / n_classes + HARDLY:
         return []
     said = f"guessing reaches {100 / n_classes:.3g} % with {n_classes} classes"
-    return [f"Hardly better than guessing: {said}. No candidate of this search is a good recipe."]
+    return [f"Hardly better than guessing: {said}. This is no good recipe."]
 
 
 def _fresh_notes(fresh: pd.DataFrame | None) -> list[str]:

@@ -15,7 +15,6 @@ def place_in_words(environment: Mapping[str, Any], device: str) -> str:
         environment: of the run's record (`kbnd.training.machine.environment`).
         device: `cpu` or `gpu`.
     """
-    gpu = environment.get("gpu") or {}
-    if device != "cpu" and gpu.get("name"):
-        return str(gpu["name"])
+    if device != "cpu":
+        return str((environment.get("gpu") or {}).get("name") or "a GPU whose name only kbnd[gpu] can tell")
     return f"{counted(environment.get('n_cores_usable') or 0, 'core')} of {environment.get('cpu')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from kbnd.analysis.stats import mean_interval
 from kbnd.analysis.timing import time_ratios
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
-from kbnd.records import FRESH, RunRecord
+from kbnd.records import FRESH, RunRecord, is_own
 from kbnd.report.datasets import data_note, data_note_of
 from kbnd.report.notes import BY_VALIDATION, data_notes
 from kbnd.report.numbers import plus_minus, quantity
@@ -102,13 +102,14 @@ def as_json(overview: Overview) -> dict[str, Any]:
 def stored_runs(path: Path, *, study: str | None = None) -> pd.DataFrame:
     """Return the runs of a ledger, or of one experiment in it, as in runs.csv; of candidates no test result."""
     with Ledger.open(path, create=False, read_only=True) as ledger:
-        runs, searches = ledger.runs(study=study), ledger.searches()
-    runs.loc[runs["study"].isin(searches) & (runs["arm"] != FRESH), list(TEST_COLUMNS)] = float("nan")
+        runs, searches, candidates = ledger.runs(study=study), ledger.searches(), ledger.candidates()
+    of_search = runs["study"].isin(searches) & (runs["arm"] != FRESH)
+    runs.loc[of_search | runs["run_id"].isin(candidates), list(TEST_COLUMNS)] = float("nan")
     return runs
 
 
 def stored_run(path: Path, run_id: str) -> RunRecord:
-    """Return one run by its id or the first characters of it.
+    """Return one run by its id or the first characters of it; of a candidate no test result.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -120,8 +121,14 @@ def stored_run(path: Path, run_id: str) -> RunRecord:
             if len(ids) != 1:
                 raise UsageError(f"{path} holds {len(ids) or 'no'} runs whose id starts with {run_id!r}")
             record = ledger.get(ids[0])
+        is_candidate = record is not None and record.run_id in ledger.candidates()
     assert record is not None
-    return record
+    return _by_validation(record) if is_candidate else record
+
+
+def _by_validation(record: RunRecord) -> RunRecord:
+    epochs = tuple(replace(epoch, test_accuracy=None, test_loss=None) for epoch in record.epochs)
+    return replace(record, epochs=epochs, test_accuracy=None, test_loss=None, test_correct=None)
 
 
 def run_tables(runs: pd.DataFrame, path: Path) -> list[Table]:
@@ -133,7 +140,9 @@ def run_tables(runs: pd.DataFrame, path: Path) -> list[Table]:
             (
                 run["run_id"][:10],
                 run["arm"] if isinstance(run["arm"], str) else run["model"],
-                *(str(run[name]) for name in ("seed", "replicate", "status", "backend", "epochs")),
+                str(run["seed"]),
+                "-" if is_own(run["replicate"]) else str(run["replicate"]),
+                *(str(run[name]) for name in ("status", "backend", "epochs")),
                 _number(run["test_accuracy"], 2, scale=100),
                 _number(run["fit_s"], 1),
             )
@@ -165,10 +174,14 @@ def run_table(record: RunRecord) -> Table:
         losses = [_number(epoch.train_loss, 4), _number(epoch.train_accuracy, 2, scale=100)]
         held_out = [_number(epoch.val_loss, 4), _number(epoch.val_accuracy, 2, scale=100)]
         rows.append((str(epoch.epoch), *losses, *held_out, _number(epoch.train_s, 2) + warmup))
+    tested = (
+        f"Test accuracy after the last epoch: {_number(record.test_accuracy, 2, scale=100)} % (n = 1 seed, "
+        f"{record.n_test} images), test loss {_number(record.test_loss, 4)} nats."
+    )
+    is_hidden = record.status == "done" and record.test_accuracy is None
     notes = [
         f"Status {record.status}" + (f": {record.error}" if record.error else "."),
-        f"Test accuracy after the last epoch: {_number(record.test_accuracy, 2, scale=100)} % (n = 1 seed, "
-        f"{record.n_test} images), test loss {_number(record.test_loss, 4)} nats.",
+        "A candidate of a search: what it reaches on test images is not shown." if is_hidden else tested,
         "Train columns are means over the epoch with dropout on; validation is in eval mode.",
         f"Run {record.run_id}, {record.backend} {record.backend_version} on {record.device}.",
         *data_notes(data_note(record.dataset, record.fingerprint)),

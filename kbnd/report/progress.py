@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from kbnd.records import FIRST_OWN_REPLICATE
+from kbnd.records import is_own
 from kbnd.report.render import counted
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class StudyProgress:
 
     @staticmethod
     def _name(run: Planned) -> str:
-        again = f", replicate {run.spec.replicate}" if 0 < run.spec.replicate < FIRST_OWN_REPLICATE else ""
+        again = f", replicate {run.spec.replicate}" if run.spec.replicate and not is_own(run.spec.replicate) else ""
         return f"{run.arm}, seed {run.spec.seed}{again}"
 
 

@@ -107,23 +107,29 @@ def nvml_meter() -> NvmlMeter | None:
     That is the first of `CUDA_VISIBLE_DEVICES`, which NVML itself does not heed. Where GPUs of several kinds share a
     machine, set `CUDA_DEVICE_ORDER=PCI_BUS_ID`, the order in which NVML counts.
     """
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
-    if first in ("", "-1"):
-        return None
-    meter = NvmlMeter(int(first) if first.isdigit() else first)
-    return meter if meter.energy_j() is not None else None
+    first = _first_visible()
+    meter = None if first is None else NvmlMeter(first)
+    return meter if meter is not None and meter.energy_j() is not None else None
 
 
 def gpu() -> dict[str, str] | None:
-    """Return name and driver of the first GPU that NVML lists, None where it lists none."""
-    nvml = _nvml()
-    if nvml is None:
+    """Return name and driver of the GPU that computes here, as `nvml_meter` finds it; None where there is none."""
+    nvml, first = _nvml(), _first_visible()
+    if nvml is None or first is None:
         return None
     try:
-        name, driver = nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(0)), nvml.nvmlSystemGetDriverVersion()
+        name, driver = nvml.nvmlDeviceGetName(_handle(nvml, first)), nvml.nvmlSystemGetDriverVersion()
     except nvml.NVMLError:
         return None
     return {"name": name, "driver": driver}
+
+
+def _first_visible() -> int | str | None:
+    """Index or UUID of the first GPU that this process may use, None where all are hidden."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if first in ("", "-1"):
+        return None
+    return int(first) if first.isdigit() else first
 
 
 def next_fit() -> int:

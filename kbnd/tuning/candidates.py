@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from kbnd.execution.planned import Planned
@@ -91,6 +91,7 @@ class Candidate:
         values: by hyperparameter.
         epochs: that each of its runs is trained for.
         runs: one for each seed.
+        disturbed: runs of before that something else was trained beside, so that others took their place.
         status: `open` until it has ended.
         score: mean over its runs; None where it has none.
         told: what the oracle was told.
@@ -101,7 +102,12 @@ class Candidate:
     values: dict[str, Any]
     epochs: int
     runs: list[Planned]
+    disturbed: list[Planned] = field(default_factory=list)
     status: Literal["open"] | Ending = "open"
     score: float | None = None
     told: float | None = None
     wall_s: float = 0.0
+
+    def n_measured(self, seed: int) -> int:
+        """Return how often a seed was trained, or is being."""
+        return 1 + sum(run.spec.seed == seed for run in self.disturbed)

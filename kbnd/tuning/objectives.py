@@ -108,7 +108,7 @@ def epochs_to(epochs: Sequence[EpochRecord], accuracy: float) -> float | None:
 def _time_to_accuracy(name: str, accuracy: float) -> Objective:
     def of(run: RunRecord) -> float | None:
         n_epochs = epochs_to(run.epochs, accuracy)
-        has_time = run.epoch_s is not None and _is_measured_alone(run)
+        has_time = run.epoch_s is not None and is_measured_alone(run)
         return n_epochs * run.epoch_s if n_epochs is not None and has_time else None  # type: ignore[operator]
 
     return Objective(
@@ -122,14 +122,14 @@ def _time_to_accuracy(name: str, accuracy: float) -> Objective:
     )
 
 
-def _is_measured_alone(run: RunRecord) -> bool:
+def is_measured_alone(run: RunRecord) -> bool:
     """Whether time and energy of a run compare: it had the machine for itself, in one session from end to end."""
     return not run.is_concurrent and "+" not in run.session
 
 
 def _accuracy_per_joule(run: RunRecord) -> float | None:
     energies = [epoch.energy_j for epoch in run.epochs if epoch.energy_j and not epoch.is_warmup]
-    if run.val_accuracy is None or not energies or not _is_measured_alone(run):
+    if run.val_accuracy is None or not energies or not is_measured_alone(run):
         return None
     return run.val_accuracy / (median(energies) * len(run.epochs))
 

@@ -197,14 +197,14 @@ class Asker:
         """Take a step of the log.
 
         Args:
-            event: the next one, `ask` or `end`; its body holds `values` (and `epochs`), or `told`.
+            event: the next one; its body holds `values` (and `epochs`) of an `ask`, `told` of an `end`.
 
         Raises:
             ResumeMismatchError: the oracle proposes something else than the log holds.
         """
         if event.kind == "ask":
             self._replay_ask(event.ordinal, event.body["values"], event.body.get("epochs"))
-        else:
+        elif event.kind == "end":
             self.tell(event.ordinal, event.body["told"])
 
     def _replay_ask(self, ordinal: int, stored: Mapping[str, Any], epochs: int | None) -> None:

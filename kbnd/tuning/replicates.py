@@ -4,13 +4,17 @@
     measured by the clock      a number that is made of the search and the candidate, which nobody else would train
 
 A time that a ledger holds was measured beside other programs, in another session or on another machine, and compares
-with none of this search; so such a search trains everything itself, under identities of its own.
+with none of this search; so such a search trains everything itself, under identities of its own. What something else
+was trained beside, all the same, is measured again as a further replicate.
 """
 
 from __future__ import annotations
 
 from kbnd.records import FIRST_OWN_REPLICATE, SearchInfo
 from kbnd.spec import digest
+
+MOST_MEASUREMENTS = 3
+"""How often a search measures a seed of a candidate, where every time something else was trained beside it."""
 
 
 def own_replicate(info: SearchInfo, what: str) -> int:

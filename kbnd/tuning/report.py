@@ -119,10 +119,16 @@ def fresh_note(found: Stored) -> str:
 def in_words(parameter: Hyperparameter, *, is_grid: bool = False) -> str:
     """Return the values of a hyperparameter as a user would write them."""
     if isinstance(parameter, Choice):
-        return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in parameter.values)
+        return ", ".join(shortest(value) if isinstance(value, float) else str(value) for value in parameter.values)
     if is_grid:
         return ", ".join(f"{value:g}" for value in parameter.points())
     return f"{parameter.min:g} to {parameter.max:g}" + (", logarithmic" if parameter.log else "")
+
+
+def shortest(value: float) -> str:
+    """Return a number as briefly as it can be read back."""
+    brief = f"{value:g}"
+    return brief if float(brief) == value else str(value)
 
 
 def fixed(plan: SearchPlan) -> dict[str, Any]:

@@ -10,25 +10,27 @@ A candidate is over with its first run that diverged, failed or was pruned: it h
 trained, and the oracle is told the worst number so far. No such candidate is ever the best.
 
 Where a time or an energy is looked for, a candidate's runs are replicates of this search alone, and of the processes
-that drive it one trains while the others stand by.
+that drive it on a machine one trains while the others stand by. A run that something else was trained beside is
+measured again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from kbnd.errors import ResumeMismatchError
 from kbnd.execution.planned import Planned
 from kbnd.ledger import Ledger
-from kbnd.records import EpochRecord, RunRecord, SearchEvent, SearchInfo, arm_of
+from kbnd.records import EpochRecord, EventKind, RunRecord, SearchEvent, SearchInfo, arm_of
 from kbnd.spec import Identity
 from kbnd.tuning.candidates import ENDINGS, Candidate, Ending, SearchPlan
+from kbnd.tuning.objectives import is_measured_alone
 from kbnd.tuning.oracles import Asker
 from kbnd.tuning.pruning import MedianRule
-from kbnd.tuning.replicates import own_replicate
+from kbnd.tuning.replicates import MOST_MEASUREMENTS, own_replicate
 
 HOUR_S = 3600.0
 
@@ -130,6 +132,20 @@ class Search:
         told: dict[str, Any] = {"epochs": epochs, "arm": arm_of(ordinal), "what": str(ordinal)}
         return [self.planned(values, seed=seed, **told) for seed in range(1, self.plan.seeds + 1)]
 
+    def _again(self, candidate: Candidate, seed: int) -> Planned:
+        """The run that takes the place of a disturbed one."""
+        what = f"{candidate.ordinal} again {candidate.n_measured(seed)}"
+        told: dict[str, Any] = {"epochs": candidate.epochs, "arm": arm_of(candidate.ordinal), "what": what}
+        return self.planned(candidate.values, seed=seed, **told)
+
+    def _measured_again(self, candidate: Candidate) -> list[Planned]:
+        """The runs that are to take the place of those whose time or energy compares with nothing."""
+        if self.plan.objective.is_reproducible:
+            return []
+        records = [self.ledger.get(run.run_id) for run in candidate.runs]
+        seeds = [each.seed for each in records if each and each.status == "done" and not is_measured_alone(each)]
+        return [self._again(candidate, seed) for seed in seeds if candidate.n_measured(seed) < MOST_MEASUREMENTS]
+
     def _new_asker(self) -> Asker:
         return Asker(
             self.plan.space,
@@ -145,22 +161,31 @@ class Search:
         self._last, body = event.event, event.body
         if event.kind == "ask":
             runs = self._runs(event.ordinal, body["values"], epochs=body["epochs"])
-            stored = {run.spec.seed: body["run_ids"].get(str(run.spec.seed)) for run in runs}
-            for run in runs:
-                if stored[run.spec.seed] != run.run_id:
-                    raise ResumeMismatchError(
-                        f"candidate {event.ordinal} of search {self.info.name} would now be run {run.run_id[:12]} with "
-                        f"seed {run.spec.seed}, stored {str(stored[run.spec.seed])[:12]}: --fresh (fresh=True) begins "
-                        "anew"
-                    )
+            self._check_same(event, runs)
             self.candidates[event.ordinal] = Candidate(event.ordinal, body["values"], body["epochs"], runs)
             return
-        ended = self.candidates[event.ordinal]
-        ended.status, ended.score, ended.told = body["status"], body["score"], body["told"]
-        ended.wall_s = body["wall_s"]
-        if self.plan.is_pruned and ended.status == "done":
-            for run in ended.runs:
+        candidate = self.candidates[event.ordinal]
+        if event.kind == "again":
+            again = {int(seed): self._again(candidate, int(seed)) for seed in body["run_ids"]}
+            self._check_same(event, again.values())
+            candidate.disturbed += [run for run in candidate.runs if run.spec.seed in again]
+            candidate.runs = [again.get(run.spec.seed, run) for run in candidate.runs]
+            return
+        candidate.status, candidate.score, candidate.told = body["status"], body["score"], body["told"]
+        candidate.wall_s = body["wall_s"]
+        if self.plan.is_pruned and candidate.status == "done":
+            for run in candidate.runs:
                 self._rule.learn(run.spec.seed, self._stored_epochs(run.run_id))
+
+    def _check_same(self, event: SearchEvent, runs: Iterable[Planned]) -> None:
+        """Refuse to go on where the runs that an entry speaks of would now be other ones."""
+        for run in runs:
+            stored = event.body["run_ids"].get(str(run.spec.seed))
+            if stored != run.run_id:
+                raise ResumeMismatchError(
+                    f"candidate {event.ordinal} of search {self.info.name} would now be run {run.run_id[:12]} with "
+                    f"seed {run.spec.seed}, stored {str(stored)[:12]}: --fresh (fresh=True) begins anew"
+                )
 
     def _ask(self) -> bool:
         """Ask for a candidate and log it; False where the oracle waits for open ones, or has no more."""
@@ -179,7 +204,11 @@ class Search:
         for candidate in self._open():
             statuses = [self._status(run) for run in candidate.runs]
             bad = [ENDINGS[status] for status in statuses if status in ENDINGS and status != "done"]
-            if bad or all(status == "done" for status in statuses):
+            if not bad and (again := self._measured_again(candidate)):
+                ids = {str(run.spec.seed): run.run_id for run in again}
+                if not self._log("again", candidate.ordinal, {"run_ids": ids}):
+                    return
+            elif bad or all(status == "done" for status in statuses):
                 # A run that was stopped because another seed had ended its candidate is pruned, too, but no reason.
                 ended = self._ending(candidate, min(bad, key=lambda status: status == "pruned") if bad else "done")
                 if not self._log("end", candidate.ordinal, ended):
@@ -212,7 +241,8 @@ class Search:
         """Seconds of the runs that no earlier candidate had: an oracle may come back to a point."""
         earlier = [each for each in self.candidates.values() if each.ordinal < candidate.ordinal]
         known = {run.run_id for each in earlier for run in each.runs}
-        return sum(run.wall_s or 0.0 for run in runs if run.run_id not in known)
+        disturbed = [run for each in candidate.disturbed if (run := self.ledger.get(each.run_id)) is not None]
+        return sum(run.wall_s or 0.0 for run in (*runs, *disturbed) if run.run_id not in known)
 
     def _partial(self, runs: list[RunRecord]) -> float | None:
         """What a run that was given up had reached, where that is in the unit of the score."""
@@ -245,7 +275,7 @@ class Search:
     def _is_over(self) -> bool:
         return self._has_all() or self.is_out_of_hours
 
-    def _log(self, kind: Literal["ask", "end"], ordinal: int, body: dict[str, Any]) -> bool:
+    def _log(self, kind: EventKind, ordinal: int, body: dict[str, Any]) -> bool:
         """Append to the log; False, with the state built anew, where another process was first."""
         event = SearchEvent(self._last + 1, kind, ordinal, body, datetime.now(UTC).isoformat(timespec="microseconds"))
         if self.ledger.append_event(self.info, event):

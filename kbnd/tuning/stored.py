@@ -12,6 +12,7 @@ from kbnd import data
 from kbnd.data import sources
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
+from kbnd.ledger.database import EmptyLedgerError
 from kbnd.ledger.searches import check_same
 from kbnd.training import backend
 from kbnd.tuning.candidates import SearchPlan
@@ -46,7 +47,11 @@ def stored(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False) -> S
     """
     if not settings.ledger.exists():
         return None
-    with Ledger.open(settings.ledger, create=False, read_only=True) as ledger:
+    try:
+        opened = Ledger.open(settings.ledger, create=False, read_only=True)
+    except EmptyLedgerError:
+        return None
+    with opened as ledger:
         info = ledger.search(plan.name)
         if info is None:
             return None

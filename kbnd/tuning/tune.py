@@ -200,7 +200,7 @@ def run_search(
         search = Search(
             plan,
             info,
-            ledger,
+            driver.patient,
             identity,
             places=driver.engine.places,
             n_classes=n_classes,
