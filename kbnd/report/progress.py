@@ -95,6 +95,7 @@ class StudyProgress:
         accuracy = "" if reached is None else f", {self._shown} accuracy {reached:.4f}"
         took = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
         reason = f" ({(record.error or '').splitlines()[0][:120]})" if record.error else ""
+        took += ", something else was trained beside it" * (record.is_concurrent and is_own(record.replicate))
         place = "" if record.status == "interrupted" else f"{self._place(self._n_done)} "
         left = "" if record.status == "interrupted" else self._left()
         self._line(f"{place}{self._name(run)}: {record.status}{reason}{accuracy}{took}{left}")
