@@ -13,6 +13,7 @@ from synthetic_trials import NAMES, make_trials, with_status
 from kbnd.analysis.importance import IMPORTANCE_COLUMNS, Importances, importances
 from kbnd.analysis.stats import Interval
 from kbnd.errors import UsageError
+from kbnd.report.best import best_table
 from kbnd.report.hyperparameters import value_text
 from kbnd.report.render import DASH, PLUS_MINUS, Table, to_latex, to_markdown, to_text
 from kbnd.report.scores import score_quantity
@@ -261,6 +262,16 @@ def test_a_score_that_is_no_accuracy_stands_beside_the_accuracy_at_the_end() -> 
     assert [row[column].split()[0] for row in table.rows] == ["11.00", "98.50", "99.00", "50.00"]
     assert "Reached 98 % and ended below it (the first touch counts): trial 2." in table.notes
     assert tables(trials)[0].columns.count("Val. acc., %") == 1
+
+
+def test_equal_scores_are_said_to_be_equal() -> None:
+    winner = pd.Series(
+        {"trial": 2, "score": 0.98, "score_sd": 0.0, "val_accuracy": 0.98, "val_accuracy_sd": 0.0, "n_seeds": 2}
+    )
+    said: dict = {"names": (), "fresh": None, "objective": "val_accuracy", "direction": "max"}
+    notes = best_table(winner, scores=pd.Series([0.98, np.nextafter(0.98, 0), 0.97]), **said).notes
+    assert notes[0] == "2 trials have this score: the first of them was taken."
+    assert "the highest of 3" in notes[1]
 
 
 def test_epochs_too_short_for_the_counter_of_a_gpu_are_named_as_the_reason() -> None:

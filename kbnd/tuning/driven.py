@@ -30,7 +30,7 @@ from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, Hy
 
 from kbnd.seeds import subseed
 from kbnd.spec import canonical_json
-from kbnd.tuning.oracles import FACTOR
+from kbnd.tuning.oracles import FACTOR, n_random_first
 from kbnd.tuning.parameters import Choice, Hyperparameter, Range
 from kbnd.tuning.space import Space
 
@@ -197,7 +197,7 @@ def driven(
     """Return an oracle that has proposed nothing yet; arguments as of `kbnd.tuning.oracles.Asker`."""
     known = parameters(space, oracle=oracle)
     particular: dict[str, dict[str, Any]] = {
-        "bayesian": {"num_initial_points": max(3 * len(known), 3)},
+        "bayesian": {"num_initial_points": n_random_first(space)},
         "hyperband": {"max_epochs": max_epochs, "factor": FACTOR, "hyperband_iterations": sweeps},
     }
     made: Any = KINDS[oracle](

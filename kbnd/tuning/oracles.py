@@ -57,6 +57,11 @@ class Proposal:
     epochs: int | None = None
 
 
+def n_random_first(space: Space) -> int:
+    """Return how many candidates `bayesian` draws at random before it learns: three for each hyperparameter."""
+    return max(3, 3 * len(space.hyperparameters))
+
+
 def hyperband_rounds(max_epochs: int) -> list[tuple[int, int]]:
     """Return (candidates, epochs) of each round of a sweep of Hyperband, in their order, without loading anything.
 

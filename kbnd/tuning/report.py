@@ -32,6 +32,7 @@ from kbnd.report.render import Table, counted
 from kbnd.study.estimate import images_of
 from kbnd.tuning.budget import Budget
 from kbnd.tuning.candidates import SearchPlan
+from kbnd.tuning.oracles import n_random_first
 from kbnd.tuning.parameters import Choice, Hyperparameter
 from kbnd.tuning.result import TuneResult
 from kbnd.tuning.space import TABLES, Space
@@ -39,7 +40,7 @@ from kbnd.tuning.stored import Stored
 
 FIRST = (
     *("model.batch_norm", "model.dropout"),
-    *("train.epochs", "train.batch_size", "train.optimizer", "train.learning_rate"),
+    *("train.epochs", "train.batch_size", "train.optimizer", "train.learning_rate", "train.initial_weights"),
 )
 """Fields that a user would ask for first."""
 
@@ -90,7 +91,21 @@ def plan_rows(plan: SearchPlan) -> list[tuple[str, str]]:
         ("Fixed", _settings_in_words(fixed(plan))),
         *([("", _settings_in_words(further))] if further else []),
         ("Oracle", f"{plan.oracle}, looking for {plan.objective.name}" + ", lagging runs given up" * plan.is_pruned),
+        *([("", said)] if (said := _oracle_in_words(plan)) else []),
     ]
+
+
+def _oracle_in_words(plan: SearchPlan) -> str:
+    """What an oracle does that its name does not tell."""
+    most, size = plan.max_trials or math.inf, plan.space.size
+    if plan.oracle == "bayesian":
+        n_random = n_random_first(plan.space)
+        return (
+            "all candidates are random: it learns from more" if most <= n_random else f"the first {n_random} at random"
+        )
+    if plan.oracle == "grid" and most < size:
+        return f"the first {most} of {size:,} points, in order: what is listed last varies first"
+    return ""
 
 
 def stored_rows(plan: SearchPlan, cost: Budget, found: Stored | None, *, is_fresh: bool) -> list[tuple[str, str]]:

@@ -175,7 +175,8 @@ class TuneResult:
         score = f"{self.plan.objective.name} {values['score']:.6g}, mean over {counted(n_seeds, 'seed')}"
         n = int((self.trials["score"].notna() & (self.trials["epochs"] == values["epochs"])).sum())
         said = [f"Best of {counted(n, 'finished trial')} of the search {self.name}: trial {self.best_trial}, {score}."]
-        said.append(f"Seed {self.unused_seed} had no part in the choice, nor in the test that followed it.")
+        tested = ", nor in the test that followed it" * (self.n_tested > 0)
+        said.append(f"Seed {self.unused_seed} had no part in the choice{tested}.")
         comments = [*said, *self.notes, *filter(None, [self.data_note])]
         return recipe.to_toml(self.best, comments=comments, seed=self.unused_seed)
 
