@@ -39,6 +39,16 @@ def test_times_measured_beside_other_runs_are_no_score() -> None:
     assert timed.of(replace(run, epochs=run.epochs[:1])) is None
 
 
+@pytest.mark.parametrize("name", ["val_accuracy", "val_loss"])
+def test_as_many_right_images_in_other_seeds_are_the_same_score(name: str) -> None:
+    def of(*n_right: int) -> list[RunRecord]:
+        return [record(**{name: n / 300}) for n in n_right]
+
+    assert (294 / 300 + 298 / 300) / 2 != (296 / 300 + 296 / 300) / 2  # in floats
+    assert objective(name).score(of(294, 298)) == objective(name).score(of(296, 296)) == pytest.approx(296 / 300)
+    assert objective(name).score(of(294, 297)) != objective(name).score(of(296, 296))
+
+
 def test_a_candidate_that_misses_its_target_is_told_as_worse_than_any_that_reached_it() -> None:
     timed = objective("time_to_accuracy:0.6")
     missed = record(fit_s=30.0)

@@ -56,9 +56,8 @@ def best_table(
             rows.append(_fresh_result(f"Test {kind}, fresh seeds", of_test, fresh))
     values = ", ".join(f"{name} {value_text(winner[name])}" for name in names)
     columns = ("Best recipe", "Mean", "SD", "95 % interval", "Seeds")
-    top = scores.max() if direction == "max" else scores.min()
-    is_most = bool(np.isclose(winner["score"], top, rtol=1e-12, atol=0))
-    n_equal = int(np.isclose(scores, winner["score"], rtol=1e-12, atol=0).sum())
+    is_most = winner["score"] == (scores.max() if direction == "max" else scores.min())
+    n_equal = int((scores == winner["score"]).sum())
     notes = [f"{n_equal} trials have this score: the first of them was taken."] if n_equal > 1 else []
     notes += [_choice_note(objective, direction, n=len(scores), is_most=is_most), *_fresh_notes(fresh)]
     notes += [

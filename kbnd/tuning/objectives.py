@@ -30,6 +30,9 @@ from kbnd.records import EpochRecord, RunRecord
 Direction = Literal["max", "min"]
 
 TIMED = re.compile(r"time_to_accuracy:(?P<accuracy>0?\.\d+|0|1(?:\.0*)?)")
+SCORE_DIGITS = 12
+"""Significant digits of a score: what floats add beyond them decides nothing."""
+
 TIMED_IN_WORDS = "time_to_accuracy:ACCURACY"
 
 
@@ -57,10 +60,15 @@ class Objective:
     needs_energy: bool = False
 
     def score(self, runs: Sequence[RunRecord]) -> float | None:
-        """Return a candidate's score: the mean over its runs; None where one of them has no number."""
+        """Return a candidate's score: the mean over its runs; None where one of them has no number.
+
+        It is rounded to `SCORE_DIGITS`, so that as many right images in other seeds are the same score.
+        """
         numbers = [self.of(run) for run in runs]
         found = [number for number in numbers if number is not None and math.isfinite(number)]
-        return sum(found) / len(found) if found and len(found) == len(numbers) else None
+        if not found or len(found) < len(numbers):
+            return None
+        return float(f"{sum(found) / len(found):.{SCORE_DIGITS}g}")
 
     def worst(self, runs: Sequence[RunRecord], scores: Sequence[float], *, n_classes: int) -> float:
         """Return what an oracle is told of a candidate without a score: nothing better than it was told before.

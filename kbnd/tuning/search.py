@@ -115,14 +115,11 @@ class Search:
             self._apply(event)
 
     def best(self) -> Candidate | None:
-        """Return the candidate with the best score among those trained for the most epochs; None where none has one.
-
-        Of equal scores the first is taken; what differs by less than a float's rounding is equal.
-        """
+        """Return the first with the best score among those trained for the most epochs; None where none has one."""
         scored = [(each.score, each) for each in self.candidates.values() if each.score is not None]
         longest = max((each.epochs for _, each in scored), default=0)
         sign = -1 if self.plan.objective.direction == "max" else 1
-        ranked = [(sign * float(f"{score:.12g}"), each.ordinal) for score, each in scored if each.epochs == longest]
+        ranked = [(sign * score, each.ordinal) for score, each in scored if each.epochs == longest]
         return self.candidates[min(ranked)[1]] if ranked else None
 
     def planned(self, values: dict[str, Any], *, seed: int, epochs: int | None, arm: str, what: str) -> Planned:
