@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kbnd.ledger import Ledger
+    from kbnd.profiling.profiler import EpochProfiler
     from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-    from kbnd.training.profiler import EpochProfiler
     from kbnd.training.schedulers import DropoutSchedule
     from kbnd.tuning.hypermodel import SpecHyperModel
     from kbnd.tuning.tune import tune
@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "DataSpec": "kbnd.spec",
     "DropoutSchedule": "kbnd.training.schedulers",
-    "EpochProfiler": "kbnd.training.profiler",
+    "EpochProfiler": "kbnd.profiling.profiler",
     "Ledger": "kbnd.ledger",
     "ModelSpec": "kbnd.spec",
     "RunSpec": "kbnd.spec",

@@ -17,7 +17,7 @@ from kbnd import data
 from kbnd.errors import KbndError, how_to_install
 from kbnd.ledger import Ledger
 from kbnd.report.datasets import dataset_rows, dataset_table
-from kbnd.report.render import Table
+from kbnd.report.table import Table
 from kbnd.training import backend
 
 PACKAGES = (
@@ -79,7 +79,8 @@ def _examine_backend(name: str, found: str | None) -> dict[str, Any]:
         extra = backend.BACKENDS[name]
         return {**about, "state": f"not installed: {how_to_install(extra)}" if extra else "not installed"}
     code = (
-        f"import json\nfrom kbnd.training import backend\nbackend.load({name!r})\nprint(json.dumps(backend.devices()))"
+        "import json\nfrom kbnd.profiling.device import devices\nfrom kbnd.training import backend\n"
+        f"backend.load({name!r})\nprint(json.dumps(devices()))"
     )
     try:
         probe = subprocess.run(

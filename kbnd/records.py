@@ -6,12 +6,45 @@ Times are seconds, sizes bytes, accuracies and rates lie in [0, 1]. None means *
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Status = Literal["done", "diverged", "failed", "oom", "pruned", "interrupted"]
+"""How a run ended."""
+
+STATUSES: tuple[str, ...] = get_args(Status)
+
+RUNNING = "running"
+"""Status of a run that some process began and has not finished (or was killed in)."""
 
 HITS = ("done", "diverged")
 """Statuses that a repeated request takes from the ledger instead of training."""
+
+FAILURES = ("failed", "oom")
+"""Statuses that a repeated request takes as they are, unless a retry is asked for."""
+
+CUT_SHORT = ("pruned", "interrupted")
+"""Statuses of runs that stopped before their last epoch, so that there is nothing to evaluate."""
+
+UNTRAINED = (None, RUNNING, *CUT_SHORT)
+"""Statuses of runs that a repeated request trains without being asked to; None is a run that is not stored."""
+
+UNFINISHED = (*FAILURES, *CUT_SHORT, RUNNING)
+"""Statuses of runs that have no result and enter no statistic."""
+
+NEEDING_NO_CHECKPOINT = (*HITS, "pruned")
+"""Statuses of runs that will never go on from where they were."""
+
+Ending = Literal["done", "diverged", "failed", "pruned"]
+"""How a candidate of a search ended."""
+
+ENDINGS: dict[str, Ending] = {
+    "done": "done",
+    "diverged": "diverged",
+    "failed": "failed",
+    "oom": "failed",
+    "pruned": "pruned",
+}
+"""Status of a run that has ended -> how its candidate ends, if all of its other runs are done."""
 
 FRESH = "best_fresh_seeds"
 """Arm of a search's best recipe with seeds that the search did not use: the only one that test images are for."""

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kbnd.execution.planned import Silent
+from kbnd.execution.progress import Silent
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import RunSpec
 from kbnd.training.run import blank
 from kbnd.training.task import Observer, Task
-from kbnd.tuning.planning import plan_search
-from kbnd.tuning.settings import space_for
+from kbnd.tuning.defaults import space_for
+from kbnd.tuning.plan import plan_search
 from kbnd.tuning.tune import run_search
 
 EPOCHS = 3

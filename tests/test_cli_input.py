@@ -67,17 +67,17 @@ def test_bad_input_is_one_sentence(
 
 def test_a_warning_of_kbnd_is_one_line_once_and_those_of_others_say_where_they_come_from() -> None:
     code = (
-        "import warnings; from kbnd import cli; from kbnd.models import floor\n"
+        "import warnings; from kbnd import cli; from kbnd.models import logits_dropout\n"
         "def warn():\n"
-        "    for line, file in enumerate([floor.__file__, floor.__file__, '/elsewhere/kbnd.py']):\n"
+        "    for line, file in enumerate([logits_dropout.__file__, logits_dropout.__file__, '/elsewhere/kbnd.py']):\n"
         "        warnings.warn_explicit('the loss has a floor', UserWarning, file, line)\n"
-        "cli._guarded(warn); warnings.warn_explicit('later', UserWarning, floor.__file__, 1)"
+        "cli._guarded(warn); warnings.warn_explicit('later', UserWarning, logits_dropout.__file__, 1)"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     ours, *others = printed.stderr.splitlines()
     assert ours == "kbnd: warning: the loss has a floor"
     assert others[0] == "/elsewhere/kbnd.py:2: UserWarning: the loss has a floor"
-    assert others[1].endswith("floor.py:1: UserWarning: later")  # as before, outside a command
+    assert others[1].endswith("logits_dropout.py:1: UserWarning: later")  # as before, outside a command
 
 
 @pytest.mark.parametrize(

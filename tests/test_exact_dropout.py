@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kbnd.models.floor import logits_dropout_ceiling, logits_dropout_floor
+from kbnd.models.logits_dropout import logits_dropout_ceiling, logits_dropout_floor
 from kbnd.theory import kappa, relu_gaussian
 
 pytestmark = pytest.mark.backend

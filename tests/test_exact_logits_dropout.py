@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from kbnd.models.floor import logits_dropout_ceiling, logits_dropout_floor
+from kbnd.models.logits_dropout import logits_dropout_ceiling, logits_dropout_floor
 
 CLASSES = 10
 MASKS = np.array(list(itertools.product((0.0, 1.0), repeat=CLASSES)))

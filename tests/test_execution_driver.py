@@ -15,7 +15,7 @@ from ledger_records import SETTING, epoch, record
 from kbnd.errors import LedgerClaimedError, LedgerLockedError
 from kbnd.execution import driver as driving
 from kbnd.execution.driver import Driver
-from kbnd.execution.planned import Planned
+from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import RunRecord
@@ -23,7 +23,7 @@ from kbnd.spec import RunSpec
 from kbnd.training.task import Observer, Task
 
 RUNS = [record(seed=seed) for seed in (1, 2, 3)]
-PLANNED = [Planned("plain", RunSpec(**run.spec), run.run_id) for run in RUNS]
+PLANNED = [PlannedRun("plain", RunSpec(**run.spec), run.run_id) for run in RUNS]
 BY_ID = {run.run_id: run for run in RUNS}
 
 
@@ -113,7 +113,7 @@ def test_a_checkpoint_that_a_killed_process_left_behind_goes_with_the_hit(driver
 def test_what_is_wanted_may_depend_on_what_has_ended(driver: Driver) -> None:
     engine = use(driver, Scripted())
 
-    def wanted() -> Iterator[Planned | None]:
+    def wanted() -> Iterator[PlannedRun | None]:
         for planned in PLANNED:
             yield planned
             while driver.ledger.status(planned.run_id) != "done":

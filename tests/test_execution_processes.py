@@ -17,8 +17,9 @@ import pytest
 from patience import HANG_S
 
 from kbnd.errors import DataMissingError, UsageError
-from kbnd.execution import executor, processes, seats
-from kbnd.execution.flights import Ended, Event, Flight, Refused, fly
+from kbnd.execution import processes, resources
+from kbnd.execution.concurrent import Ended, Event, Flight, Refused, fly
+from kbnd.execution.executors import executor
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.training.task import Observer, Task
 
@@ -199,21 +200,21 @@ def test_workers_are_replaced_before_their_memory_grows(
 
 
 def test_places_share_out_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seats, "usable_cores", lambda: list(range(8)))
+    monkeypatch.setattr(resources, "usable_cores", lambda: list(range(8)))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     monkeypatch.setenv("MKL_NUM_THREADS", "1")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    found = [seats.seat(place, n_places=3) for place in range(3)]
+    found = [resources.seat(place, n_places=3) for place in range(3)]
     assert [one.cores for one in found] == [(0, 1), (2, 3), (4, 5)]
     assert [one.variables["CUDA_VISIBLE_DEVICES"] for one in found] == ["GPU-a", "GPU-b", "GPU-a"]
     assert {(one.variables["OMP_NUM_THREADS"], one.variables["MKL_NUM_THREADS"]) for one in found} == {("2", "1")}
-    assert seats.seat(9, n_places=12).cores == (1,)
+    assert resources.seat(9, n_places=12).cores == (1,)
 
 
 def test_one_place_has_the_machine_as_the_driver_would() -> None:
-    alone = seats.seat(0, n_places=1)
+    alone = resources.seat(0, n_places=1)
     assert not alone.cores
-    assert set(alone.variables) == set(seats.SHARED_GPU)
+    assert set(alone.variables) == set(resources.SHARED_GPU)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from ray_clusters import two_nodes
 
 import kbnd.execution.ray as ray_executor
 from kbnd.errors import UsageError
-from kbnd.execution import executor
 from kbnd.execution.clusters import Share, Wanted, share
+from kbnd.execution.executors import executor
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.training.task import Observer, Task

@@ -12,7 +12,8 @@ import pytest
 
 from kbnd import data
 from kbnd.errors import UsageError
-from kbnd.execution import executor, processes
+from kbnd.execution import processes
+from kbnd.execution.executors import executor
 from kbnd.execution.worker import check_identity
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec

@@ -26,7 +26,7 @@ LAZY = (
     "kbnd.study.definition",
     "kbnd.study.preview",
     "kbnd.analysis.compare",
-    "kbnd.report.tables",
+    "kbnd.report.tables.study",
     "kbnd.cli",
     "kbnd.export",
     "kbnd.tuning",

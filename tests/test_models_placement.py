@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbnd.errors import UsageError
-from kbnd.models.floor import logits_dropout_floor, warn_of_logits_dropout
 from kbnd.models.lenet import UNITS
+from kbnd.models.logits_dropout import logits_dropout_floor, warn_of_logits_dropout
 from kbnd.models.placement import ACTIVATIONS, ORDER, PLACEMENTS, carried, place
 from kbnd.models.sizes import check_input
 

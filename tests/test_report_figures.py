@@ -14,12 +14,12 @@ from synthetic_runs import ARMS, make_epochs, make_runs, with_status
 
 from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
-from kbnd.report.cost import cost_figure
-from kbnd.report.curves import SMALLEST_ERROR, curves_figure
-from kbnd.report.dots import accuracy_figure, time_figure
-from kbnd.report.figures import draw
-from kbnd.report.frames import Frames
-from kbnd.report.style import GREY, colours, short_label
+from kbnd.report.figures.arms import accuracy_figure, time_figure
+from kbnd.report.figures.cost import cost_figure
+from kbnd.report.figures.curves import SMALLEST_ERROR, curves_figure
+from kbnd.report.figures.frames import Frames
+from kbnd.report.figures.study import draw
+from kbnd.report.figures.style import GREY, colours, short_label
 
 FEW = ("baseline", "bn", "dropout0.5")
 
@@ -151,7 +151,7 @@ def test_another_experiment_is_labelled_on_every_picture() -> None:
 
 
 def test_drawing_never_imports_pyplot() -> None:
-    code = "import kbnd.report.figures, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import kbnd.report.figures.study, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -15,11 +15,11 @@ from synthetic_runs import FACTORIAL, NETWORKS, make_epochs, make_many
 
 from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
-from kbnd.report.cost import cost_figure
-from kbnd.report.curves import MOST_PANELS, curves_figure, panels_of
-from kbnd.report.dots import accuracy_figure, time_figure
-from kbnd.report.frames import Frames
-from kbnd.report.style import STYLE
+from kbnd.report.figures.arms import accuracy_figure, time_figure
+from kbnd.report.figures.cost import cost_figure
+from kbnd.report.figures.curves import MOST_PANELS, curves_figure, panels_of
+from kbnd.report.figures.frames import Frames
+from kbnd.report.figures.style import STYLE
 
 STUDIES = {"39 arms": dict.fromkeys(FACTORIAL, "none"), "12 arms x 2 baselines": NETWORKS}
 

@@ -18,7 +18,7 @@ from synthetic_trials import NAMES, make_trials, with_status
 
 from kbnd.analysis import importance
 from kbnd.analysis.importance import Importances, importances
-from kbnd.report.marginals import MARKS, draw_marginals, marginals_figure
+from kbnd.report.figures.marginals import MARKS, draw_marginals, marginals_figure
 
 ACCURACY: dict[str, Any] = {"objective": "val_accuracy", "direction": "max"}
 
@@ -175,7 +175,7 @@ def test_the_same_trials_give_the_same_bytes_and_touch_no_global_style() -> None
 
 def test_reading_a_search_imports_neither_pyplot_nor_scikit_learn_before_it_is_used() -> None:
     heavy = {"matplotlib.pyplot", "sklearn", "keras"}
-    code = f"import kbnd.report.marginals, sys; sys.exit(bool({heavy!r} & set(sys.modules)))"
+    code = f"import kbnd.report.figures.marginals, sys; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

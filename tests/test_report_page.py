@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from kbnd.report.page import page
-from kbnd.report.render import Table
+from kbnd.report.table import Table
 
 TABLE = Table("Test accuracy, %", ("Arm", "Mean"), (("plain", "98.40"), ("  published", "98.32")), ("n = 5 seeds.",))
 FIGURES = {

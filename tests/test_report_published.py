@@ -8,9 +8,9 @@ from synthetic_runs import ARMS, Published, Row, make_epochs, make_runs
 
 from kbnd.analysis.compare import compare
 from kbnd.analysis.metrics import with_metrics
-from kbnd.report.published import published_table
-from kbnd.report.render import DASH, Table
-from kbnd.report.tables import report_tables
+from kbnd.report.table import DASH, Table
+from kbnd.report.tables.published import published_table
+from kbnd.report.tables.study import report_tables
 
 COLUMNS = ("plain", "dropout")
 

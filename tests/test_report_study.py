@@ -14,10 +14,10 @@ from kbnd.analysis.compare import METRICS
 from kbnd.data.catalogue import COPIES, ORIGINALS
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
-from kbnd.report.figures import FIGURES
-from kbnd.report.frames import Frames
+from kbnd.report.figures.frames import Frames
+from kbnd.report.figures.study import FIGURES
 from kbnd.report.overview import compare_ledger
-from kbnd.report.render import DASH, Table
+from kbnd.report.table import DASH, Table
 from kbnd.spec import PROTOCOL, Identity, RunSpec
 from kbnd.study import outputs
 from kbnd.study.choices import Choices, decide

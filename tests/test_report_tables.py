@@ -13,8 +13,8 @@ from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import noise_floor, time_ratios
 from kbnd.errors import UsageError
 from kbnd.report.numbers import interval, plus_minus, quantity, signed
-from kbnd.report.render import DASH, MINUS, PLUS_MINUS, Table, to_text
-from kbnd.report.tables import NO_TIMES, comparison_table, published_table, report_tables, time_table
+from kbnd.report.table import DASH, MINUS, PLUS_MINUS, Table, to_text
+from kbnd.report.tables.study import NO_TIMES, comparison_table, published_table, report_tables, time_table
 
 TIMES, ACCURACIES = TABLES
 

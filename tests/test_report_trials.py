@@ -13,11 +13,11 @@ from synthetic_trials import NAMES, make_trials, with_status
 from kbnd.analysis.importance import IMPORTANCE_COLUMNS, Importances, importances
 from kbnd.analysis.stats import Interval
 from kbnd.errors import UsageError
-from kbnd.report.best import best_table
-from kbnd.report.hyperparameters import value_text
-from kbnd.report.render import DASH, PLUS_MINUS, Table, to_latex, to_markdown, to_text
 from kbnd.report.scores import score_quantity
-from kbnd.report.trials import MOST_ROWS, trial_tables
+from kbnd.report.table import DASH, PLUS_MINUS, Table, to_latex, to_markdown, to_text
+from kbnd.report.tables.best import best_table
+from kbnd.report.tables.hyperparameters import value_text
+from kbnd.report.tables.trials import MOST_ROWS, trial_tables
 
 FOUND = Importances(
     pd.DataFrame(

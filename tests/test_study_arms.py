@@ -13,8 +13,9 @@ from study_files import GROUPED, grouped
 from kbnd import models
 from kbnd.errors import UsageError
 from kbnd.spec import Identity
-from kbnd.study.choices import Choices, Experiment, check_differences, decide
+from kbnd.study.choices import Choices, check_differences, decide
 from kbnd.study.definition import read
+from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
 
 STUDIES = Path(__file__).parents[1] / "studies"

@@ -14,7 +14,7 @@ from kbnd.data.catalogue import ORIGINALS
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.report.overview import compare_ledger
-from kbnd.report.render import to_text
+from kbnd.report.table import to_text
 from kbnd.spec import PROTOCOL
 from kbnd.study import outputs
 from kbnd.study.choices import Choices, decide

@@ -9,8 +9,9 @@ import pytest
 from study_files import GROUPED, grouped, write_tiny
 
 from kbnd.errors import UsageError
-from kbnd.study.claims import Claim, unmet
-from kbnd.study.definition import read
+from kbnd.study.claims import Claim
+from kbnd.study.definition import Study, read
+from kbnd.study.protocol import unmet
 from kbnd.study.rules import Test
 
 BETTER = {"metric": "test_accuracy", "rule": "superiority", "contrast": {"bn": 1, "plain": -1}, "margin": 0.001}
@@ -18,6 +19,10 @@ BETTER = {"metric": "test_accuracy", "rule": "superiority", "contrast": {"bn": 1
 TREND = {"rule": "trend", "contrast": {}, "margin": 0}
 DIFFERENCES = [{"bn": 1, "plain": -1}, {"tanh+bn": 1, "tanh": -1}, {"long": 1, "plain": -1}]
 SPREAD = {"contrast": {}, "statistic": "sd", "more": ["plain", "long"], "less": ["bn", "tanh+bn"]}
+
+
+def problems_of(study: Study) -> list[str]:
+    return unmet(study.claims, training=study.faithful_training(), seeds=study.seeds)
 
 
 def claim(**fields: Any) -> Claim:
@@ -197,34 +202,34 @@ def test_every_form_names_arms_that_the_study_has() -> None:
 
 def test_ranks_need_seeds_enough_to_tell_arms_apart() -> None:
     one = {"id": "one", "statement": "BN is better", "tests": [{**BETTER, "rule": "ranks"}]}
-    assert unmet(grouped(claims=[one], seeds=6)) == []
-    assert unmet(grouped(claims=[{**one, "seeds": 6}], seeds=3)) == []
+    assert problems_of(grouped(claims=[one], seeds=6)) == []
+    assert problems_of(grouped(claims=[{**one, "seeds": 6}], seeds=3)) == []
     said = ["claim 'one' is decided by ranks, which needs 6 or more seeds, has 5"]
-    assert unmet(grouped(claims=[one], seeds=5)) == said
-    assert unmet(grouped(claims=[{**one, "seeds": 5}], seeds=10)) == said
+    assert problems_of(grouped(claims=[one], seeds=5)) == said
+    assert problems_of(grouped(claims=[{**one, "seeds": 5}], seeds=10)) == said
 
 
 def test_every_form_needs_the_curves_of_all_its_arms() -> None:
     one = {"id": "one", "statement": "BN learns faster", "tests": [{**BETTER, **SPREAD, "metric": "aulc"}]}
     without = {"epochs": 5}
-    assert len(unmet(grouped(claims=[one], train=without))) == 4
+    assert len(problems_of(grouped(claims=[one], train=without))) == 4
     one["tests"] = [{**BETTER, **TREND, "ordered": DIFFERENCES, "metric": "aulc"}]
-    assert len(unmet(grouped(claims=[one], train=without))) == 5
+    assert len(problems_of(grouped(claims=[one], train=without))) == 5
 
 
 def test_claims_on_curves_need_the_curves() -> None:
     gain = {**BETTER, "metric": "aulc"}
     claims = [{"id": "one", "statement": "BN learns faster", "tests": [gain]}]
-    assert unmet(grouped(claims=claims)) == []
+    assert problems_of(grouped(claims=claims)) == []
     without = grouped(claims=claims, train={"epochs": 5})
-    assert unmet(without) == [
+    assert problems_of(without) == [
         "claim 'one' looks at aulc of arm 'bn': for that [train] needs test_curve = true",
         "claim 'one' looks at aulc of arm 'plain': for that [train] needs test_curve = true",
     ]
     in_preset = grouped(claims=claims, train={}, presets={"faithful": {"train": {"test_curve": True}}})
-    assert unmet(in_preset) == []
+    assert problems_of(in_preset) == []
     of_one_arm = [*GROUPED["arms"][:1], {**GROUPED["arms"][1], "train": {"test_curve": False}}, *GROUPED["arms"][2:]]
-    assert len(unmet(grouped(claims=claims, arms=of_one_arm))) == 1
+    assert len(problems_of(grouped(claims=claims, arms=of_one_arm))) == 1
 
 
 def test_a_users_file_with_such_a_claim_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 
 from kbnd.analysis.metrics import is_metric, requirements
 from kbnd.spec import RunSpec, TrainSpec
-from kbnd.study.choices import Choices, Experiment, decide
-from kbnd.study.claims import unmet
+from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import Study
 from kbnd.study.definition import read as read_file
+from kbnd.study.experiment import Experiment
+from kbnd.study.protocol import unmet
 
 ROOT = Path(__file__).parents[1]
 REPORTS = {
@@ -109,7 +110,7 @@ def test_a_claim_expected_to_make_no_difference_could_turn_out_so(name: str) -> 
 @pytest.mark.parametrize("name", STUDIES)
 def test_what_arms_decide_is_in_what_they_are_trained_for(name: str) -> None:
     study = read(name)
-    assert unmet(study) == []
+    assert unmet(study.claims, training=study.faithful_training(), seeds=study.seeds) == []
     shared = {**study.train, **study.preset("faithful").train}
     training = {arm.name: TrainSpec(**{**shared, **arm.train}) for arm in study.arms}
     for claim, metric, arm in by_arm_test(name):

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from study_files import grouped
 
-from kbnd.report.plan import plan_tables, rough_size, rough_time
-from kbnd.report.render import to_text
-from kbnd.study.choices import Choices, Experiment, decide
+from kbnd.report.table import to_text
+from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
 from kbnd.study.differences import changed, described
+from kbnd.study.experiment import Experiment
+from kbnd.study.plan_tables import plan_tables
 from kbnd.study.preview import ArmPreview, Preview, as_json
+from kbnd.words import rough_size, rough_time
 
 STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
 

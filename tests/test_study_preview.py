@@ -14,19 +14,21 @@ from study_files import grouped, write_tiny
 
 from kbnd import cli
 from kbnd.errors import UsageError
-from kbnd.execution.planned import Planned
+from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
+from kbnd.profiling import device
+from kbnd.profiling.machine import environment
 from kbnd.records import EpochRecord, RunRecord
-from kbnd.report.plan import plan_tables
-from kbnd.report.render import to_text
+from kbnd.report.table import to_text
 from kbnd.spec import PROTOCOL, Identity
-from kbnd.study.choices import Choices, Experiment, decide
+from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
+from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
+from kbnd.study.plan_tables import plan_tables
 from kbnd.study.preview import check_gpu, preview
 from kbnd.training import backend
-from kbnd.training.machine import environment
 
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "")
 NEEDING = {"faithful": {"needs_gpu": True}, "smoke": {"train": {"epochs": 1}}, "scaled": {"train": {"epochs": 2}}}
@@ -36,7 +38,7 @@ NEEDING = {"faithful": {"needs_gpu": True}, "smoke": {"train": {"epochs": 1}}, "
 def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend that is loaded at once and sees no GPU."""
     monkeypatch.setattr(backend, "load", lambda name=None: name or "tensorflow")
-    monkeypatch.setattr(backend, "device_kind", lambda: "cpu")
+    monkeypatch.setattr(device, "device_kind", lambda: "cpu")
     monkeypatch.setattr(backend, "identity", lambda fingerprint: replace(HERE, fingerprint=fingerprint))
 
 
@@ -49,13 +51,13 @@ def settings(folder: Path, **changes: bool) -> Settings:
     return Settings(ledger=folder / "kbnd.sqlite", backend="tensorflow", **changes)
 
 
-def planned(experiment: Experiment) -> list[Planned]:
+def planned(experiment: Experiment) -> list[PlannedRun]:
     from kbnd import data
 
     return plan(experiment, identity=replace(HERE, fingerprint=data.fingerprint(experiment.data)))
 
 
-def stored(run: Planned, experiment: Experiment, **changes: object) -> RunRecord:
+def stored(run: PlannedRun, experiment: Experiment, **changes: object) -> RunRecord:
     from kbnd import data
 
     setting = asdict(replace(HERE, fingerprint=data.fingerprint(experiment.data)))
@@ -262,7 +264,7 @@ def test_without_another_preset_only_insisting_is_offered(on_cpu: None, tmp_path
 def test_a_preset_for_a_gpu_starts_where_the_backend_sees_one(
     on_cpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(backend, "device_kind", lambda: "gpu")
+    monkeypatch.setattr(device, "device_kind", lambda: "gpu")
     study = grouped(presets=NEEDING)
     check_gpu(study, decide(study, Choices()), settings(tmp_path))
 

@@ -9,8 +9,9 @@ import pytest
 from study_files import grouped
 
 from kbnd.spec import Identity
-from kbnd.study.choices import Choices, Experiment, decide
+from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
+from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
 
 STUDIES = Path(__file__).parents[1] / "studies"

@@ -10,6 +10,7 @@ import pytest
 
 from kbnd import quiet
 from kbnd.errors import UsageError
+from kbnd.profiling import device
 from kbnd.training import backend
 
 MODULES_OF_BACKENDS = {"keras", "tensorflow", "jax", "torch"}
@@ -173,8 +174,8 @@ def test_the_identity_names_the_backend_that_runs():
     assert chosen == identity.backend == keras.config.backend()
     assert keras.__version__.startswith(identity.keras_version + ".")
     assert backend.installed()[chosen].startswith(identity.backend_version + ".")
-    assert identity.device == backend.device_kind()
-    assert backend.devices()
+    assert identity.device == device.device_kind()
+    assert device.devices()
 
 
 @pytest.mark.backend
@@ -190,6 +191,6 @@ def test_after_waiting_no_array_of_jax_is_in_flight():
     for _ in range(10):
         slow = slow @ slow / 1200
     model.trainable_variables[0].assign(slow[:4, :4])
-    backend.synchronize(model)
+    device.synchronize(model)
     assert slow[:4, :4].is_ready()
     assert all(variable._value.is_ready() for variable in model.variables)

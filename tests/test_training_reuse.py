@@ -12,11 +12,12 @@ from kbnd import data
 from kbnd.errors import NoSpaceError
 from kbnd.execution import inline
 from kbnd.layers import VariableDropout
+from kbnd.profiling import meters
+from kbnd.profiling.profiler import EpochProfiler
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-from kbnd.training import backend, meters
+from kbnd.training import backend
 from kbnd.training.compiled import Networks
-from kbnd.training.profiler import EpochProfiler
 from kbnd.training.run import train
 from kbnd.training.task import Observer, Task
 

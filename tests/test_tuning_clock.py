@@ -176,7 +176,7 @@ def test_a_run_that_something_else_was_trained_beside_is_measured_again(
 def test_a_search_by_the_clock_is_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2"}
     searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
-    monkeypatch.setattr("kbnd.training.machine.in_words", lambda: "64 x Another")
+    monkeypatch.setattr("kbnd.profiling.machine.in_words", lambda: "64 x Another")
     with pytest.raises(ResumeMismatchError, match=r'machine: stored ".*", asked "64 x Another"'):
         searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
 

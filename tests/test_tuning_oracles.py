@@ -16,7 +16,8 @@ import scipy.optimize
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.records import SearchEvent
 from kbnd.tuning import Choice, Range, Space, space_for
-from kbnd.tuning.oracles import ORACLES, Asker, Proposal, hyperband_rounds
+from kbnd.tuning.oracles import ORACLES, Asker, Proposal
+from kbnd.tuning.rounds import hyperband_rounds
 
 pytestmark = pytest.mark.backend
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from ray_clusters import two_nodes
 
-from kbnd.execution.planned import Planned, Silent
+from kbnd.execution.progress import Silent
+from kbnd.execution.runs import PlannedRun
 from kbnd.ledger import Ledger
 from kbnd.records import RunRecord
 from kbnd.tuning.tune import tune
@@ -36,13 +37,13 @@ class Removing(Silent):
         self.starts: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
 
-    def on_start(self, run: Planned, record: RunRecord) -> None:
+    def on_start(self, run: PlannedRun, record: RunRecord) -> None:
         self.starts[run.run_id] += 1
         in_flight = [each for each in self.starts if not self.ends[each]]
         if len(in_flight) == 2 and self.cluster.worker_nodes:
             self.cluster.remove_node(next(iter(self.cluster.worker_nodes)), allow_graceful=False)
 
-    def on_end(self, run: Planned, record: RunRecord) -> None:
+    def on_end(self, run: PlannedRun, record: RunRecord) -> None:
         self.ends[run.run_id] += record.status == "done"
 
 

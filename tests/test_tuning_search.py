@@ -19,10 +19,10 @@ from kbnd.ledger import Ledger
 from kbnd.report.overview import compare_ledger, run_table, stored_run, stored_runs
 from kbnd.spec import RunSpec
 from kbnd.tuning.budget import expected
-from kbnd.tuning.planning import plan_search
+from kbnd.tuning.defaults import space_for
+from kbnd.tuning.held import Stored, stored
+from kbnd.tuning.plan import plan_search
 from kbnd.tuning.report import plan_rows
-from kbnd.tuning.settings import space_for
-from kbnd.tuning.stored import Stored, stored
 from kbnd.tuning.tune import tune
 
 pytestmark = pytest.mark.backend

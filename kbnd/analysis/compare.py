@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from kbnd.analysis.metrics import requirements
-from kbnd.analysis.selection import UNFINISHED, arm_order, check_comparable, first_replicates, measured, references
+from kbnd.analysis.selection import arm_order, check_comparable, first_replicates, measured, references
 from kbnd.analysis.stats import LEVEL, mean_interval, paired_difference, standard_deviation
 from kbnd.analysis.timing import time_pairs
+from kbnd.records import UNFINISHED
 
 METRICS = ("test_accuracy", "test_loss", "fit_s", "epoch_s")
 

@@ -18,8 +18,6 @@ import pandas as pd
 
 from kbnd.errors import UsageError, unknown
 
-UNFINISHED = ("failed", "oom", "pruned", "interrupted", "running")
-
 _ONE_OF_EACH = {"study": "studies", "backend": "backends", "device": "devices", "dataset": "datasets"}
 _NEEDED = ("arm", "seed", "replicate", "status")
 

@@ -75,7 +75,7 @@ def _toml_value(text: str) -> Any:
 
 def show(result: Any) -> None:
     """Print tables for a person, anything else as JSON."""
-    from kbnd.report.render import Table
+    from kbnd.report.table import Table
     from kbnd.report.terminal import print_tables
 
     if isinstance(result, list) and result and all(isinstance(part, Table) for part in result):

@@ -7,13 +7,13 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from kbnd.execution.display import TerminalProgress
+
 
 def with_progress(call: Callable[..., Any]) -> tuple[Any, int]:
     """Run with progress on stderr; return the outcome and 130 or 143 where a signal stopped it."""
-    from kbnd.report.progress import StudyProgress
-
     received: list[int] = []
-    progress = StudyProgress()
+    progress = TerminalProgress()
     stderr = os.dup(2)  # what is said in a handler must arrive, also while a backend's import holds stderr
     handler = _stopper(received, stderr)
     previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}

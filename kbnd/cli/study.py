@@ -30,8 +30,8 @@ from kbnd.errors import SOME_RUNS_FAILED
 
 if TYPE_CHECKING:
     from kbnd.execution.settings import Settings
-    from kbnd.study.choices import Experiment
     from kbnd.study.definition import Study
+    from kbnd.study.experiment import Experiment
     from kbnd.study.runner import Outcome
 
 
@@ -64,10 +64,10 @@ def study(
     yes: Annotated[bool, typer.Option("--yes", help="Start a preset that needs a GPU on a CPU, too.")] = False,
 ) -> None:
     """Run a study: train what the ledger does not hold yet, then print and write its tables."""
+    from kbnd.cost.images import check_batch, check_images
     from kbnd.execution.settings import Settings
     from kbnd.study.choices import Choices, check_differences, decide
     from kbnd.study.definition import read
-    from kbnd.study.estimate import check_batch, check_images
     from kbnd.study.preview import check_gpu
 
     study = read(file)
@@ -91,8 +91,8 @@ def study(
 
 
 def _show_plan(experiment: Experiment, settings: Settings, *, as_json: bool) -> None:
-    from kbnd.report.plan import plan_tables
     from kbnd.study import preview
+    from kbnd.study.plan_tables import plan_tables
 
     found = preview.preview(experiment, settings)
     show(preview.as_json(found) if as_json else plan_tables(found))
@@ -101,7 +101,7 @@ def _show_plan(experiment: Experiment, settings: Settings, *, as_json: bool) -> 
 def _run_and_report(
     study: Study, experiment: Experiment, settings: Settings, *, out: Path | None, as_json: bool
 ) -> None:
-    from kbnd.report.outputs import check_writable
+    from kbnd.report.folder import check_writable
     from kbnd.study import outputs
     from kbnd.study.runner import label, run
 

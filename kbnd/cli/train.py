@@ -84,10 +84,10 @@ def train(
     """Train one network once, through the ledger, and print its result."""
     from kbnd import data, models
     from kbnd import recipe as recipes
+    from kbnd.cost.images import check_batch, check_images
     from kbnd.execution.settings import Settings
     from kbnd.report import overview
     from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-    from kbnd.study.estimate import check_batch, check_images
     from kbnd.study.runner import run_one
 
     if recipe is not None:

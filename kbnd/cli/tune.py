@@ -30,7 +30,7 @@ from kbnd.errors import SOME_RUNS_FAILED
 if TYPE_CHECKING:
     from kbnd.execution.settings import Settings
     from kbnd.tuning.budget import Budget
-    from kbnd.tuning.candidates import SearchPlan
+    from kbnd.tuning.plan import SearchPlan
     from kbnd.tuning.result import TuneResult
 
 
@@ -93,10 +93,10 @@ def tune(
     from kbnd.execution.settings import Settings
     from kbnd.tuning.budget import as_json as budget_as_json
     from kbnd.tuning.budget import budget
-    from kbnd.tuning.planning import plan_search
+    from kbnd.tuning.defaults import space_for
+    from kbnd.tuning.held import stored
+    from kbnd.tuning.plan import plan_search
     from kbnd.tuning.report import plan_table, stored_rows
-    from kbnd.tuning.settings import space_for
-    from kbnd.tuning.stored import stored
 
     changes = {f"model.options.{key}": value for key, value in builder_options(option or ()).items()}
     changes |= {} if n_train is None else {"data.n_train": n_train}
@@ -126,13 +126,13 @@ def tune(
 def _run_and_report(
     plan: SearchPlan, settings: Settings, cost: Budget, *, is_fresh: bool, out: Path | None, as_json: bool
 ) -> None:
-    from kbnd.report.outputs import check_writable
-    from kbnd.report.render import counted
+    from kbnd.report.folder import check_writable
     from kbnd.report.terminal import print_tables
+    from kbnd.tuning.held import stored
     from kbnd.tuning.report import as_json as result_as_json
     from kbnd.tuning.report import fresh_note, plan_table, write
-    from kbnd.tuning.stored import stored
     from kbnd.tuning.tune import run_search
+    from kbnd.words import counted
 
     out = out or Path("results") / plan.name
     check_writable(out)

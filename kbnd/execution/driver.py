@@ -18,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from kbnd import data
 from kbnd.errors import LedgerClaimedError
 from kbnd.execution.patience import patient
-from kbnd.execution.planned import Planned, Progress
+from kbnd.execution.progress import Progress
+from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
-from kbnd.records import HITS, EpochRecord, RunRecord
+from kbnd.records import HITS, NEEDING_NO_CHECKPOINT, EpochRecord, RunRecord
 from kbnd.spec import DataSpec, Identity
 from kbnd.training import backend
 from kbnd.training.task import Observer, Task
@@ -29,16 +30,13 @@ from kbnd.training.task import Observer, Task
 POLL_S = 1.0
 """Seconds between two looks at runs that another process is training."""
 
-UNFINISHED = (None, "running", "interrupted", "pruned")
-"""Statuses of runs that are trained (again) without being asked to."""
 
-
-def never(run: Planned, epoch: EpochRecord) -> bool:  # noqa: ARG001
+def never(run: PlannedRun, epoch: EpochRecord) -> bool:  # noqa: ARG001
     """Give up no run."""
     return False
 
 
-def always(run: Planned) -> bool:  # noqa: ARG001
+def always(run: PlannedRun) -> bool:  # noqa: ARG001
     """Want every run."""
     return True
 
@@ -81,13 +79,13 @@ class Driver:
     ledger: Ledger
     progress: Progress
     should_stop: Callable[[], bool]
-    should_prune: Callable[[Planned, EpochRecord], bool] = never
-    is_wanted: Callable[[Planned], bool] = always
+    should_prune: Callable[[PlannedRun, EpochRecord], bool] = never
+    is_wanted: Callable[[PlannedRun], bool] = always
     is_alone: bool = False
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     n_trained: int = 0
-    _in_flight: dict[str, Planned] = field(default_factory=dict)
-    _foreign: list[Planned] = field(default_factory=list)
+    _in_flight: dict[str, PlannedRun] = field(default_factory=dict)
+    _foreign: list[PlannedRun] = field(default_factory=list)
     _lost: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -95,7 +93,7 @@ class Driver:
         self.engine = self.settings.engine()
         self.patient = patient(self.ledger, lambda: self.should_stop())
 
-    def drive(self, wanted: Iterable[Planned | None]) -> None:
+    def drive(self, wanted: Iterable[PlannedRun | None]) -> None:
         """Train every run that is wanted and that the ledger does not hold; return when all of them have ended.
 
         Args:
@@ -117,7 +115,7 @@ class Driver:
         """Return whether a run that is wanted was last seen claimed by another live process."""
         return any(planned.run_id == run_id for planned in self._foreign)
 
-    def _tasks(self, offered: Iterator[Planned | None]) -> Iterator[Task | None]:
+    def _tasks(self, offered: Iterator[PlannedRun | None]) -> Iterator[Task | None]:
         """Claim runs one by one; None where none is free."""
         is_over = False
         while not self.should_stop():
@@ -142,7 +140,7 @@ class Driver:
             if planned is None and len(self._foreign) >= len(tried):  # none of them has ended
                 yield None
 
-    def _claimed(self, planned: Planned) -> Task | None:
+    def _claimed(self, planned: PlannedRun) -> Task | None:
         """The task of a run that is claimed now; None where the ledger holds it, or another process trains it."""
         answer = self.patient.claim(planned.run_id, retry_failed=self.settings.retry_failed, is_alone=self.is_alone)
         if answer == "taken":
@@ -223,7 +221,7 @@ class Driver:
         except LedgerClaimedError:
             self._foreign.append(planned)
             return
-        if record.status in ("done", "diverged", "pruned"):
+        if record.status in NEEDING_NO_CHECKPOINT:
             self._drop_checkpoint(planned.run_id)
         self.n_trained += record.status != "interrupted"
         self.progress.on_end(planned, record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kbnd.execution.flights import Call
+from kbnd.execution.concurrent import Call
 
 
 class Mailbox:

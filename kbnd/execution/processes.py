@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import IO, TYPE_CHECKING
 
-from kbnd.execution import seats
-from kbnd.execution.flights import Ended, Event, Flight, Lost, fly
+from kbnd.execution import resources
+from kbnd.execution.concurrent import Ended, Event, Flight, Lost, fly
 from kbnd.execution.worker import Orders
-from kbnd.records import RunRecord
+from kbnd.records import FAILURES, RunRecord
 
 if TYPE_CHECKING:
     from kbnd.training.task import Observer, Task
@@ -49,7 +49,7 @@ class Processes:
     places: int
 
     def __post_init__(self) -> None:
-        seats.share_gpus()
+        resources.share_gpus()
 
     @property
     def is_concurrent(self) -> bool:
@@ -59,7 +59,7 @@ class Processes:
     def execute(
         self, tasks: Iterator[Task | None], *, observer: Callable[[Task], Observer]
     ) -> Iterator[RunRecord | None]:
-        """Train tasks as they come; see `kbnd.execution.Executor`."""
+        """Train tasks as they come; see `kbnd.execution.executors.Executor`."""
         return fly(tasks, observer=observer, crew=_Workers(self.places), n_places=self.places)
 
 
@@ -136,7 +136,7 @@ class _Workers:
             return event
         if isinstance(event, Ended):
             is_worn = worker.is_worn(event.rss_bytes)
-            if is_worn or event.record.status in ("failed", "oom"):
+            if is_worn or event.record.status in FAILURES:
                 self._retire(place)
         return event
 
@@ -147,7 +147,7 @@ class _Workers:
 
 def _started(place: int, *, n_places: int) -> _Worker:
     """Start the worker of a place."""
-    seat = seats.seat(place, n_places=n_places)
+    seat = resources.seat(place, n_places=n_places)
     pipe, theirs = Pipe()
     output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
     with theirs:

@@ -28,9 +28,9 @@ import numpy as np
 
 from kbnd import data
 from kbnd.errors import KbndError, UsageError, how_to_install
-from kbnd.execution import seats
+from kbnd.execution import resources
 from kbnd.execution.clusters import Share, Wanted, check_reachable, share
-from kbnd.execution.flights import Call, Ended, Event, Flight, Lost, Refused, fly
+from kbnd.execution.concurrent import Call, Ended, Event, Flight, Lost, Refused, fly
 from kbnd.execution.mailbox import Mailbox
 from kbnd.execution.worker import Trainer, observer_through, outcome
 from kbnd.quiet import held_stderr
@@ -97,7 +97,7 @@ class Ray:
     def execute(
         self, tasks: Iterator[Task | None], *, observer: Callable[[Task], Observer]
     ) -> Iterator[RunRecord | None]:
-        """Train tasks as they come; see `kbnd.execution.Executor`."""
+        """Train tasks as they come; see `kbnd.execution.executors.Executor`."""
         each = self._share()
         try:
             yield from fly(tasks, observer=observer, crew=_Tasks(self._connected(), each), n_places=each.places)
@@ -115,7 +115,7 @@ class Ray:
         ray = _imported()
         if ray.is_initialized():
             return ray
-        own = {"address": "local", "include_dashboard": False, "num_cpus": len(seats.usable_cores())}
+        own = {"address": "local", "include_dashboard": False, "num_cpus": len(resources.usable_cores())}
         try:
             with held_stderr(), _same_signals():
                 ray.init(**({"address": self._address} if self._address else own), **QUIET)
@@ -220,9 +220,9 @@ def trained(task: Task, dataset: data.Dataset, mailbox: Any, number: int, n_thre
     def call(name: str, *arguments: Any) -> Any:
         return ray.get(mailbox.put.remote(number, Call(name, arguments)))
 
-    if n_threads < len(seats.usable_cores()):  # a run with a node of its own has no limits, as in its driver
-        os.environ.update(seats.limits(n_threads))  # read when the backend is imported, by this process' first run
-    seats.share_gpus()
+    if n_threads < len(resources.usable_cores()):  # a run with a node of its own has no limits, as in its driver
+        os.environ.update(resources.limits(n_threads))  # read when the backend is imported, by this process' first run
+    resources.share_gpus()
     if task.checkpoint and not task.checkpoint.parent.is_dir():
         task = replace(task, checkpoint=None)
     return outcome(task, partial(trainer(), observer=observer_through(call), dataset=dataset))

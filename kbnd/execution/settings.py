@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kbnd.execution import Executor, executor
+from kbnd.execution.executors import Executor, executor
 from kbnd.training import backend
 
 
@@ -16,7 +16,7 @@ class Settings:
     Attributes:
         ledger: file of the ledger.
         backend: backend to train on; None is the one that is set.
-        executor: as `kbnd.execution.executor` reads it.
+        executor: as `kbnd.execution.executors.executor` reads it.
         address: of a Ray cluster.
         num_cpus: processors that each run on Ray asks for.
         num_gpus: GPUs that each run on Ray asks for, may be a fraction.
@@ -53,7 +53,7 @@ class Settings:
         backend.choose(self.backend)
 
     def engine(self) -> Executor:
-        """Return the executor; raises as `kbnd.execution.executor` does."""
+        """Return the executor; raises as `kbnd.execution.executors.executor` does."""
         return executor(self.executor, address=self.address, num_cpus=self.num_cpus, num_gpus=self.num_gpus)
 
     def checkpoint(self, run_id: str) -> Path:

@@ -29,7 +29,7 @@ import psutil
 
 from kbnd import data
 from kbnd.errors import KbndError, UsageError
-from kbnd.execution.flights import Call, Ended, Refused
+from kbnd.execution.concurrent import Call, Ended, Refused
 from kbnd.records import RunRecord
 from kbnd.spec import DataSpec, Identity
 from kbnd.training.task import Observer, Task

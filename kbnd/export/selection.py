@@ -16,8 +16,7 @@ from typing import Any
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
 from kbnd.ledger.checks import problems_of_fields
-from kbnd.ledger.rows import RUNNING
-from kbnd.records import RunRecord, arm_of, is_own
+from kbnd.records import RUNNING, RunRecord, arm_of, is_own
 from kbnd.spec import RunSpec, canonical_json
 
 FINAL = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "epoch_s", "fit_s", "energy_j")

@@ -16,15 +16,13 @@ from math import isfinite
 from typing import Any, get_args
 
 from kbnd.errors import UsageError
-from kbnd.ledger.rows import RUNNING, StudyInfo, read_labels, read_runs
+from kbnd.ledger.rows import StudyInfo, read_labels, read_runs
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind
 from kbnd.ledger.searches import read_logs
-from kbnd.records import EpochRecord, EventKind, RunRecord, SearchEvent, SearchInfo, Status
+from kbnd.records import RUNNING, STATUSES, Ending, EpochRecord, EventKind, RunRecord, SearchEvent, SearchInfo
 from kbnd.spec import NAME_PATTERN, PROTOCOL, Identity, RunSpec
 
-STATUSES: tuple[str, ...] = get_args(Status)
-ENDS = ("done", "diverged", "failed", "pruned")
-"""How a candidate of a search may end."""
+ENDS = get_args(Ending)
 
 _LONGEST_TEXT = 100_000
 _PYTHON: dict[Kind, type] = {"text": str, "count": int, "number": float, "flag": bool, "json": dict, "bits": bytes}

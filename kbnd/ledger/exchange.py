@@ -41,7 +41,6 @@ from kbnd.ledger.claims import all_claims, this_process
 from kbnd.ledger.database import NotSQLiteError, open_database, snapshot
 from kbnd.ledger.jsonl import Thing, read_jsonl
 from kbnd.ledger.rows import (
-    RUNNING,
     StudyLabels,
     read_labels,
     read_run,
@@ -61,7 +60,7 @@ from kbnd.ledger.searches import (
     read_search,
     write_search,
 )
-from kbnd.records import HITS, EpochRecord, RunRecord, SearchEvent, SearchInfo
+from kbnd.records import HITS, RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 from kbnd.spec import canonical_json
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kbnd.errors import UsageError
-from kbnd.ledger.rows import RUNNING, StudyInfo, StudyLabels, read_labels, read_runs
+from kbnd.ledger.rows import StudyInfo, StudyLabels, read_labels, read_runs
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field
 from kbnd.ledger.searches import LoggedEvent, read_logs
-from kbnd.records import EpochRecord, RunRecord, SearchEvent, SearchInfo
+from kbnd.records import RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 
 FORMAT = 2
 

@@ -12,11 +12,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, decode, encode
-from kbnd.records import EpochRecord, RunRecord
+from kbnd.records import RUNNING, EpochRecord, RunRecord
 from kbnd.spec import canonical_json
-
-RUNNING = "running"
-"""Status of a run that some process began and has not finished (or was killed in)."""
 
 _OWN = ("host", "boot_id", "token", "finished_at")
 _RUN_COLUMNS = (*RUN_FIELDS, *_OWN)

@@ -23,10 +23,7 @@ from kbnd.ledger.database import open_database, transaction, translated
 from kbnd.ledger.exchange import Merged
 from kbnd.ledger.reader import Reader
 from kbnd.ledger.rows import Label, StudyInfo
-from kbnd.records import HITS, EpochRecord, RunRecord, SearchEvent, SearchInfo
-
-FAILURES = ("failed", "oom")
-"""Statuses that are taken as they are unless a retry is asked for."""
+from kbnd.records import FAILURES, HITS, RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 
 
 class Ledger(Reader):
@@ -96,7 +93,7 @@ class Ledger(Reader):
             UsageError: the run has a result.
         """
         with self._writing(record.run_id):
-            rows.write_run(self._db, record, status=rows.RUNNING, trainer=self._trainer)
+            rows.write_run(self._db, record, status=RUNNING, trainer=self._trainer)
             rows.keep_epochs(self._db, record.run_id, keep_epochs)
             rows.write_epochs(self._db, record.run_id, record.epochs)
             rows.count_epochs(self._db, record.run_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kbnd.models.floor import warn_of_logits_dropout
+from kbnd.models.logits_dropout import warn_of_logits_dropout
 from kbnd.models.placement import Plan, Unit
 from kbnd.models.sizes import check_input
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from kbnd import data
 from kbnd.data import Availability
-from kbnd.report.render import Table
+from kbnd.report.table import Table
 
 STATES = "bundled: comes with kbnd; cached: decoded; prepared: tensorflow-datasets has it; missing: is downloaded."
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kbnd.report.render import counted
+from kbnd.words import counted
 
 
 def place_in_words(environment: Mapping[str, Any], device: str) -> str:
     """Return what trained a run: the cores of its processor, or its GPU.
 
     Args:
-        environment: of the run's record (`kbnd.training.machine.environment`).
+        environment: of the run's record (`kbnd.profiling.machine.environment`).
         device: `cpu` or `gpu`.
     """
     if device != "cpu":

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import floor, isfinite, log10
 
-from kbnd.report.render import DASH, MINUS, PLUS_MINUS
+from kbnd.report.table import DASH, MINUS, PLUS_MINUS
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,11 @@ from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Ledger
 from kbnd.records import FRESH, RunRecord, is_own
 from kbnd.report.datasets import data_note, data_note_of
-from kbnd.report.notes import BY_VALIDATION, data_notes
 from kbnd.report.numbers import plus_minus, quantity
-from kbnd.report.render import PLUS_MINUS, Table, counted
-from kbnd.report.tables import report_tables
+from kbnd.report.table import PLUS_MINUS, Table
+from kbnd.report.tables.notes import BY_VALIDATION, data_notes
+from kbnd.report.tables.study import report_tables
+from kbnd.words import counted
 
 
 @dataclass(frozen=True)

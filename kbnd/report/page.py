@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kbnd.report.render import Table
+from kbnd.report.table import Table
 
 TEMPLATE, STYLE = "page.html.jinja", "page.css"
 """Files beside this one."""

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal, TextIO
 
-from kbnd.report.render import DASH, MINUS, PLUS_MINUS, Table, column_widths, to_text
+from kbnd.report.table import DASH, MINUS, PLUS_MINUS, Table, column_widths, to_text
 
 _ASCII = {MINUS: "-", PLUS_MINUS: "+/-", DASH: "-"}
 

@@ -19,19 +19,12 @@ verdicts stand p-values (of exact sign flips, or the rule's own) adjusted by Hol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kbnd.analysis.metrics import requirements
-from kbnd.analysis.stats import N_NONPARAMETRIC
-from kbnd.errors import UsageError
 from kbnd.spec import Name, Positive, Spec
 from kbnd.study.rules import Test
-
-if TYPE_CHECKING:
-    from kbnd.study.definition import Study
 
 Needs = Literal["arms", "exact", "probe"]
 
@@ -41,13 +34,6 @@ TEST_PLACE = r"^[\w./-]+\.py::\w+$"
 
 DECIDED_BY: dict[str, str] = {"arms": "tests", "exact": "test", "probe": "probe"}
 """Kind of evidence that a claim needs -> the one field that says what it is."""
-
-WANTED = {
-    "test_curve": "test_curve = true",
-    "validation_curve": "validation_curve = true",
-    "n_train_eval": "n_train_eval above 0",
-}
-"""Field of `TrainSpec` that a metric asks for -> how a person is told."""
 
 
 class Claim(Spec):
@@ -105,41 +91,3 @@ class Claim(Spec):
         if self.passing != "supports" and not self.test:
             raise ValueError("passing belongs to a claim that needs 'exact'")
         return self
-
-
-def unmet(study: Study) -> list[str]:
-    """Return one sentence for each reason for which the faithful runs could not decide a claim.
-
-    Args:
-        study: read from its file; a preset that leaves curves away leaves its claims undecided, which is no mistake.
-    """
-    return [*_missing_curves(study), *_missing_seeds(study)]
-
-
-def check_claims(study: Study) -> None:
-    """Refuse claims that the study's own training could not decide.
-
-    Raises:
-        UsageError: it names the claim and what is missing.
-    """
-    for problem in unmet(study):
-        raise UsageError(problem)
-
-
-def _missing_curves(study: Study) -> Iterator[str]:
-    training = study.faithful_training()
-    for claim in study.claims:
-        for test in claim.tests:
-            for arm in test.arms:
-                missing = [field for field in sorted(requirements(test.metric)) if not getattr(training[arm], field)]
-                if missing:
-                    needed = " and ".join(WANTED[field] for field in missing)
-                    yield f"claim {claim.id!r} looks at {test.metric} of arm {arm!r}: for that [train] needs {needed}"
-
-
-def _missing_seeds(study: Study) -> Iterator[str]:
-    """Claims by ranks of so few seeds that no result whatever could decide them."""
-    for claim in study.claims:
-        seeds = claim.seeds or study.seeds
-        if seeds < N_NONPARAMETRIC and any(test.rule == "ranks" for test in claim.tests):
-            yield f"claim {claim.id!r} is decided by ranks, which needs {N_NONPARAMETRIC} or more seeds, has {seeds}"

@@ -20,17 +20,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from kbnd.analysis.compare import is_of_test
 from kbnd.analysis.metrics import N_PLATEAU, PARAMETER, requirements
 from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.study.claims import Claim
+from kbnd.study.definition import Study
+from kbnd.study.experiment import Experiment
 from kbnd.study.rules import RULES, Test
-
-if TYPE_CHECKING:
-    from kbnd.study.choices import Experiment
-    from kbnd.study.definition import Study
 
 EVIDENCE, ARMS, TEST, SAME, TRAINING, CONTROL, SEEDS = (
     "a unit test or probe",

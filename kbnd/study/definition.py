@@ -22,11 +22,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from kbnd.analysis.metrics import requirements
 from kbnd.errors import UsageError, unknown
 from kbnd.files import read_toml
 from kbnd.spec import Name, Spec, TrainSpec, sentence
-from kbnd.study.claims import Claim, check_claims
+from kbnd.study.claims import Claim
+from kbnd.study.protocol import check_claims
+from kbnd.study.published import PublishedTable
 
 FAITHFUL = "faithful"
 """The preset that every study has, with or without a table of its own: the report's budget."""
@@ -62,46 +63,6 @@ class Arm(Spec):
 
 NAMED: dict[str, tuple[type[Spec], str]] = {"arms": (Arm, "name"), "claims": (Claim, "id")}
 """List of tables -> what each becomes, and the field that a person knows it by."""
-
-
-class Row(Spec):
-    """One row of a published table: an arm and a published value (or None) for every column."""
-
-    label: str
-    arms: tuple[Name, ...]
-    published: tuple[float | None, ...] = ()
-
-
-class PublishedTable(Spec):
-    """A table of the source report.
-
-    Attributes:
-        title: as the report's caption says it, in our words.
-        metric: what it shows, as `kbnd.analysis.metrics` calls it; published accuracies are fractions, times seconds.
-        columns: headings.
-        rows: one arm and one published number for each column.
-    """
-
-    title: str
-    metric: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-    @field_validator("metric")
-    @classmethod
-    def _is_a_metric(cls, metric: str) -> str:
-        requirements(metric)  # refuses what is none
-        return metric
-
-    @model_validator(mode="after")
-    def _rows_fit_columns(self) -> PublishedTable:
-        for row in self.rows:
-            if len(row.arms) != len(self.columns) or len(row.published) not in (0, len(self.columns)):
-                raise ValueError(
-                    f"table {self.title!r}, row {row.label!r}: arms and published numbers should be as many as "
-                    f"columns, {len(self.columns)}, received {len(row.arms)} and {len(row.published)}"
-                )
-        return self
 
 
 class Preset(Spec):
@@ -257,7 +218,7 @@ def read(path: Path) -> Study:
     content = read_toml(path, what="study")
     try:
         study = Study.model_validate(content)
-        check_claims(study)
+        check_claims(study.claims, training=study.faithful_training(), seeds=study.seeds)
     except ValidationError as error:
         raise UsageError(f"the study {path}: {sentence(error)}") from None
     except UsageError as error:

@@ -20,18 +20,19 @@ from kbnd.analysis.metrics import with_metrics
 from kbnd.analysis.timing import time_ratios
 from kbnd.files import write_whole
 from kbnd.ledger import Ledger
-from kbnd.records import RunRecord
+from kbnd.records import FAILURES, RunRecord
 from kbnd.report.datasets import data_note_of
-from kbnd.report.figures import draw
+from kbnd.report.figures.study import draw
+from kbnd.report.folder import write_outputs
 from kbnd.report.machines import place_in_words
-from kbnd.report.notes import data_notes
-from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
-from kbnd.report.render import Table, counted
-from kbnd.report.tables import report_tables
-from kbnd.study.choices import Experiment
+from kbnd.report.table import Table
+from kbnd.report.tables.notes import data_notes
+from kbnd.report.tables.study import report_tables
 from kbnd.study.definition import Study
+from kbnd.study.experiment import Experiment
 from kbnd.study.runner import Outcome
+from kbnd.words import counted
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,12 @@ def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path
         tables=tables,
         claims=tuple(claim.id for claim in study.claims),
         environments={session: record.environment for session, record in records.items()},
-        n_bad=int(runs["status"].isin(["failed", "oom", "diverged"]).sum()),
+        n_bad=int(runs["status"].isin([*FAILURES, "diverged"]).sum()),
     )
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write every file of the output folder; raises as `kbnd.report.outputs.write_outputs` does.
+    """Write every file of the output folder; raises as `kbnd.report.folder.write_outputs` does.
 
     Where that replaces what an earlier call showed, a warning says what is left out.
     """

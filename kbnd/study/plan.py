@@ -10,13 +10,13 @@ The plan is a function of the experiment and its setting alone, so that every dr
 
 from __future__ import annotations
 
-from kbnd.execution.planned import Planned
+from kbnd.execution.runs import PlannedRun
 from kbnd.seeds import generator
 from kbnd.spec import Identity, RunSpec
-from kbnd.study.choices import Experiment
+from kbnd.study.experiment import Experiment
 
 
-def plan(experiment: Experiment, *, identity: Identity, control: bool = True, retime: int = 0) -> list[Planned]:
+def plan(experiment: Experiment, *, identity: Identity, control: bool = True, retime: int = 0) -> list[PlannedRun]:
     """Return every run of an experiment in the order it is trained.
 
     Args:
@@ -39,5 +39,5 @@ def plan(experiment: Experiment, *, identity: Identity, control: bool = True, re
                 model, train = experiment.arms[arm]
                 spec = RunSpec(model=model, data=experiment.data, train=train, seed=seed, replicate=replicate)
                 block = again * experiment.seeds + seed
-                planned.append(Planned(arm, spec, spec.run_id(identity), block, position))
+                planned.append(PlannedRun(arm, spec, spec.run_id(identity), block, position))
     return planned

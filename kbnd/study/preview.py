@@ -4,7 +4,7 @@
 |-----------------|----------------------------------------------------------------------------------------------|
 | `measured`      | the ledger holds runs of the same recipe, on this machine, backend and device                |
 | `scaled`        | it holds runs of other arms: the estimate times their median ratio of measured to estimated  |
-| `estimated`     | nothing was measured here (`kbnd.study.estimate`)                                            |
+| `estimated`     | nothing was measured here (`kbnd.cost.estimate`)                                            |
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from statistics import median
 from typing import Any, Literal
 
 from kbnd import models
+from kbnd.cost import estimate
+from kbnd.cost.images import Images, images_of
 from kbnd.errors import UsageError
 from kbnd.execution.settings import Settings
-from kbnd.report.plan import rough_time
+from kbnd.profiling import device
+from kbnd.profiling.machine import environment
 from kbnd.spec import DataSpec
-from kbnd.study import estimate
-from kbnd.study.choices import Experiment
 from kbnd.study.definition import FAITHFUL, Study
 from kbnd.study.differences import changed, described
-from kbnd.study.estimate import Images
-from kbnd.study.holdings import Holdings, holdings
+from kbnd.study.experiment import Experiment
+from kbnd.study.held import Holdings, holdings
 from kbnd.study.runner import label
 from kbnd.training import backend
-from kbnd.training.machine import environment
+from kbnd.words import rough_time
 
 Source = Literal["measured", "scaled", "estimated"]
 
@@ -131,7 +132,7 @@ def preview(experiment: Experiment, settings: Settings) -> Preview:
     """
     settings.check()
     known = holdings(experiment, settings)
-    images, speed = estimate.images_of(experiment.data), estimate.machine_speed()
+    images, speed = images_of(experiment.data), estimate.machine_speed()
     arms = [_arm(experiment, name, known) for name in experiment.arms]
     seconds = memory = disk = None
     if images is not None:
@@ -180,7 +181,7 @@ def check_gpu(study: Study, experiment: Experiment, settings: Settings) -> None:
     if not experiment.needs_gpu:
         return
     name = backend.load(settings.backend)
-    if backend.device_kind() != "cpu":
+    if device.device_kind() != "cpu":
         return
     found = preview(experiment, settings)
     if not (found.needs_gpu and found.n_left):

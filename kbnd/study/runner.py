@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from kbnd.errors import UsageError
-from kbnd.execution.driver import UNFINISHED, Driver, opened
-from kbnd.execution.planned import Planned, Progress
+from kbnd.execution.driver import Driver, opened
+from kbnd.execution.progress import Progress
+from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
+from kbnd.records import UNTRAINED
 from kbnd.spec import RunSpec, digest
-from kbnd.study.choices import Experiment
+from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
 from kbnd.training import backend
 
@@ -32,7 +34,7 @@ class Outcome:
 
     label: str
     definition: str
-    runs: list[Planned]
+    runs: list[PlannedRun]
     n_trained: int
 
 
@@ -72,8 +74,8 @@ def run_one(
 ) -> Outcome:
     """Train a single run unless the ledger holds it; raises as `run` does, and where its weights were not kept."""
     with opened(settings, spec.data) as (ledger, identity):
-        planned = Planned(spec.model.name, spec, spec.run_id(identity))
-        if settings.weights and ledger.status(planned.run_id) not in UNFINISHED:
+        planned = PlannedRun(spec.model.name, spec, spec.run_id(identity))
+        if settings.weights and ledger.status(planned.run_id) not in UNTRAINED:
             raise UsageError(
                 f"the ledger holds run {planned.run_id} without its weights: --replicate {spec.replicate + 1} trains "
                 "it once more"
@@ -83,9 +85,9 @@ def run_one(
     return Outcome("", "", [planned], driver.n_trained)
 
 
-def drive_all(driver: Driver, runs: list[Planned]) -> None:
+def drive_all(driver: Driver, runs: list[PlannedRun]) -> None:
     """Tell the whole plan, then train it."""
-    held = {r.run_id for r in runs if driver.ledger.status(r.run_id) not in UNFINISHED}
+    held = {r.run_id for r in runs if driver.ledger.status(r.run_id) not in UNTRAINED}
     driver.progress.on_plan(runs, held=held)
     driver.drive(runs)
 

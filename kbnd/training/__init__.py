@@ -12,10 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kbnd.training.profiler import EpochProfiler
+    from kbnd.profiling.profiler import EpochProfiler
     from kbnd.training.schedulers import DropoutSchedule
 
-PUBLIC = {"DropoutSchedule": "kbnd.training.schedulers", "EpochProfiler": "kbnd.training.profiler"}
+PUBLIC = {"DropoutSchedule": "kbnd.training.schedulers", "EpochProfiler": "kbnd.profiling.profiler"}
 
 __all__ = ["DropoutSchedule", "EpochProfiler"]
 

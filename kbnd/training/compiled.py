@@ -27,7 +27,7 @@ import numpy as np
 
 from kbnd import models
 from kbnd.data import Dataset
-from kbnd.models.floor import warn_of_logits_dropout
+from kbnd.models.logits_dropout import warn_of_logits_dropout
 from kbnd.models.registry import find
 from kbnd.spec import ModelSpec, RunSpec, canonical_json
 from kbnd.training import initial

@@ -15,11 +15,11 @@ from typing import Any
 import keras
 
 from kbnd import data
+from kbnd.profiling.profiler import EpochProfiler
 from kbnd.records import EpochRecord, Status
 from kbnd.training import checkpoint
 from kbnd.training.evaluation import Evaluation, evaluate
 from kbnd.training.pixels import Pixels
-from kbnd.training.profiler import EpochProfiler
 from kbnd.training.task import Observer, Task
 
 

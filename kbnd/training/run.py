@@ -21,17 +21,17 @@ import numpy as np
 from kbnd import data
 from kbnd.errors import KbndError, ResumeMismatchError
 from kbnd.files import disk_errors, replacing
+from kbnd.profiling.clock import summarise
+from kbnd.profiling.profiler import EpochProfiler
 from kbnd.quiet import without_retracing_warnings
-from kbnd.records import EpochRecord, RunRecord, Status
+from kbnd.records import CUT_SHORT, EpochRecord, RunRecord, Status
 from kbnd.spec import PROTOCOL
 from kbnd.training import backend, checkpoint, initial
-from kbnd.training.clock import summarise
 from kbnd.training.compiled import Networks
 from kbnd.training.compiled import compiled as compiled
 from kbnd.training.evaluation import evaluate
 from kbnd.training.feed import EpochStart, OrderedBatches
 from kbnd.training.pixels import Pixels, pixels_for
-from kbnd.training.profiler import EpochProfiler
 from kbnd.training.recorder import Recorder
 from kbnd.training.schedulers import schedulers_for
 from kbnd.training.task import Observer, Task
@@ -40,10 +40,7 @@ CLOCK_FIELDS = (
     *("fit_s", "steady_train_s", "epoch_s", "compile_s"),
     *("peak_rss_bytes", "peak_device_bytes", "energy_j"),
 )
-"""What `kbnd.training.clock.summarise` says of a run, named as in RunRecord."""
-
-UNEVALUATED = ("interrupted", "pruned")
-"""Statuses of runs that stop before their last epoch, so that there is nothing to evaluate."""
+"""What `kbnd.profiling.clock.summarise` says of a run, named as in RunRecord."""
 
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "out of memory", "OutOfMemory", "MemoryError")
 """What the backends' exceptions say, or are called, when memory ran out."""
@@ -139,7 +136,7 @@ def _trained(
     profiler = EpochProfiler(n_images=len(dataset.train.labels), idle_bytes=networks.n_bytes)
     recorder = Recorder(task, dataset, profiler, observer, epochs=epochs, session=record.session, pixels=pixels)
     record = _fitted(task, record, model, recorder)
-    if record.status not in UNEVALUATED:
+    if record.status not in CUT_SHORT:
         record = _evaluated(task, record, model, dataset, pixels)
     networks.put_back(model, task.spec, dataset)  # the model of a run that raised is in an unknown state: it is gone
     return record

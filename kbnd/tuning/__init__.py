@@ -5,8 +5,8 @@
 Importing this package imports no backend; keras-tuner, which does, is loaded when the first oracle is made.
 """
 
+from kbnd.tuning.defaults import default_space, space_for
 from kbnd.tuning.parameters import Choice, Range
-from kbnd.tuning.settings import default_space, space_for
 from kbnd.tuning.space import Space
 
 __all__ = ["Choice", "Range", "Space", "default_space", "space_for"]

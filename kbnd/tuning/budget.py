@@ -1,6 +1,6 @@
 """What a search would cost, before it does anything: candidates, runs, epochs, and an estimate of the time.
 
-The time is that of `kbnd.study.estimate`, averaged over a few candidates drawn at random from the space.
+The time is that of `kbnd.cost.estimate`, averaged over a few candidates drawn at random from the space.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from statistics import fmean
 from typing import Any
 
 from kbnd import models
+from kbnd.cost import estimate
+from kbnd.cost.images import images_of
 from kbnd.execution.settings import Settings
 from kbnd.seeds import generator
-from kbnd.study import estimate
 from kbnd.training import backend
-from kbnd.tuning.candidates import SearchPlan
-from kbnd.tuning.oracles import hyperband_rounds
-from kbnd.tuning.stored import Stored
+from kbnd.tuning.held import Stored
+from kbnd.tuning.plan import SearchPlan
+from kbnd.tuning.rounds import hyperband_rounds
 
 N_SAMPLES = 8
 """Candidates that an estimate averages over."""
@@ -94,7 +95,7 @@ def _estimated(plan: SearchPlan, settings: Settings) -> tuple[float | None, floa
     name, speed = backend.choose(settings.backend), estimate.machine_speed()
     for sample in range(N_SAMPLES):
         spec = plan.space.run_spec(_drawn(plan, sample), seed=1)
-        images = estimate.images_of(spec.data)
+        images = images_of(spec.data)
         if images is None:
             return None, None
         cost = models.cost(spec.model, input_shape=images.shape, classes=images.classes)

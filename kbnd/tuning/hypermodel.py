@@ -21,13 +21,13 @@ from typing import Any
 import keras
 import keras_tuner
 
+from kbnd.cost.images import images_of
 from kbnd.errors import UsageError
 from kbnd.models.registry import named
 from kbnd.spec import DataSpec, RunSpec
-from kbnd.study.estimate import images_of
 from kbnd.training.compiled import compiled
-from kbnd.tuning.driven import declare, read
-from kbnd.tuning.settings import space_for
+from kbnd.tuning.defaults import space_for
+from kbnd.tuning.keras_oracles import declare, read
 from kbnd.tuning.space import Space
 
 BUILT = (

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kbnd.errors import ResumeMismatchError, UsageError, unknown
+from kbnd.tuning.rounds import check_rounds
 from kbnd.tuning.space import Space
 
 if TYPE_CHECKING:
@@ -30,13 +31,7 @@ NOTHING: dict[str, Literal["idle", "stopped"]] = {"IDLE": "idle", "STOPPED": "st
 EPOCHS = "tuner/epochs"
 """What Hyperband calls the epochs of a trial."""
 
-LEAST_EPOCHS = 3
-"""Epochs below which Hyperband would stop nothing early."""
-
 CHANGED = "its oracle, or what that computes with, has changed: --fresh (fresh=True) begins anew"
-
-FACTOR = 3
-"""Of Hyperband: how much fewer candidates, and more epochs, each round of a bracket has."""
 
 Step = tuple[Literal["ask", "end"], int, Any]
 """What happened, to which candidate, and its values or its score."""
@@ -55,51 +50,6 @@ class Proposal:
     ordinal: int
     values: dict[str, Any]
     epochs: int | None = None
-
-
-def n_random_first(space: Space) -> int:
-    """Return how many candidates `bayesian` draws at random before it learns: three for each hyperparameter."""
-    return max(3, 3 * len(space.hyperparameters))
-
-
-def hyperband_rounds(max_epochs: int) -> list[tuple[int, int]]:
-    """Return (candidates, epochs) of each round of a sweep of Hyperband, in their order, without loading anything.
-
-    With R epochs at most and s + 1 rounds in a bracket, s = floor(log3 R), ..., 0, round r of it has
-    ceil(ceil(1 + log3 R) / (s + 1) * 3**(s - r)) candidates of ceil(R / 3**(s - r)) epochs, as keras-tuner counts them.
-
-    Reference: Li et al., "Hyperband: a novel bandit-based approach to hyperparameter optimization", JMLR 18 (2018).
-    """
-    n_brackets, epochs = 0, float(max_epochs)
-    while epochs >= 1.0:
-        n_brackets, epochs = n_brackets + 1, epochs / FACTOR
-    last = math.ceil(1 + math.log(max_epochs, FACTOR))
-    return [
-        (math.ceil(last / (s + 1) * FACTOR ** (s - r)), math.ceil(max_epochs / FACTOR ** (s - r)))
-        for s in reversed(range(n_brackets))
-        for r in range(s + 1)
-    ]
-
-
-def check_rounds(space: Space, *, oracle: str, max_epochs: int) -> None:
-    """Refuse what Hyperband could not search; other oracles take everything.
-
-    Raises:
-        UsageError: too few epochs, fewer points than a bracket draws, or a round of epochs that no run can have.
-    """
-    if oracle != "hyperband":
-        return
-    if max_epochs < LEAST_EPOCHS:
-        raise UsageError(f"hyperband needs at least {LEAST_EPOCHS} epochs to stop some early, received {max_epochs}")
-    rounds = hyperband_rounds(max_epochs)
-    most = max(n for n, _ in rounds)
-    if space.is_finite and space.size < most:
-        raise UsageError(
-            f"hyperband draws {most} candidates at once, the space has {space.size}: use the oracle grid, or a range "
-            "for a list"
-        )
-    for epochs in sorted({epochs for _, epochs in rounds}):
-        space.run_spec(space.usual, seed=1, epochs=epochs)
 
 
 class Asker:
@@ -146,11 +96,11 @@ class Asker:
             "sweeps": sweeps,
         }
         self.space = space
-        from kbnd.tuning import driven
+        from kbnd.tuning import keras_oracles
 
-        self._driven = driven
-        self._parameters = driven.parameters(space, oracle=oracle)
-        self._oracle: Any = driven.driven(space, **self._arguments)
+        self._driven = keras_oracles
+        self._parameters = keras_oracles.parameters(space, oracle=oracle)
+        self._oracle: Any = keras_oracles.driven(space, **self._arguments)
         self._open: dict[int, Any] = {}
         self._n = 0
         self._steps: list[Step] | None = []  # of the log; None when its last fit was checked

@@ -21,22 +21,22 @@ from typing import Any
 import pandas as pd
 
 from kbnd.analysis.compare import COMPARISON_COLUMNS, VALIDATION_METRICS, compare
+from kbnd.cost.images import images_of
 from kbnd.files import disk_errors, write_whole
 from kbnd.records import arm_of
+from kbnd.report.figures.marginals import draw_marginals
+from kbnd.report.folder import write_outputs
 from kbnd.report.machines import place_in_words
-from kbnd.report.marginals import draw_marginals
-from kbnd.report.outputs import write_outputs
 from kbnd.report.overview import as_rows
-from kbnd.report.plan import rough_size, rough_time
-from kbnd.report.render import Table, counted
-from kbnd.study.estimate import images_of
+from kbnd.report.table import Table
 from kbnd.tuning.budget import Budget
-from kbnd.tuning.candidates import SearchPlan
-from kbnd.tuning.oracles import n_random_first
+from kbnd.tuning.held import Stored
 from kbnd.tuning.parameters import Choice, Hyperparameter
+from kbnd.tuning.plan import SearchPlan
 from kbnd.tuning.result import TuneResult
+from kbnd.tuning.rounds import n_random_first
 from kbnd.tuning.space import TABLES, Space
-from kbnd.tuning.stored import Stored
+from kbnd.words import counted, rough_size, rough_time
 
 FIRST = (
     *("model.batch_norm", "model.dropout"),
@@ -196,7 +196,7 @@ def is_logarithmic(path: str, parameter: Hyperparameter) -> bool:
 
 
 def write(result: TuneResult, folder: Path) -> list[Path]:
-    """Write every file of the output folder; raises as `kbnd.report.outputs.write_outputs` does."""
+    """Write every file of the output folder; raises as `kbnd.report.folder.write_outputs` does."""
     found = result.importances()
     told: dict[str, Any] = {"objective": result.plan.objective.name, "direction": result.plan.objective.direction}
     space = result.plan.space

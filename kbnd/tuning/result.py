@@ -13,16 +13,17 @@ import pandas as pd
 from kbnd import recipe
 from kbnd.analysis.compare import without_test
 from kbnd.analysis.importance import Importances, importances
-from kbnd.execution.planned import Planned
+from kbnd.execution.runs import PlannedRun
 from kbnd.ledger import Ledger
 from kbnd.records import FRESH, RunRecord, arm_of
 from kbnd.report.datasets import data_note_of
-from kbnd.report.render import Table, counted, to_html
-from kbnd.report.trials import MOST_ROWS, ranked_trials, status_counts, trial_tables
+from kbnd.report.table import Table, to_html
+from kbnd.report.tables.trials import MOST_ROWS, ranked_trials, status_counts, trial_tables
 from kbnd.spec import RunSpec
-from kbnd.tuning.candidates import SearchPlan
+from kbnd.tuning.plan import SearchPlan
 from kbnd.tuning.search import Search
 from kbnd.tuning.space import Space
+from kbnd.words import counted
 
 TRIAL_COLUMNS = (
     *("epochs", "status", "n_seeds", "score", "score_sd", "val_accuracy", "val_accuracy_sd", "val_loss"),
@@ -231,7 +232,9 @@ def trials_frame(search: Search) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["trial", *names.values(), *TRIAL_COLUMNS])
 
 
-def runs_of(ledger: Ledger, name: str, digest: str, *, planned: Sequence[Planned]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def runs_of(
+    ledger: Ledger, name: str, digest: str, *, planned: Sequence[PlannedRun]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return columns of runs.csv and epochs.csv of a search, without what candidates reached on test images."""
     ids = {run.run_id for run in planned}
     if not ids:

@@ -22,13 +22,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kbnd.errors import ResumeMismatchError
-from kbnd.execution.planned import Planned
+from kbnd.execution.runs import PlannedRun
 from kbnd.ledger import Ledger
-from kbnd.records import EpochRecord, EventKind, RunRecord, SearchEvent, SearchInfo, arm_of
+from kbnd.records import ENDINGS, FAILURES, Ending, EpochRecord, EventKind, RunRecord, SearchEvent, SearchInfo, arm_of
 from kbnd.spec import Identity
-from kbnd.tuning.candidates import ENDINGS, Candidate, Ending, SearchPlan
+from kbnd.tuning.candidates import Candidate
 from kbnd.tuning.objectives import is_measured_alone
 from kbnd.tuning.oracles import Asker
+from kbnd.tuning.plan import SearchPlan
 from kbnd.tuning.pruning import MedianRule
 from kbnd.tuning.replicates import MOST_MEASUREMENTS, own_replicate
 
@@ -71,7 +72,7 @@ class Search:
         self._asker = self._new_asker()
         self._rule = MedianRule(self.plan.objective)
 
-    def wanted(self) -> Iterator[Planned | None]:
+    def wanted(self) -> Iterator[PlannedRun | None]:
         """Yield the runs of candidates as they are wanted; None where one must end before the next can be asked for."""
         while True:
             self.catch_up()
@@ -87,7 +88,7 @@ class Search:
             elif self._n_open_runs() >= self.places or not self._ask():
                 yield None
 
-    def should_prune(self, planned: Planned, epoch: EpochRecord) -> bool:
+    def should_prune(self, planned: PlannedRun, epoch: EpochRecord) -> bool:
         """Return whether a run in flight is given up: its candidate is over already, or it lags behind."""
         known = self._curves.get(planned.run_id) or self._stored_epochs(planned.run_id)
         curve = [*(each for each in known if each.epoch < epoch.epoch), epoch]  # a run may have begun once more
@@ -97,7 +98,7 @@ class Search:
             return True
         return all(planned.run_id != run.run_id for each in self._open() for run in each.runs)
 
-    def is_wanted(self, planned: Planned) -> bool:
+    def is_wanted(self, planned: PlannedRun) -> bool:
         """Return whether a run that another process was seen training has not ended by now, nor its candidate."""
         self.catch_up()
         self._end_candidates()
@@ -122,23 +123,23 @@ class Search:
         ranked = [(sign * score, each.ordinal) for score, each in scored if each.epochs == longest]
         return self.candidates[min(ranked)[1]] if ranked else None
 
-    def planned(self, values: dict[str, Any], *, seed: int, epochs: int | None, arm: str, what: str) -> Planned:
+    def planned(self, values: dict[str, Any], *, seed: int, epochs: int | None, arm: str, what: str) -> PlannedRun:
         """Return one run of a candidate; by the clock it is the search's own replicate for `what`."""
         replicate = 0 if self.plan.objective.is_reproducible else own_replicate(self.info, what)
         spec = self.plan.space.run_spec(values, seed=seed, epochs=epochs, replicate=replicate)
-        return Planned(arm, spec, spec.run_id(self.identity))
+        return PlannedRun(arm, spec, spec.run_id(self.identity))
 
-    def _runs(self, ordinal: int, values: dict[str, Any], *, epochs: int) -> list[Planned]:
+    def _runs(self, ordinal: int, values: dict[str, Any], *, epochs: int) -> list[PlannedRun]:
         told: dict[str, Any] = {"epochs": epochs, "arm": arm_of(ordinal), "what": str(ordinal)}
         return [self.planned(values, seed=seed, **told) for seed in range(1, self.plan.seeds + 1)]
 
-    def _again(self, candidate: Candidate, seed: int) -> Planned:
+    def _again(self, candidate: Candidate, seed: int) -> PlannedRun:
         """The run that takes the place of a disturbed one."""
         what = f"{candidate.ordinal} again {candidate.n_measured(seed)}"
         told: dict[str, Any] = {"epochs": candidate.epochs, "arm": arm_of(candidate.ordinal), "what": what}
         return self.planned(candidate.values, seed=seed, **told)
 
-    def _measured_again(self, candidate: Candidate) -> list[Planned]:
+    def _measured_again(self, candidate: Candidate) -> list[PlannedRun]:
         """The runs that are to take the place of those whose time or energy compares with nothing."""
         if self.plan.objective.is_reproducible:
             return []
@@ -177,7 +178,7 @@ class Search:
             for run in candidate.runs:
                 self._rule.learn(run.spec.seed, self._stored_epochs(run.run_id))
 
-    def _check_same(self, event: SearchEvent, runs: Iterable[Planned]) -> None:
+    def _check_same(self, event: SearchEvent, runs: Iterable[PlannedRun]) -> None:
         """Refuse to go on where the runs that an entry speaks of would now be other ones."""
         for run in runs:
             stored = event.body["run_ids"].get(str(run.spec.seed))
@@ -217,10 +218,10 @@ class Search:
                 for run in candidate.runs:
                     self._curves.pop(run.run_id, None)
 
-    def _status(self, run: Planned) -> str | None:
+    def _status(self, run: PlannedRun) -> str | None:
         """Status of a run; one that an earlier call gave up counts as such only where the rule says so again."""
         status = self.ledger.status(run.run_id)
-        if status in ("failed", "oom") and self.retries_failed and run.run_id not in self._offered:
+        if status in FAILURES and self.retries_failed and run.run_id not in self._offered:
             return None
         if status != "pruned" or run.run_id in self._given_up:
             return status
@@ -249,7 +250,7 @@ class Search:
         reached = [run.epochs[-1] for run in runs if run.status == "pruned" and run.epochs]
         return self.plan.objective.of_epoch(reached[0]) if reached and self.plan.objective.is_reproducible else None
 
-    def _next_run(self) -> Planned | None:
+    def _next_run(self) -> PlannedRun | None:
         runs = (run for candidate in self._open() for run in candidate.runs)
         return next((run for run in runs if run.run_id not in self._offered), None)
 

@@ -18,10 +18,10 @@ from typing import Any
 from pydantic import field_validator, model_validator
 
 from kbnd import data, models
+from kbnd.cost.images import check_images
 from kbnd.errors import UsageError, unknown
 from kbnd.models.registry import find
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, Spec, TrainSpec, canonical_json
-from kbnd.study.estimate import check_images
 from kbnd.tuning.parameters import Choice, Hyperparameter
 
 MOST_PAIRS = 20_000

@@ -13,21 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from kbnd import data
+from kbnd.cost.images import check_images
 from kbnd.errors import UsageError
+from kbnd.execution.display import TerminalProgress
 from kbnd.execution.driver import Driver, always, never, opened
-from kbnd.execution.planned import Planned, SearchProgress, Silent
+from kbnd.execution.progress import SearchProgress, Silent
+from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import arm_of
-from kbnd.report.progress import StudyProgress
 from kbnd.spec import digest
-from kbnd.study.estimate import check_images
 from kbnd.tuning.budget import expected
-from kbnd.tuning.candidates import Candidate, SearchPlan
-from kbnd.tuning.planning import plan_search
+from kbnd.tuning.candidates import Candidate
+from kbnd.tuning.defaults import space_for
+from kbnd.tuning.plan import SearchPlan, plan_search
 from kbnd.tuning.result import FRESH, TuneResult, runs_of, trials_frame, with_values
 from kbnd.tuning.search import Search
-from kbnd.tuning.settings import space_for
 from kbnd.tuning.space import Space
 
 N_FRESH_SEEDS = 3
@@ -167,7 +168,7 @@ def tune(
     )
     if not isinstance(progress, bool):
         return run_search(plan, settings, test_seeds=test_seeds, is_fresh=fresh, progress=progress)
-    shown = StudyProgress() if progress else Silent()
+    shown = TerminalProgress() if progress else Silent()
     try:
         return run_search(plan, settings, test_seeds=test_seeds, is_fresh=fresh, progress=shown)
     finally:
@@ -252,14 +253,14 @@ def _as_text(values: Values) -> str | None:
     return ",".join(map(str, values)) if isinstance(values, Sequence) else str(values)
 
 
-def _fresh_runs(search: Search, best: Candidate, *, n_seeds: int) -> list[Planned]:
+def _fresh_runs(search: Search, best: Candidate, *, n_seeds: int) -> list[PlannedRun]:
     """The runs of the best recipe with seeds that the search did not use."""
     told: dict[str, Any] = {"epochs": best.epochs, "arm": FRESH, "what": f"best {best.ordinal}"}
     seeds = range(search.plan.seeds + 1, search.plan.seeds + n_seeds + 1)
     return [search.planned(best.values, seed=seed, **told) for seed in seeds]
 
 
-def _label(search: Search, definition: str, chosen: list[Planned]) -> list[Planned]:
+def _label(search: Search, definition: str, chosen: list[PlannedRun]) -> list[PlannedRun]:
     """Label every run of a search, the best trial's first: it is what `kbnd compare` takes as the baseline."""
     best = search.best()
     runs = [run for each in search.candidates.values() for run in each.runs]
@@ -271,7 +272,7 @@ def _label(search: Search, definition: str, chosen: list[Planned]) -> list[Plann
     return [*runs, *chosen]
 
 
-def _scores(ledger: Ledger, plan: SearchPlan, runs: list[Planned]) -> tuple[float, ...]:
+def _scores(ledger: Ledger, plan: SearchPlan, runs: list[PlannedRun]) -> tuple[float, ...]:
     """What a search looks for, of each of these runs that is done and has it."""
     records = [record for run in runs if (record := ledger.get(run.run_id)) is not None and record.status == "done"]
     return tuple(score for record in records if (score := plan.objective.of(record)) is not None)

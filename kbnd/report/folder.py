@@ -1,0 +1,117 @@
+"""The output folder of a study: the files of every study and search, each written whole or not at all.
+
+| file             | one row per     |
+|------------------|-----------------|
+| `runs.csv`       | run             |
+| `epochs.csv`     | run and epoch   |
+| `comparison.csv` | arm and metric  |
+| `times.csv`      | arm             |
+| `claims.csv`     | claim           |
+| `tables.md`      |                 |
+| `tables.tex`     |                 |
+| `figures/*`      |                 |
+| `report.html`    |                 |
+
+A reader sees the old file or the new one, and a full disk leaves the old one (`kbnd.files`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from kbnd.files import disk_errors, write_whole
+from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
+from kbnd.report.page import page
+from kbnd.report.table import LATEX_PREAMBLE, Table, to_latex, to_markdown
+
+CLAIM_COLUMNS = ("claim", "verdict", "estimate", "ci_low", "ci_high", "n", "seeds_needed", "rule")
+"""What claims.csv promises, in its order; what is not judged is empty."""
+
+
+def write_outputs(
+    out_dir: Path,
+    *,
+    runs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    comparison: pd.DataFrame,
+    ratios: pd.DataFrame | None = None,
+    tables: Iterable[Table] = (),
+    figures: Mapping[str, Mapping[str, bytes]] | None = None,
+    claims: Iterable[str] = (),
+    title: str = "",
+) -> list[Path]:
+    """Write every file of a study and return their paths.
+
+    Args:
+        out_dir: the folder; made where it is missing. Files of these names are replaced, and a picture or
+            times.csv of an earlier call that has nothing to show any more is removed; others are left alone.
+        runs: columns of runs.csv first, whatever else there is after them.
+        epochs: likewise for epochs.csv.
+        comparison: what `kbnd.analysis.compare.compare` returns.
+        ratios: what `kbnd.analysis.timing.time_ratios` returns.
+        tables: for tables.md and tables.tex.
+        figures: what `kbnd.report.figures.study.draw` returns: contents by name and format.
+        claims: what the study claims, by id.
+        title: of report.html; empty is that of the first table.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+        NoSpaceError: its disk is full.
+    """
+    check_writable(out_dir)
+    tables = list(tables)
+    contents: dict[str, bytes] = {
+        "runs.csv": _csv(runs, RUN_COLUMNS),
+        "epochs.csv": _csv(epochs, EPOCH_COLUMNS),
+        "comparison.csv": _csv(comparison),
+        "tables.md": "\n".join(map(to_markdown, tables)).encode(),
+        "tables.tex": (LATEX_PREAMBLE + "\n" + "\n".join(map(to_latex, tables))).encode(),
+        "claims.csv": _csv(pd.DataFrame({"claim": list(claims)}), CLAIM_COLUMNS),
+        "report.html": page(title or (tables[0].title if tables else out_dir.name), tables, figures or {}),
+    }
+    if ratios is not None:
+        contents["times.csv"] = _csv(ratios)
+    for name, formats in (figures or {}).items():
+        contents |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
+    _drop_stale(out_dir, kept=contents)
+    if figures:
+        with disk_errors(f"the output folder {out_dir}"):
+            (out_dir / "figures").mkdir(exist_ok=True)
+    return [write_whole(out_dir / name, content, what="output") for name, content in contents.items()]
+
+
+def check_writable(out_dir: Path) -> None:
+    """Make the folder and prove that a file can be written there, before anything is trained.
+
+    Raises:
+        UsageError: it cannot be made or written to.
+        NoSpaceError: its disk is full.
+    """
+    with disk_errors(f"the output folder {out_dir}"):
+        out_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out_dir) as probe:
+            probe.write(b"kbnd")
+            probe.flush()
+
+
+def _drop_stale(out_dir: Path, *, kept: Iterable[str]) -> None:
+    """Remove what an earlier call wrote and this one has nothing to put into."""
+    # Not above: matplotlib would be loaded before a study trains, by those who only prove that they may write.
+    from kbnd.report.figures.formats import FORMATS
+    from kbnd.report.figures.study import FIGURES
+
+    pictures = {f"figures/{name}.{suffix}" for name in (*FIGURES, "marginals") for suffix in FORMATS}
+    with disk_errors(f"the output folder {out_dir}"):
+        for name in (pictures | {"times.csv"}) - set(kept):
+            (out_dir / name).unlink(missing_ok=True)
+
+
+def _csv(frame: pd.DataFrame, first: Iterable[str] = ()) -> bytes:
+    """The frame with the promised columns first, in their order and present even where they are empty."""
+    promised = list(first)
+    others = [column for column in frame if column not in promised]
+    return frame.reindex(columns=[*promised, *others]).to_csv(index=False, lineterminator="\n").encode()

@@ -1,0 +1,1 @@
+"""The tables of studies and searches, as `kbnd.report.table.Table` values."""

@@ -1,0 +1,103 @@
+"""A report's own table: measured beside published, arm by arm, in the report's rows and columns.
+
+    Test accuracy, %
+                     P = 0.1  P = 0.2
+    Baseline    98.40 ± 0.32     same      one arm in several columns is shown once
+      published        98.32     same
+    Dropout                -       98.71   a dash: this arm was not chosen, or nothing was published
+      n                    -           4   where a row has another n than most
+
+A row of which no arm was chosen is left out. What was chosen and has no number says why: `none done`, `diverged`, or
+`not measured` where the runs lack what the metric is made of (a curve that this preset does not record).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import pandas as pd
+
+from kbnd.analysis.compare import is_time
+from kbnd.report.numbers import Quantity, in_unit, plus_minus, quantity, usual_count
+from kbnd.report.table import DASH, Table
+from kbnd.report.tables.notes import duration_notes, published_notes
+
+SAME = "same"
+"""Stands in the cells that repeat the arm to their left."""
+
+
+class PublishedRow(Protocol):
+    """One row of a report's table: an arm for each column, and the report's numbers (or none)."""
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def arms(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def published(self) -> tuple[float | None, ...]: ...  # noqa: D102
+
+
+class PublishedTable(Protocol):
+    """A table of a report: what `kbnd.study.published.PublishedTable` is, without depending on it."""
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def metric(self) -> str: ...  # noqa: D102
+    @property
+    def columns(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def rows(self) -> Sequence[PublishedRow]: ...  # noqa: D102
+
+
+def published_table(table: PublishedTable, comparison: pd.DataFrame) -> Table | None:
+    """Return a report's own table: measured mean and interval, the published number below each.
+
+    Args:
+        table: of the report.
+        comparison: what `kbnd.analysis.compare.compare` returns; its arms are those that were chosen.
+
+    Returns:
+        None where no arm of the table was chosen.
+    """
+    chosen = set(comparison["arm"])
+    measured = comparison[comparison["metric"] == table.metric]
+    shown = quantity(table.metric, measured["mean"])
+    kept = [row for row in table.rows if chosen & set(row.arms)]
+    if not kept:
+        return None
+    used = measured[measured["arm"].isin({arm for row in kept for arm in row.arms})]
+    by_arm = {str(arm["arm"]): arm for arm in used.to_dict("records")}
+    usual = usual_count(used["n"].tolist())
+    rows: list[tuple[str, ...]] = []
+    for row in kept:
+        cells = [_measured(by_arm.get(arm), shown) if arm in chosen else DASH for arm in row.arms]
+        rows.append((row.label, *_once(cells, row.arms)))
+        counts = [by_arm[arm]["n"] if arm in by_arm else None for arm in row.arms]
+        if set(counts) - {usual, None}:
+            rows.append(("  n", *_once([DASH if n is None else str(n) for n in counts], row.arms)))
+        if any(value is not None for value in row.published):
+            numbers = [DASH if value is None else shown.number(value) for value in row.published]
+            keys = [f"{arm} {number}" for arm, number in zip(row.arms, numbers, strict=True)]
+            rows.append(("  published", *_once(numbers, keys)))
+    notes = published_notes(used, usual=usual, has_repeats=any(SAME in row for row in rows))
+    notes += duration_notes(used) if is_time(table.metric) else []
+    return Table(in_unit(table.title, shown.unit), ("", *table.columns), tuple(rows), tuple(notes))
+
+
+def _measured(arm: dict[Any, Any] | None, shown: Quantity) -> str:
+    """What stands in the cell of a chosen arm: mean and interval, or in words why there is none."""
+    if arm is None:
+        return "not measured"
+    if arm["n"] == 0:
+        return "diverged" if arm["n_diverged"] else "none done"
+    return plus_minus(shown, arm["mean"], arm["ci_low"], arm["ci_high"])
+
+
+def _once(cells: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """The cells, with `same` wherever the key repeats the one to its left; a dash is repeated as it is."""
+    return [
+        SAME if i and key == keys[i - 1] and cell != DASH else cell
+        for i, (cell, key) in enumerate(zip(cells, keys, strict=True))
+    ]

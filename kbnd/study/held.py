@@ -1,0 +1,76 @@
+"""What a ledger already holds of an experiment: runs that need no training, and the times of its recipes here.
+
+A run's identity needs the data's fingerprint and the device that the backend computes on. So where there is no
+ledger, or its data are not decoded yet, neither is asked for: no backend is loaded and nothing is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kbnd import data
+from kbnd.data import sources
+from kbnd.execution.runs import PlannedRun
+from kbnd.execution.settings import Settings
+from kbnd.ledger import Ledger
+from kbnd.profiling.machine import environment
+from kbnd.records import FAILURES, UNTRAINED
+from kbnd.spec import Identity
+from kbnd.study.experiment import Experiment
+from kbnd.study.plan import plan
+from kbnd.training import backend
+
+NOWHERE = Identity("", "", "", "", "")
+"""In place of a setting where only the number of runs and their recipes are asked for."""
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """A plan, and what a ledger knows of it.
+
+    Attributes:
+        runs: the plan; without a ledger its run ids mean nothing.
+        held: ids of the runs that need no training; None where that cannot be told.
+        run_s: recipe -> median seconds of a run of it on this machine, backend and device.
+    """
+
+    runs: list[PlannedRun]
+    held: frozenset[str] | None = frozenset()
+    run_s: Mapping[str, float] = field(default_factory=dict)
+
+
+def holdings(experiment: Experiment, settings: Settings) -> Holdings:
+    """Return the plan of an experiment and what the ledger of the settings knows of it; writes nothing.
+
+    Raises:
+        UsageError: the file is no ledger.
+    """
+
+    def planned(identity: Identity) -> list[PlannedRun]:
+        return plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
+
+    if not settings.ledger.exists():
+        return Holdings(planned(NOWHERE))
+    with Ledger.open(settings.ledger, create=False, read_only=True) as ledger:
+        if not sources.is_decoded(experiment.data):
+            return Holdings(planned(NOWHERE), held=None)
+        backend.load(settings.backend)
+        identity = backend.identity(data.fingerprint(experiment.data, download=False))
+        runs = planned(identity)
+        wanted = {*UNTRAINED, *(FAILURES if settings.retry_failed else ())}
+        held = frozenset(run.run_id for run in runs if ledger.status(run.run_id) not in wanted)
+        return Holdings(runs, held, _measured(ledger, identity))
+
+
+def _measured(ledger: Ledger, identity: Identity) -> dict[str, float]:
+    runs = ledger.runs()
+    is_here = (
+        (runs["status"] == "done")
+        & (runs["machine"] == environment()["machine"])
+        & (runs["backend"] == identity.backend)
+        & (runs["device"] == identity.device)
+        & ~runs["is_concurrent"]
+        & ~runs["session"].str.contains("+", regex=False)  # continued: only its last part was timed
+    )
+    return runs[is_here].groupby("recipe_id")["wall_s"].median().dropna().to_dict()

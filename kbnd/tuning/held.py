@@ -1,0 +1,65 @@
+"""What a ledger holds of a search, for those who only look: nothing is written, nothing is trained.
+
+Settings are compared with those that the search was begun with only where its data are decoded: what a run is depends
+on their fingerprint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kbnd import data
+from kbnd.data import sources
+from kbnd.execution.settings import Settings
+from kbnd.ledger import Ledger
+from kbnd.ledger.database import EmptyLedgerError
+from kbnd.ledger.searches import check_same
+from kbnd.training import backend
+from kbnd.tuning.plan import SearchPlan
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The search that a ledger has under the name of a plan.
+
+    Attributes:
+        n_candidates: that were asked for.
+        n_ended: of these.
+        n_epochs: that the runs of those were to train, all seeds together.
+    """
+
+    n_candidates: int
+    n_ended: int
+    n_epochs: int
+
+
+def stored(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False) -> Stored | None:
+    """Return what the ledger of the settings holds of a search; None where it has none of this name.
+
+    Args:
+        plan: of the search.
+        settings: the engine's.
+        is_fresh: whether it will be begun anew, so that other settings are no mistake.
+
+    Raises:
+        UsageError: the file is no ledger.
+        ResumeMismatchError: the search was begun with other settings.
+    """
+    if not settings.ledger.exists():
+        return None
+    try:
+        opened = Ledger.open(settings.ledger, create=False, read_only=True)
+    except EmptyLedgerError:
+        return None
+    with opened as ledger:
+        info = ledger.search(plan.name)
+        if info is None:
+            return None
+        images = plan.space.images
+        if not is_fresh and sources.is_decoded(images):
+            backend.load(settings.backend)
+            check_same(info, plan.definition(backend.identity(data.fingerprint(images, download=False))))
+        log = ledger.search_events(info)
+    epochs = {event.ordinal: plan.seeds * event.body["epochs"] for event in log if event.kind == "ask"}
+    ended = [event.ordinal for event in log if event.kind == "end"]
+    return Stored(len(epochs), len(ended), sum(epochs[ordinal] for ordinal in ended))

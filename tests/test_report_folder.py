@@ -1,0 +1,90 @@
+"""The output folder: complete, whole files, and one sentence where it cannot be written."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic_runs import ARMS, TABLES, make_epochs, make_runs
+
+from kbnd.analysis.compare import compare
+from kbnd.analysis.timing import time_ratios
+from kbnd.errors import UsageError
+from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
+from kbnd.report.folder import CLAIM_COLUMNS, check_writable, write_outputs
+from kbnd.report.tables.study import report_tables
+
+
+def write(folder: Path, runs: pd.DataFrame, **more: object) -> list[Path]:
+    comparison = compare(runs, baseline="baseline", arms=ARMS)
+    tables = report_tables(comparison, published=TABLES)
+    return write_outputs(folder, runs=runs, epochs=make_epochs(runs), comparison=comparison, tables=tables, **more)
+
+
+def test_every_promised_file_and_column_is_there(tmp_path: Path) -> None:
+    runs = make_runs(seeds=2)
+    ratios = time_ratios(runs, baseline="baseline")
+    written = write(tmp_path / "a/b", runs, ratios=ratios, figures={"curves": {"svg": b"<svg/>"}})
+    names = {str(path.relative_to(tmp_path / "a/b")) for path in written}
+    assert names == {
+        *("runs.csv", "epochs.csv", "comparison.csv", "times.csv", "claims.csv"),
+        *("tables.md", "tables.tex", "figures/curves.svg", "report.html"),
+    }
+    assert sorted(p for p in (tmp_path / "a/b").rglob("*") if p.is_file()) == sorted(written)
+    assert list(pd.read_csv(tmp_path / "a/b/runs.csv"))[: len(RUN_COLUMNS)] == list(RUN_COLUMNS)
+    assert list(pd.read_csv(tmp_path / "a/b/epochs.csv"))[: len(EPOCH_COLUMNS)] == list(EPOCH_COLUMNS)
+    assert "booktabs" in (tmp_path / "a/b/tables.tex").read_text()
+
+
+def test_a_promised_column_that_was_not_measured_is_present_and_empty(tmp_path: Path) -> None:
+    write(tmp_path, make_runs(seeds=1).drop(columns="energy_j"))
+    assert pd.read_csv(tmp_path / "runs.csv")["energy_j"].isna().all()
+
+
+def test_claims_that_nobody_judged_are_there_by_name(tmp_path: Path) -> None:
+    write(tmp_path, make_runs(seeds=1), claims=["S0-C1", "S0-C2"])
+    claims = pd.read_csv(tmp_path / "claims.csv")
+    assert tuple(claims) == CLAIM_COLUMNS
+    assert list(claims["claim"]) == ["S0-C1", "S0-C2"]
+    assert claims.drop(columns="claim").isna().all(axis=None)
+
+
+def test_csv_numbers_read_back_bit_for_bit(tmp_path: Path) -> None:
+    runs = make_runs(seeds=2)
+    write(tmp_path, runs)
+    with (tmp_path / "runs.csv").open(newline="") as file:
+        back = [float(row["test_accuracy"]) for row in csv.DictReader(file)]
+    assert back == runs["test_accuracy"].tolist()
+
+
+def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
+    runs = make_runs(seeds=2)
+    one, other = write(tmp_path / "one", runs), write(tmp_path / "other", runs)
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
+
+
+def test_a_picture_with_nothing_to_show_any_more_is_removed(tmp_path: Path) -> None:
+    runs = make_runs(seeds=1)
+    (tmp_path / "mine.txt").write_text("kept")
+    write(tmp_path, runs, figures={"cost": {"svg": b"old"}})
+    write(tmp_path, runs, figures={"curves": {"svg": b"new"}})
+    assert not (tmp_path / "figures/cost.svg").exists()
+    assert (tmp_path / "mine.txt").read_text() == "kept"
+
+
+def test_a_folder_that_is_a_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(UsageError, match=r"output folder .*file.* cannot be written") as caught:
+            check_writable(folder)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UsageError, match="Permission denied"):
+        check_writable(tmp_path)
