@@ -1,10 +1,11 @@
-"""The house rules of the package, read from the source with ast."""
+"""The house rules of the package, read from the source with ast: floors, circles, sizes, names."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,37 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "kbnd"
 FILES = sorted(PACKAGE.rglob("*.py"))
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
-READ_WING = ("ledger", "records", "analysis", "report", "export")
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("seeds", "quiet", "files", "words", "spec", "theory"),
+    ("records", "recipe", "layers"),
+    ("analysis", "data", "models"),
+    ("ledger", "profiling", "cost"),
+    ("training", "export", "report"),
+    ("execution",),
+    ("study", "tuning"),
+    ("doctor",),
+    ("cli",),
+    ("",),
+)
+"""Rooms from the ground up; a room uses only rooms on floors below its own. The package itself (its lazy names) is on
+top. Imports inside functions and for type checkers count as all others."""
+
+READ_WING = ("records", "analysis", "ledger", "report", "export")
+RUN_WING = ("layers", "models", "profiling", "training", "cost", "execution", "study", "tuning")
+
+ONLY_IN = {"keras_tuner": "kbnd.tuning", "ray": "kbnd.execution.ray", "mlflow": "kbnd.export.mlflow"}
+"""Library -> the room or file that alone may import it."""
+
+MOST_LINES = 250
+LONGER = {}
+"""File of more lines -> why it is one subject all the same."""
+
+MOST_BODY_LINES = 40
+LONGER_BODIES: dict[str, str] = {}
+"""Function whose body has more lines -> why."""
+
 LAZY = (
     "kbnd",
     "kbnd.models",
@@ -32,6 +63,7 @@ LAZY = (
     "kbnd.tuning",
     "kbnd.tuning.oracles",
 )
+"""Modules whose import loads no backend."""
 
 
 def module_name(file: Path) -> str:
@@ -39,93 +71,108 @@ def module_name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(file: Path, *, at_run_time_only: bool = False) -> set[str]:
-    """Dotted names that a file imports; with `at_run_time_only`, not those for type checkers alone."""
-    tree = ast.parse(file.read_text())
-    skipped = set()
-    if at_run_time_only:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-                skipped |= {id(inner) for inner in ast.walk(node)}
-    names = set()
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
+MODULES = {module_name(file): file for file in FILES}
+
+
+def room_of(module: str) -> str:
+    """The room, or the file on the ground, that a module stands in; empty for the package itself."""
+    return [*module.split("."), ""][1]
+
+
+def floor_of(module: str) -> int:
+    return next(floor for floor, rooms in enumerate(FLOORS) if room_of(module) in rooms)
+
+
+def imported(file: Path) -> set[str]:
+    """Dotted names that a file imports anywhere: at its top, inside functions, for type checkers, by a lazy table."""
+    text, names = file.read_text(), set[str]()
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: relative import"
-            names.add(node.module or "")
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
+        elif isinstance(node, ast.Constant) and "import_module" in text and node.value in MODULES:
+            names.add(str(node.value))
     return names
+
+
+def used(module: str) -> set[str]:
+    """The modules of the package that a module imports; its own package counts only for what it takes from it."""
+    names = imported(MODULES[module]) & set(MODULES)
+    return {name for name in names if name != module and not module.startswith(f"{name}.")}
 
 
 def tops(names: set[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
-def within(file: Path, *parts: str) -> bool:
-    return any(file.is_relative_to(PACKAGE / part) or file == PACKAGE / f"{part}.py" for part in parts)
+def bodies(file: Path) -> Iterator[tuple[str, int]]:
+    """Every function of a file and the lines of its body, without its docstring."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            yield node.name, (node.body[-1].end_lineno or 0) - first[0].lineno + 1 if first else 0
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if within(f, *READ_WING)], ids=module_name)
-def test_the_read_wing_imports_no_backend(file: Path) -> None:
-    assert not tops(imported(file)) & BACKENDS
-    run_wing = {"kbnd.training", "kbnd.models", "kbnd.tuning", "kbnd.execution", "kbnd.layers"}
-    assert not {n for n in imported(file, at_run_time_only=True) if ".".join(n.split(".")[:2]) in run_wing}
+def test_every_room_has_a_floor() -> None:
+    rooms = [room for floor in FLOORS for room in floor]
+    assert sorted(rooms) == sorted({room_of(module) for module in MODULES})
 
 
-@pytest.mark.parametrize("file", FILES, ids=module_name)
-def test_imports_keep_their_directions(file: Path) -> None:
-    names = imported(file)
-    if within(file, "models"):
-        assert not {n for n in names if n.startswith(("kbnd.training", "kbnd.tuning", "kbnd.study", "kbnd.ledger"))}
-    if not within(file, "tuning"):
-        assert "keras_tuner" not in tops(names)
-    if file != PACKAGE / "execution" / "ray.py":
-        assert "ray" not in tops(names)
-    assert "studies" not in tops(names)
-
-
-def test_no_file_is_called_after_nothing() -> None:
-    assert not [f for f in FILES if f.stem in ("utils", "helpers", "common", "misc")]
-
-
-def test_files_hold_one_subject() -> None:
-    lengths = {module_name(f): len(f.read_text().splitlines()) for f in FILES}
-    assert not {name: n for name, n in lengths.items() if n > 300}
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_uses_only_rooms_below_it(module: str) -> None:
+    floor = floor_of(module)
+    assert not [name for name in used(module) if room_of(name) != room_of(module) and floor_of(name) >= floor]
 
 
 def test_the_package_imports_in_no_circle() -> None:
-    graph = {}
-    names = {module_name(f) for f in FILES}
-    for file in FILES:
-        found = {n for n in top_level_imports(file) if n in names}
-        graph[module_name(file)] = found - {module_name(file)}
-    order: list[str] = []
+    finished: list[str] = []
 
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        assert name not in path, " -> ".join((*path[path.index(name) :], name)) if name in path else ""
-        if name not in order:
-            for other in sorted(graph[name]):
-                if not name.startswith(other + "."):  # a package is being imported while its parts are
-                    visit(other, (*path, name))
-            order.append(name)
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
+        if module not in finished:
+            for other in sorted(used(module)):
+                visit(other, (*path, module))
+            finished.append(module)
 
-    for name in sorted(graph):
-        visit(name, ())
+    for module in sorted(MODULES):
+        visit(module, ())
 
 
-def top_level_imports(file: Path) -> set[str]:
-    """Modules imported when the file is: imports inside functions and for type checkers do not count."""
-    names = set()
-    for node in ast.parse(file.read_text()).body:
-        if isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    return names
+@pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) in READ_WING])
+def test_the_read_wing_imports_neither_a_backend_nor_the_run_wing(module: str) -> None:
+    assert not tops(imported(MODULES[module])) & BACKENDS
+    assert not {room_of(name) for name in used(module)} & set(RUN_WING)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_library_is_imported_where_it_belongs(module: str) -> None:
+    names = tops(imported(MODULES[module]))
+    strangers = [library for library, home in ONLY_IN.items() if not f"{module}.".startswith(f"{home}.")]
+    assert not names & {*strangers, "studies"}
+
+
+def test_no_file_is_called_after_nothing() -> None:
+    assert not [file for file in FILES if file.stem in ("utils", "helpers", "common", "misc")]
+
+
+def test_files_hold_one_subject() -> None:
+    lengths = {module: len(file.read_text().splitlines()) for module, file in MODULES.items()}
+    assert {module for module, n in lengths.items() if n > MOST_LINES} == set(LONGER)
+
+
+def test_functions_do_one_step() -> None:
+    long = {f"{module}.{name}" for module, file in MODULES.items() for name, n in bodies(file) if n > MOST_BODY_LINES}
+    assert long == set(LONGER_BODIES)
+
+
+def test_large_rooms_have_a_map() -> None:
+    for room in {file.parent for file in FILES}:
+        modules = [file.stem for file in room.glob("*.py") if file.stem != "__init__"]
+        if len(modules) > 6 and room != PACKAGE:
+            text = (room / "__init__.py").read_text()
+            assert not [name for name in modules if f"`{name}`" not in text], room
 
 
 @pytest.mark.parametrize("module", LAZY)
