@@ -15,7 +15,7 @@ from typing import Any
 
 from kbnd import data
 from kbnd.errors import KbndError, how_to_install
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
 from kbnd.report.datasets import dataset_rows, dataset_table
 from kbnd.report.table import Table
 from kbnd.training import backend
@@ -98,7 +98,7 @@ def _examine_ledger(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {"file": str(path), "state": "none yet"}
     try:
-        with Ledger.open(path, create=False, read_only=True) as ledger:
+        with Reader.open(path) as ledger:
             runs = ledger.runs().drop_duplicates("run_id")
             live, studies = len(ledger.live_claims()), ledger.studies()
     except KbndError as error:

@@ -135,6 +135,8 @@ class RunRecord:
         fingerprint: SHA-256 of the dataset's arrays.
         protocol: `kbnd.spec.PROTOCOL` when it ran.
         session: one driver process on one machine; times compare only within it.
+        continued_from: session that trained the first epochs, whose checkpoint this one went on from: no time or energy
+            of such a run compares with any. None where one session trained them all.
         block: one seed of a study with its arms shuffled; times pair within it. None outside studies.
         position: place within the block, from 0.
         is_concurrent: whether another run was training on the machine meanwhile.
@@ -178,6 +180,7 @@ class RunRecord:
     session: str
     started_at: str
     error: str | None = None
+    continued_from: str | None = None
     block: int | None = None
     position: int | None = None
     is_concurrent: bool = False

@@ -16,7 +16,7 @@ from pathlib import Path
 from ledger_records import epoch, record
 
 from kbnd.errors import KbndError, NoSpaceError
-from kbnd.ledger import Ledger
+from kbnd.ledger import Ledger, Reader
 
 NOBODY = 65534
 
@@ -111,7 +111,7 @@ def open_as_nobody(path: str, file_mode: str, folder_mode: str, is_torn: str) ->
 
 def _say_error(path: str, *, read_only: bool) -> None:
     try:
-        with Ledger.open(path, read_only=read_only) as ledger:
+        with (Reader if read_only else Ledger).open(path) as ledger:
             print(f"opened, {len(ledger.records())} runs")
     except KbndError as error:
         print(error.exit_code, error)

@@ -10,7 +10,7 @@ from typing import Any
 
 from kbnd.execution.progress import Silent
 from kbnd.execution.settings import Settings
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import RunSpec
 from kbnd.training.run import blank
@@ -101,26 +101,27 @@ def searched(
     folder: Path,
     engine: Scripted,
     *,
-    monkeypatch: Any,
     is_fresh: bool = False,
     test_seeds: int = 2,
     should_stop: Callable[[], bool] = lambda: False,
     **chosen: Any,
 ) -> Any:
-    """Return the result of a search on digits with a scripted executor; `chosen` are arguments of `plan_search`."""
+    """Return the result of a search on digits with a scripted executor.
+
+    `chosen` are arguments of `plan_search`, of the space (`lr`, `dropout`) and of the settings (`executor`).
+    """
     folder.mkdir(exist_ok=True)
-    monkeypatch.setattr(Settings, "engine", lambda self: engine)
-    settings = Settings(ledger=folder / "kbnd.sqlite")
+    settings = Settings(ledger=folder / "kbnd.sqlite", executor=chosen.pop("executor", "inline"))
     space_words = {"lr": chosen.pop("lr", "1e-3..1"), "dropout": chosen.pop("dropout", "0..0.8")}
     space = space_for("lenet5", dataset="digits", batch_norm="none,before_activation", epochs=EPOCHS, **space_words)
     plan = plan_search(space, settings, **{"max_trials": 12, "oracle": "random", **chosen})
     told: Any = {"progress": Silent(), "should_stop": should_stop}
-    return run_search(plan, settings, test_seeds=test_seeds, is_fresh=is_fresh, **told)
+    return run_search(plan, settings, test_seeds=test_seeds, is_fresh=is_fresh, executor=engine, **told)
 
 
 def told_scores(folder: Path, name: str) -> dict[int, float]:
     """What the oracle of a search in this folder was told, by candidate."""
-    with Ledger.open(folder / "kbnd.sqlite", read_only=True) as ledger:
+    with Reader.open(folder / "kbnd.sqlite") as ledger:
         info = ledger.search(name)
         assert info is not None
         return {each.ordinal: each.body["told"] for each in ledger.search_events(info) if each.kind == "end"}

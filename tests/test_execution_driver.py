@@ -17,7 +17,8 @@ from kbnd.execution import driver as driving
 from kbnd.execution.driver import Driver
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
-from kbnd.ledger import Ledger
+from kbnd.execution.source import FixedRuns, IsForeign
+from kbnd.ledger import Ledger, sqlite_errors
 from kbnd.records import RunRecord
 from kbnd.spec import RunSpec
 from kbnd.training.task import Observer, Task
@@ -72,11 +73,11 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told) -> Itera
     monkeypatch.setattr(driving, "POLL_S", 0.01)
     settings = Settings(ledger=tmp_path / "kbnd.sqlite")
     with Ledger.open(settings.ledger) as ledger:
-        yield Driver(settings, SETTING, ledger, told, should_stop=lambda: False)
+        yield Driver(settings, SETTING, ledger, Scripted(), told, should_stop=lambda: False)
 
 
 def use(driver: Driver, engine: Scripted) -> Scripted:
-    driver.engine = engine
+    driver.executor = engine
     return engine
 
 
@@ -94,7 +95,7 @@ def take_over(ledger: Path, run: RunRecord, *, finish: bool) -> None:
 def test_what_the_ledger_holds_is_not_trained(driver: Driver, told: Told) -> None:
     driver.ledger.merge([RUNS[1]])
     engine = use(driver, Scripted())
-    driver.drive(PLANNED)
+    driver.drive(FixedRuns(PLANNED))
     assert engine.trained == [1, 3]
     assert driver.n_trained == 2
     assert told.events.count("on_hit") == 1
@@ -106,20 +107,21 @@ def test_a_checkpoint_that_a_killed_process_left_behind_goes_with_the_hit(driver
     left.parent.mkdir()
     left.write_bytes(b"left")
     use(driver, Scripted())
-    driver.drive(PLANNED[:1])
+    driver.drive(FixedRuns(PLANNED[:1]))
     assert not left.exists()
 
 
 def test_what_is_wanted_may_depend_on_what_has_ended(driver: Driver) -> None:
     engine = use(driver, Scripted())
 
-    def wanted() -> Iterator[PlannedRun | None]:
-        for planned in PLANNED:
-            yield planned
-            while driver.ledger.status(planned.run_id) != "done":
-                yield None
+    class OneByOne(FixedRuns):
+        def wanted(self, is_foreign: IsForeign) -> Iterator[PlannedRun | None]:
+            for planned in PLANNED:
+                yield planned
+                while driver.ledger.status(planned.run_id) != "done":
+                    yield None
 
-    driver.drive(wanted())
+    driver.drive(OneByOne(PLANNED))
     assert engine.trained == [1, 2, 3]
 
 
@@ -133,7 +135,7 @@ def test_a_run_that_somebody_took_over_is_theirs_or_trained_again(driver: Driver
             take_over(driver.settings.ledger, run, finish=finish)
 
     engine = use(driver, Scripted(once))
-    driver.drive(PLANNED[:1])
+    driver.drive(FixedRuns(PLANNED[:1]))
     assert engine.trained == ([1] if finish else [1, 1])
     assert told.events.count("on_end") == (0 if finish else 1)
     stored = driver.ledger.get(RUNS[0].run_id)
@@ -142,29 +144,33 @@ def test_a_run_that_somebody_took_over_is_theirs_or_trained_again(driver: Driver
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])
-def test_a_locked_ledger_costs_no_run(driver: Driver, monkeypatch: pytest.MonkeyPatch, is_stopped: bool) -> None:
-    tries: list[str] = []
+def test_a_locked_ledger_costs_no_run(
+    tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch, is_stopped: bool
+) -> None:
+    """Another process locks the ledger while a run trains; a driver that is told to stop gives up after one wait."""
+    monkeypatch.setattr(sqlite_errors, "BUSY_TIMEOUT_S", 0.02)
+    file, waits = tmp_path / "kbnd.sqlite", []
+    Ledger.open(file).close()
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
 
-    def locked(name: str, then: Callable[..., Any]) -> Callable[..., Any]:
-        def tried(*arguments: Any, **named: Any) -> Any:
-            tries.append(name)
-            if tries.count(name) < 3:
-                raise LedgerLockedError("locked")
-            return then(*arguments, **named)
+        def is_patient() -> bool:
+            waits.append("locked")
+            if len(waits) == 3:
+                other.execute("ROLLBACK")
+            return not is_stopped
 
-        return tried
-
-    for name in ("claim", "begin", "add_epoch", "is_shared", "finish"):
-        monkeypatch.setattr(driver.ledger, name, locked(name, getattr(driver.ledger, name)))
-    engine = use(driver, Scripted())
-    if is_stopped:
-        driver.should_stop = lambda: "finish" in tries
-        with pytest.raises(LedgerLockedError):
-            driver.drive(PLANNED[:1])
-        return
-    driver.drive(PLANNED[:1])
-    assert engine.trained == [1]
-    assert driver.ledger.get(RUNS[0].run_id) == RUNS[0]
+        engine = Scripted(lambda run: other.execute("BEGIN EXCLUSIVE"))
+        with Ledger.open(file, is_patient=is_patient) as ledger:
+            driver = Driver(Settings(ledger=file), SETTING, ledger, engine, told, should_stop=lambda: False)
+            if is_stopped:
+                with pytest.raises(LedgerLockedError):
+                    driver.drive(FixedRuns(PLANNED[:1]))
+                assert len(waits) == 1
+                return
+            driver.drive(FixedRuns(PLANNED[:1]))
+            assert engine.trained == [1]
+            assert len(waits) == 3
+            assert ledger.get(RUNS[0].run_id) == RUNS[0]
 
 
 def test_runs_of_another_live_process_are_waited_for_at_the_end(driver: Driver, told: Told) -> None:
@@ -173,7 +179,7 @@ def test_runs_of_another_live_process_are_waited_for_at_the_end(driver: Driver, 
         assert other.claim(RUNS[0].run_id) == "claimed"
         other.begin(RUNS[0])
         told.on_wait = lambda runs: other.finish(RUNS[0])  # type: ignore[attr-defined]
-        driver.drive(PLANNED)
+        driver.drive(FixedRuns(PLANNED))
     assert engine.trained == [2, 3]
 
 
@@ -183,7 +189,7 @@ def test_who_would_not_wait_is_told_so(driver: Driver) -> None:
     with Ledger.open(driver.settings.ledger) as other:
         assert other.claim(RUNS[0].run_id) == "claimed"
         with pytest.raises(LedgerClaimedError, match="1 run waits for another live process"):
-            driver.drive(PLANNED)
+            driver.drive(FixedRuns(PLANNED))
     assert engine.trained == [2, 3]
 
 
@@ -191,7 +197,7 @@ def test_after_a_stop_nothing_new_begins_and_what_was_in_flight_is_stored(driver
     asked = []
     driver.should_stop = lambda: bool(asked)
     engine = use(driver, Scripted(lambda run: asked.append(run)))
-    driver.drive(PLANNED)
+    driver.drive(FixedRuns(PLANNED))
     assert engine.trained == [1]
     assert driver.ledger.status(RUNS[0].run_id) == "interrupted"
     assert driver.n_trained == 0
@@ -201,8 +207,12 @@ def test_a_run_that_became_idle_while_another_process_had_it_is_not_trained(driv
     with Ledger.open(driver.settings.ledger) as other:
         other.claim(RUNS[0].run_id)
         other.begin(RUNS[0])
-        driver.is_wanted = lambda planned: not told.events.count("on_wait")
+
+        class Idle(FixedRuns):
+            def is_wanted(self, run: PlannedRun) -> bool:
+                return not told.events.count("on_wait")
+
         engine = use(driver, Scripted())
-        driver.drive(PLANNED[:1])
+        driver.drive(Idle(PLANNED[:1]))
     assert not engine.trained
     assert told.events == ["on_wait", "on_hit"]

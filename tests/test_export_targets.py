@@ -162,8 +162,8 @@ def test_an_export_loads_no_backend(ledger: Ledger, tmp_path: Path) -> None:
     """Also where TensorFlow is installed beside TensorBoard, whose own writer would import it."""
     pytest.importorskip("tensorboard", reason="needs kbnd[tensorboard]")
     code = (
-        "import sys; from kbnd.export import export; from kbnd.ledger import Ledger\n"
-        f"with Ledger.open({str(ledger.path)!r}, read_only=True) as ledger: export(ledger, 'tensorboard', 'tb')\n"
+        "import sys; from kbnd.export import export; from kbnd.ledger import Reader\n"
+        f"with Reader.open({str(ledger.path)!r}) as ledger: export(ledger, 'tensorboard', 'tb')\n"
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

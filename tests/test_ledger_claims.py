@@ -17,7 +17,7 @@ from patience import HANG_S
 
 from kbnd.errors import LedgerClaimedError
 from kbnd.ledger import Ledger, claims
-from kbnd.ledger.claims import Claim, Process, is_alive, this_process
+from kbnd.ledger.claims import Process, RunClaim, is_alive, this_process
 
 WORKER = Path(__file__).with_name("ledger_worker.py")
 RUN = record()
@@ -164,7 +164,7 @@ def test_when_a_claim_is_stale() -> None:
         (Process("elsewhere", "another", "", 1, "1"), 61, True),
     ]
     for process, age_s, is_stale in cases:
-        claim = Claim(RUN.run_id, "token", process, now - age_s, now - age_s)
+        claim = RunClaim(RUN.run_id, "token", process, now - age_s, now - age_s)
         assert claim.is_stale(here, now=now) == is_stale, (process, age_s)
 
 

@@ -104,7 +104,7 @@ def test_exports_say_what_they_cannot_do(full: Ledger, tmp_path: Path) -> None:
 
 
 def test_parquet_without_pyarrow_names_the_extra(full: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kbnd.ledger.exchange.find_spec", lambda name: None)
+    monkeypatch.setattr("kbnd.ledger.exports.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"kbnd\[parquet\]"):
         full.export(full.path.with_name("out"), "parquet")
 
@@ -198,14 +198,14 @@ def test_what_a_stranger_wrote_is_refused_as_a_whole(full: Ledger, empty: Ledger
     [
         ("", "no ledger yet"),
         ("hello", "line 1: is not one JSON value"),
-        ('{"ledger":{"format":0}}', 'line 1: should be .*format": 2.*, received'),
+        ('{"ledger":{"format":0}}', 'line 1: should be .*format": 3.*, received'),
         ('{"ledger":{"format":2,"x":1}}', "line 1: should be"),
         ('{"ledger":{"format":true}}', "line 1: should be"),
         ('{"ledger":{"format":[]}}', "line 1: should be"),
         ('{"run":{"format":3}}', "line 1: should be"),
         (
-            '{"ledger":{"format":3,"since":"later"}}',
-            r"line 1: is of a newer kbnd .export format 3, this kbnd knows up to 2.: upgrade kbnd",
+            '{"ledger":{"format":4,"since":"later"}}',
+            r"line 1: is of a newer kbnd .export format 4, this kbnd knows up to 3.: upgrade kbnd",
         ),
         ('{"ledger":{"format":1}}\n{"run":{"fit_s":NaN}}', "line 2: holds NaN"),
         ('{"ledger":{"format":1}}\n{"run":{"seed":1', "line 2: is not one JSON value, or is cut off"),

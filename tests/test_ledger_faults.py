@@ -14,9 +14,10 @@ from ledger_records import record
 from patience import HANG_S
 
 from kbnd.errors import LedgerLockedError, UsageError
-from kbnd.ledger import Ledger, database
+from kbnd.ledger import Ledger, Reader, sqlite_errors
 from kbnd.ledger.schema import MIGRATIONS
 
+KINDS: tuple[type[Reader], ...] = (Ledger, Reader)
 WORKER = Path(__file__).with_name("ledger_worker.py")
 
 
@@ -63,16 +64,17 @@ def test_what_is_no_ledger_is_refused_and_left_alone(folder: Path) -> None:
         (folder, "received the folder"),
     ):
         before = file.read_bytes() if file.is_file() else b""
-        for read_only in (False, True):
+        for kind in KINDS:
             with pytest.raises(UsageError, match=complaint):
-                Ledger.open(file, read_only=read_only)
+                kind.open(file)
         assert not file.is_file() or file.read_bytes() == before
 
 
 def test_a_missing_file_or_folder_is_refused(folder: Path) -> None:
-    for arguments in ({"create": False}, {"read_only": True}):
-        with pytest.raises(UsageError, match="there is no ledger at"):
-            Ledger.open(folder / "new.sqlite", **arguments)
+    with pytest.raises(UsageError, match="there is no ledger at"):
+        Ledger.open(folder / "new.sqlite", create=False)
+    with pytest.raises(UsageError, match="there is no ledger at"):
+        Reader.open(folder / "new.sqlite")
     with pytest.raises(UsageError, match="does not exist"):
         Ledger.open(folder / "nowhere" / "new.sqlite")
     assert list(folder.iterdir()) == []
@@ -81,7 +83,7 @@ def test_a_missing_file_or_folder_is_refused(folder: Path) -> None:
 def test_an_empty_file_becomes_a_ledger_but_cannot_be_read_as_one(folder: Path) -> None:
     (folder / "empty").touch()
     with pytest.raises(UsageError, match="no ledger yet"):
-        Ledger.open(folder / "empty", read_only=True)
+        Reader.open(folder / "empty")
     with Ledger.open(folder / "empty") as ledger:
         assert ledger.records() == []
 
@@ -90,23 +92,23 @@ def test_a_ledger_of_a_newer_kbnd_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 7")
     complaint = rf"newer kbnd \(ledger format 7, this kbnd knows up to {len(MIGRATIONS)}\): upgrade"
-    for read_only in (False, True):
+    for kind in KINDS:
         with pytest.raises(UsageError, match=complaint):
-            Ledger.open(path, read_only=read_only)
+            kind.open(path)
 
 
 def test_a_ledger_with_sql_of_its_own_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TRIGGER sly AFTER INSERT ON runs BEGIN DELETE FROM runs; END")
     with pytest.raises(UsageError, match="trigger 'sly', which kbnd did not write"):
-        Ledger.open(path, read_only=True)
+        Reader.open(path)
 
 
 def test_a_damaged_ledger_is_one_sentence(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4096:] = b"x" * (len(content) - 4096)
     path.write_bytes(content)
-    with Ledger.open(path, read_only=True) as ledger, pytest.raises(UsageError, match="is damaged"):
+    with Reader.open(path) as ledger, pytest.raises(UsageError, match="is damaged"):
         ledger.records()
 
 
@@ -126,11 +128,11 @@ def test_a_crash_journal_that_cannot_be_rolled_back_is_named(path: Path, file_mo
     assert journal_of(path).exists()
 
 
-@pytest.mark.parametrize("read_only", [True, False])
-def test_a_torn_write_is_undone_at_the_next_opening(path: Path, read_only: bool) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_torn_write_is_undone_at_the_next_opening(path: Path, kind: type[Reader]) -> None:
     worker("tear", path)
     assert journal_of(path).stat().st_size > 0
-    with Ledger.open(path, read_only=read_only) as ledger:
+    with kind.open(path) as ledger:
         assert ledger.records() == [record()]
         assert ledger.verify() == []
         assert ledger.studies() == []
@@ -166,7 +168,7 @@ def test_a_new_ledger_on_a_full_disk_is_refused(folder: Path) -> None:
 
 
 def test_a_ledger_locked_too_long_is_an_error_of_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite_errors, "BUSY_TIMEOUT_S", 0.05)
     with Ledger.open(path) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(LedgerLockedError, match="locked by another process"):

@@ -8,28 +8,70 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_records import label, record
+from ledger_records import label, older_ledger, record
 
 from kbnd.errors import UsageError
-from kbnd.ledger import Ledger, Merged, StudyInfo, database, schema
+from kbnd.ledger import Ledger, Merged, Reader, StudyInfo, schema
 
 DIGEST = "0" * 16
+BLIND = "nothing was looked at on test images"
 OLD = StudyInfo("The grid", "a different experiment", DIGEST)
 
 
 @pytest.fixture
-def first_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def first_format(tmp_path: Path) -> Path:
     """A ledger of format 1, whose studies knew of one baseline only."""
     file = tmp_path / "old.sqlite"
-    with monkeypatch.context() as patch:
-        patch.setattr(database, "MIGRATIONS", schema.MIGRATIONS[:1])
-        with Ledger.open(file) as old:
-            old.finish(record())
-            old._db.execute("INSERT INTO studies VALUES ('grid', ?, ?, ?, 0.0)", (DIGEST, OLD.title, OLD.difference))
-            row = ("grid", DIGEST, *label("none", record()), 0)
-            old._db.execute("INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    with older_ledger(file, 1) as old:
+        old.finish(record())
+        old._db.execute("INSERT INTO studies VALUES ('grid', ?, ?, ?, 0.0)", (DIGEST, OLD.title, OLD.difference))
+        row = ("grid", DIGEST, *label("none", record()), 0)
+        old._db.execute("INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     assert format_of(file) == 1
     return file
+
+
+@pytest.fixture
+def third_format(tmp_path: Path) -> Path:
+    """A ledger of format 3, which said in prose what two columns say now."""
+    file = tmp_path / "third.sqlite"
+    with older_ledger(file, 3) as old:
+        for seed, session in enumerate(("one", "one+two", "one+two+three"), start=1):
+            old.finish(record(seed=seed, session=session))
+        for study, difference in (("open", "epochs 2 instead of 5"), ("blind", f"epochs 2, {BLIND}")):
+            old._db.execute("INSERT INTO studies VALUES (?, ?, '', ?, 0.0, '{}')", (study, DIGEST, difference))
+    assert format_of(file) == 3
+    return file
+
+
+def test_what_stood_in_prose_becomes_columns(third_format: Path) -> None:
+    for kind in (Reader, Ledger):
+        with kind.open(third_format) as ledger:
+            runs = {run.seed: run for run in ledger.records()}
+            assert [(runs[i].session, runs[i].continued_from) for i in (1, 2, 3)] == [
+                ("one", None),
+                ("two", "one"),
+                ("three", "one+two"),
+            ]
+            assert [ledger.about(study).is_by_validation for study in ("open", "blind")] == [False, True]
+            assert ledger.verify() == []
+
+
+def test_an_export_of_an_older_format_gives_the_same_ledger(third_format: Path, tmp_path: Path) -> None:
+    with Ledger.open(third_format) as ledger:
+        ledger.export(tmp_path / "new.jsonl")
+        stored = ledger.records()
+    lines = [json.loads(line) for line in (tmp_path / "new.jsonl").read_text().splitlines()]
+    assert lines[0] == {"ledger": {"format": 3}}
+    for line in lines:
+        if earlier := line.get("run", {}).pop("continued_from", None):
+            line["run"]["session"] = f"{earlier}+{line['run']['session']}"
+    old = [{"ledger": {"format": 2}}, *lines[1:]]
+    (tmp_path / "old.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
+    for name in ("new", "old"):
+        with Ledger.open(tmp_path / f"{name}.sqlite") as ledger:
+            ledger.import_(tmp_path / f"{name}.jsonl")
+            assert ledger.records() == stored
 
 
 def format_of(file: Path) -> int:
@@ -39,7 +81,7 @@ def format_of(file: Path) -> int:
 
 def test_reading_an_old_ledger_leaves_it_as_it_is(first_format: Path) -> None:
     before = first_format.read_bytes()
-    with Ledger.open(first_format, create=False, read_only=True) as reader:
+    with Reader.open(first_format) as reader:
         assert reader.get(record().run_id) == record()
         assert reader.about("grid") == OLD
         assert reader.runs("grid")["arm"].tolist() == ["none"]
@@ -65,7 +107,7 @@ def test_an_old_ledger_can_be_imported(first_format: Path, tmp_path: Path) -> No
 
 
 def test_an_old_export_without_baselines_can_be_imported(first_format: Path, tmp_path: Path) -> None:
-    with Ledger.open(first_format, read_only=True) as reader:
+    with Reader.open(first_format) as reader:
         (file,) = reader.export(tmp_path / "export.jsonl")
     first, *lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert first == {"ledger": {"format": 2}}

@@ -78,7 +78,14 @@ def report(ledger: Path) -> outputs.Report:
             )
         labels = [(run.arm, run.spec.seed, run.spec.replicate, run.run_id) for run in planned]
         labels.sort(key=lambda one: list(experiment.arms).index(one[0]))
-        opened.assign("nets", "0" * 16, labels, difference=experiment.difference, baselines=experiment.baselines)
+        opened.assign(
+            "nets",
+            "0" * 16,
+            labels,
+            difference=experiment.difference,
+            is_by_validation=experiment.is_by_validation,
+            baselines=experiment.baselines,
+        )
     return outputs.make(STUDY, experiment, Outcome("nets", "0" * 16, planned, 0), ledger=ledger)
 
 

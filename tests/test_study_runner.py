@@ -12,7 +12,7 @@ from study_files import write_tiny
 
 from kbnd import data
 from kbnd.execution.settings import Settings
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
 from kbnd.study import runner
 from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
@@ -43,6 +43,6 @@ def test_a_study_asks_once_for_its_data_and_remembers_its_baselines(
         experiment = decide(read(file), Choices(arms=arms))
         runner.run(experiment, settings, progress=Silence(), should_stop=lambda: True)
         assert len(asked) == 1
-    with Ledger.open(settings.ledger, read_only=True) as ledger:
+    with Reader.open(settings.ledger) as ledger:
         baselines = ledger.about("tiny.digits.tensorflow").baselines
     assert baselines == {"plain": "plain", "bn": "plain", "bn+dropout0.5": "bn"}

@@ -13,7 +13,7 @@ from scripted_search import Killed, Scripted, searched
 
 from kbnd.analysis.compare import compare
 from kbnd.errors import ResumeMismatchError, UsageError
-from kbnd.ledger import Ledger
+from kbnd.ledger import Ledger, Reader
 from kbnd.records import FIRST_OWN_REPLICATE, EpochRecord, RunRecord, arm_of
 from kbnd.training.task import Observer, Task
 from kbnd.tuning.objectives import objective
@@ -22,10 +22,9 @@ pytestmark = pytest.mark.backend
 __test__ = os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"  # nothing is trained: one backend is enough
 
 
-def test_times_of_runs_that_share_a_machine_are_no_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = Scripted(places=2, is_concurrent=True)
+def test_times_of_runs_that_share_a_machine_are_no_objective(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="measured by the clock"):
-        searched(tmp_path, shared, monkeypatch=monkeypatch, looked_for="time_to_accuracy:0.5")
+        searched(tmp_path, Scripted(), executor="processes:2", looked_for="time_to_accuracy:0.5")
 
 
 def test_times_measured_beside_other_runs_are_no_score() -> None:
@@ -35,7 +34,7 @@ def test_times_measured_beside_other_runs_are_no_score() -> None:
     timed = objective("time_to_accuracy:0.6")
     assert timed.of(run) == pytest.approx(4.0)
     assert timed.of(replace(run, is_concurrent=True)) is None
-    assert timed.of(replace(run, session="one+other")) is None
+    assert timed.of(replace(run, continued_from="one")) is None
     assert timed.of(replace(run, epochs=run.epochs[:1])) is None
 
 
@@ -58,11 +57,9 @@ def test_a_candidate_that_misses_its_target_is_told_as_worse_than_any_that_reach
     assert objective("val_accuracy").worst([], [0.4], n_classes=10) == 0.0
 
 
-def test_a_time_that_was_looked_for_stands_beside_that_of_fresh_seeds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_time_that_was_looked_for_stands_beside_that_of_fresh_seeds(tmp_path: Path) -> None:
     chosen = {"looked_for": "time_to_accuracy:0.3", "lr": "0.01,0.03", "oracle": "grid", "max_trials": None}
-    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+    result = searched(tmp_path, Scripted(), **chosen)
     assert len(result.fresh_scores) == 2
     best = result.tables()[-1]
     assert [row[0] for row in best.rows][:2] == [
@@ -71,34 +68,34 @@ def test_a_time_that_was_looked_for_stands_beside_that_of_fresh_seeds(
     ]
     assert "The clock ran in 2 sessions" not in result.recipe()
     with pytest.raises(Killed):
-        searched(tmp_path / "two", Scripted(kill_after=7), monkeypatch=monkeypatch, **chosen)
-    again = searched(tmp_path / "two", Scripted(), monkeypatch=monkeypatch, **chosen)
+        searched(tmp_path / "two", Scripted(kill_after=7), **chosen)
+    again = searched(tmp_path / "two", Scripted(), **chosen)
     assert "The clock ran in 2 sessions: scores compare only as far as these were alike." in " ".join(
         again.tables()[0].notes
     )
     assert "The clock ran in 2 sessions" in again.recipe()
 
 
-def test_a_search_by_the_clock_takes_no_time_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_by_the_clock_takes_no_time_from_the_ledger(tmp_path: Path) -> None:
     chosen = {"lr": "0.01,0.03", "dropout": "0.2", "oracle": "grid", "max_trials": None}
     beside = Scripted(is_concurrent=True)
-    searched(tmp_path, beside, monkeypatch=monkeypatch, **chosen, name="beside")
+    searched(tmp_path, beside, **chosen, name="beside")
     assert len(beside.trained) == 10
     timed = {**chosen, "looked_for": "time_to_accuracy:0.3", "name": "timed"}
     engine = Scripted()
-    first = searched(tmp_path, engine, monkeypatch=monkeypatch, **timed)
+    first = searched(tmp_path, engine, **timed)
     assert len(engine.trained) == 10
     assert not set(engine.trained) & set(beside.trained)
     assert first.trials["score"].notna().all()
     assert first.runs["replicate"].min() >= FIRST_OWN_REPLICATE
     assert len(first.fresh_scores) == 2
     idle = Scripted()
-    same = searched(tmp_path, idle, monkeypatch=monkeypatch, **timed)
+    same = searched(tmp_path, idle, **timed)
     assert not idle.trained
     pd.testing.assert_frame_equal(same.trials, first.trials)
     assert same.fresh_scores == first.fresh_scores
     anew = Scripted()
-    again = searched(tmp_path, anew, monkeypatch=monkeypatch, **timed, is_fresh=True)
+    again = searched(tmp_path, anew, **timed, is_fresh=True)
     assert len(anew.trained) == 10
     assert not set(anew.trained) & set(engine.trained)
     assert again.best.recipe_id == first.best.recipe_id
@@ -106,16 +103,14 @@ def test_a_search_by_the_clock_takes_no_time_from_the_ledger(tmp_path: Path, mon
     assert comparison["n"].tolist() == [2, 2, 2, 2, 2]  # what is compared by seed is compared of any replicate
 
 
-def test_what_another_search_trains_between_a_kill_and_its_resumption_is_no_time_of_this_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_search_trains_between_a_kill_and_its_resumption_is_no_time_of_this_one(tmp_path: Path) -> None:
     chosen = {"lr": "0.01,0.03", "dropout": "0.2", "oracle": "grid", "max_trials": None}
     timed = {**chosen, "looked_for": "time_to_accuracy:0.3", "name": "timed"}
     with pytest.raises(Killed):
-        searched(tmp_path, Scripted(kill_after=1), monkeypatch=monkeypatch, **timed)
-    searched(tmp_path, Scripted(is_concurrent=True), monkeypatch=monkeypatch, **chosen, name="beside")
-    other = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **{**timed, "name": "other"})
-    result = searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **timed)
+        searched(tmp_path, Scripted(kill_after=1), **timed)
+    searched(tmp_path, Scripted(is_concurrent=True), **chosen, name="beside")
+    other = searched(tmp_path, Scripted(), **{**timed, "name": "other"})
+    result = searched(tmp_path, Scripted(), **timed)
     assert not set(result.runs["run_id"]) & set(other.runs["run_id"])
     assert not set(result.runs["session"]) & set(other.runs["session"])
 
@@ -135,14 +130,14 @@ def test_nothing_is_timed_while_anybody_trains_on_this_machine(tmp_path: Path, m
 
         monkeypatch.setattr("kbnd.execution.driver.time.sleep", wait)
         chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2"}
-        result = searched(tmp_path, engine, monkeypatch=monkeypatch, **chosen)
+        result = searched(tmp_path, engine, **chosen)
     assert len(waits) == 2
     assert result.trials["score"].notna().all()
 
 
 @pytest.mark.parametrize(("n_disturbed", "n_again", "n_scores"), [(1, 1, 4), (2, 2, 4), (3, 2, 3)])
 def test_a_run_that_something_else_was_trained_beside_is_measured_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_disturbed: int, n_again: int, n_scores: int
+    tmp_path: Path, n_disturbed: int, n_again: int, n_scores: int
 ) -> None:
     engine = Scripted()
     run = engine._run
@@ -160,25 +155,25 @@ def test_a_run_that_something_else_was_trained_beside_is_measured_again(
     engine._run = disturbed
     chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2", "seeds": 1}
     chosen |= {"max_trials": None}
-    first = searched(tmp_path, engine, monkeypatch=monkeypatch, **chosen)
+    first = searched(tmp_path, engine, **chosen)
     assert len(set(engine.trained)) == len(engine.trained) == 4 + n_again + 2  # of them two are fresh seeds
     assert first.trials["score"].notna().sum() == n_scores
     assert first.trials["wall_s"].iloc[0] == pytest.approx(1.5 * (1 + n_again))  # all of it was spent
     assert len(first.runs) == 4 + 2
-    with Ledger.open(tmp_path / "kbnd.sqlite", read_only=True) as ledger:
+    with Reader.open(tmp_path / "kbnd.sqlite") as ledger:
         assert len(ledger.candidates()) == 4 + n_again
     idle = Scripted()
-    same = searched(tmp_path, idle, monkeypatch=monkeypatch, **chosen)
+    same = searched(tmp_path, idle, **chosen)
     assert not idle.trained
     pd.testing.assert_frame_equal(same.trials, first.trials)
 
 
 def test_a_search_by_the_clock_is_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2"}
-    searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+    searched(tmp_path, Scripted(), **chosen)
     monkeypatch.setattr("kbnd.profiling.machine.in_words", lambda: "64 x Another")
     with pytest.raises(ResumeMismatchError, match=r'machine: stored ".*", asked "64 x Another"'):
-        searched(tmp_path, Scripted(), monkeypatch=monkeypatch, **chosen)
+        searched(tmp_path, Scripted(), **chosen)
 
 
 def test_while_another_process_times_a_run_of_a_search_nothing_is_trained_beside_it(
@@ -186,8 +181,8 @@ def test_while_another_process_times_a_run_of_a_search_nothing_is_trained_beside
 ) -> None:
     chosen = {"looked_for": "time_to_accuracy:0.3", "oracle": "grid", "lr": "0.01,0.03", "dropout": "0.2"}
     with pytest.raises(Killed):
-        searched(tmp_path, Scripted(kill_after=1), monkeypatch=monkeypatch, **chosen)
-    (run_id,) = Ledger.open(tmp_path / "kbnd.sqlite", read_only=True).runs()["run_id"]
+        searched(tmp_path, Scripted(kill_after=1), **chosen)
+    (run_id,) = Reader.open(tmp_path / "kbnd.sqlite").runs()["run_id"]
     engine = Scripted()
     with Ledger.open(tmp_path / "kbnd.sqlite") as other:
         assert other.claim(run_id) == "claimed"
@@ -202,20 +197,20 @@ def test_while_another_process_times_a_run_of_a_search_nothing_is_trained_beside
                 other.finish(replace(done, epochs=(EpochRecord(epoch=1, val_accuracy=0.9),), n_epochs=1))
 
         monkeypatch.setattr("kbnd.execution.driver.time.sleep", wait)
-        result = searched(tmp_path, engine, monkeypatch=monkeypatch, **chosen)
+        result = searched(tmp_path, engine, **chosen)
     assert len(waits) == 3
     assert run_id not in engine.trained
     assert result.trials["score"].notna().all()
 
 
-def test_a_search_by_the_clock_keeps_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_by_the_clock_keeps_no_checkpoint(tmp_path: Path) -> None:
     kept: list[bool] = []
     engine = Scripted()
     run = engine._run
     engine._run = lambda task, told: kept.append(task.checkpoint is not None) or run(task, told)
     for looked_for in ("val_accuracy", "time_to_accuracy:0.3"):
         chosen = {"looked_for": looked_for, "max_trials": 1, "seeds": 1}
-        searched(tmp_path / looked_for[:4], engine, monkeypatch=monkeypatch, **chosen)
+        searched(tmp_path / looked_for[:4], engine, **chosen)
     assert set(kept[:3]) == {True}
     assert set(kept[3:]) == {False}
 

@@ -13,7 +13,7 @@ from ray_clusters import two_nodes
 
 from kbnd.execution.progress import Silent
 from kbnd.execution.runs import PlannedRun
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
 from kbnd.records import RunRecord
 from kbnd.tuning.tune import tune
 
@@ -58,7 +58,7 @@ def test_a_search_whose_cluster_loses_a_node_ends_as_on_one_machine(cluster: Any
     assert set(told.ends.values()) == {1}
     assert len(told.ends) == N_TRIALS + 1
     assert sum(told.starts.values()) == N_TRIALS + 2  # the run of the lost node began once more
-    with Ledger.open(ledger, read_only=True) as stored:
+    with Reader.open(ledger) as stored:
         assert stored.verify() == []
         assert stored.live_claims() == []
     alone = tune("lenet5", ledger=tmp_path / "inline.sqlite", progress=False, **chosen)

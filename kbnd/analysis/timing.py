@@ -147,10 +147,11 @@ def time_ratios(
 
 
 def _alone(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The finished runs with a time that had their machine to themselves, in a block."""
+    """The finished runs with a time that had their machine to themselves in a block, in one session from end to end."""
     require_columns(runs, [*_BLOCK, "is_concurrent"])
     timed = measured(runs, metric, is_every_replicate=True)
-    return timed[~timed["is_concurrent"].eq(True) & (timed[metric] > 0)].dropna(subset=_BLOCK)
+    is_whole = timed["continued_from"].isna() if "continued_from" in timed else True
+    return timed[~timed["is_concurrent"].eq(True) & is_whole & (timed[metric] > 0)].dropna(subset=_BLOCK)
 
 
 def _controls(

@@ -27,9 +27,9 @@ def export(
 ) -> None:
     """Write the finished runs of a ledger for other programs; again replaces, and doubles nothing."""
     from kbnd.export import export
-    from kbnd.ledger import Ledger
+    from kbnd.ledger import Reader
 
-    with Ledger.open(ledger, create=False, read_only=True) as opened:
+    with Reader.open(ledger) as opened:
         done = export(opened, to, out, study=study, tracking_uri=tracking_uri)  # type: ignore[arg-type]
     if as_json:
         show({"written": list(done.written), "look": done.look})

@@ -117,9 +117,9 @@ def _ledger_export(
     as_json: Json = False,
 ) -> None:
     """Write the runs of a ledger for other programs."""
-    from kbnd.ledger import Ledger
+    from kbnd.ledger import Reader
 
-    with Ledger.open(ledger, create=False, read_only=True) as opened:
+    with Reader.open(ledger) as opened:
         written = [str(file) for file in opened.export(target, format, study=study)]  # type: ignore[arg-type]
     if as_json:
         show({"written": written})
@@ -147,9 +147,9 @@ def _ledger_import(
 @ledger_app.command("verify")
 def _ledger_verify(ledger: LedgerArgument = DEFAULT_LEDGER, as_json: Json = False) -> None:
     """Check a ledger: SQLite's own checks, counts, ranges, digests; exit 1 where something is wrong."""
-    from kbnd.ledger import Ledger
+    from kbnd.ledger import Reader
 
-    with Ledger.open(ledger, create=False, read_only=True) as opened:
+    with Reader.open(ledger) as opened:
         problems = opened.verify()
     if as_json:
         show({"problems": problems})

@@ -1,7 +1,7 @@
 """Drives runs through a ledger: claims what is free, has an executor train it, stores what comes back.
 
-    wanted runs --claim--> executor --> records --store--> ledger
-                  |  hit: the ledger holds it        taken: another live process trains it, asked again later
+    source --wanted run--> claim --> executor --> record --store--> ledger
+                             |  hit: the ledger holds it        taken: another live process trains it, asked again later
 
 What is wanted may depend on what has ended (a search asks for its next candidate), so it is pulled one by one: None
 says that nothing is wanted before another run has ended.
@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from kbnd import data
 from kbnd.errors import LedgerClaimedError
-from kbnd.execution.patience import patient
+from kbnd.execution.executors import Executor
 from kbnd.execution.progress import Progress
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
+from kbnd.execution.source import Source
 from kbnd.ledger import Ledger
 from kbnd.records import HITS, NEEDING_NO_CHECKPOINT, EpochRecord, RunRecord
 from kbnd.spec import DataSpec, Identity
@@ -31,19 +32,16 @@ POLL_S = 1.0
 """Seconds between two looks at runs that another process is training."""
 
 
-def never(run: PlannedRun, epoch: EpochRecord) -> bool:  # noqa: ARG001
-    """Give up no run."""
-    return False
-
-
-def always(run: PlannedRun) -> bool:  # noqa: ARG001
-    """Want every run."""
-    return True
-
-
 @contextmanager
-def opened(settings: Settings, data_spec: DataSpec) -> Iterator[tuple[Ledger, Identity]]:
+def opened(
+    settings: Settings, data_spec: DataSpec, *, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[Ledger, Identity]]:
     """Open the ledger and load the backend; a ledger that does not exist is made only when the data are there.
+
+    Args:
+        settings: the engine's.
+        data_spec: what is trained on.
+        should_stop: until it is true, a ledger that another process keeps locked is waited for.
 
     Raises:
         UsageError: a backend, an executor or a ledger that cannot be.
@@ -51,7 +49,7 @@ def opened(settings: Settings, data_spec: DataSpec) -> Iterator[tuple[Ledger, Id
     """
     settings.check()
     fingerprint = None if settings.ledger.exists() else data.fingerprint(data_spec)
-    with Ledger.open(settings.ledger) as ledger:
+    with Ledger.open(settings.ledger, is_patient=lambda: not should_stop()) as ledger:
         fingerprint = fingerprint or data.fingerprint(data_spec)
         backend.load(settings.backend)
         yield ledger, backend.identity(fingerprint)
@@ -64,11 +62,10 @@ class Driver:
     Attributes:
         settings: the engine's.
         identity: the setting that run ids are made from.
-        ledger: open, for writing; `patient` is the same one, for all that may find it locked.
+        ledger: open, for writing.
+        executor: trains what is claimed.
         progress: told of every step.
         should_stop: asked between epochs and before every run.
-        should_prune: asked after every epoch whether a run cannot be worth its other epochs.
-        is_wanted: asked before a run is claimed that was wanted earlier, whether it still is.
         is_alone: whether runs are timed against each other, so that none begins while others train on this machine.
         session: marks the runs of this call; times compare only within it.
         n_trained: runs that this call trained to their end.
@@ -77,10 +74,9 @@ class Driver:
     settings: Settings
     identity: Identity
     ledger: Ledger
+    executor: Executor
     progress: Progress
     should_stop: Callable[[], bool]
-    should_prune: Callable[[PlannedRun, EpochRecord], bool] = never
-    is_wanted: Callable[[PlannedRun], bool] = always
     is_alone: bool = False
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     n_trained: int = 0
@@ -88,34 +84,30 @@ class Driver:
     _foreign: list[PlannedRun] = field(default_factory=list)
     _lost: set[str] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        """Make the executor, which nothing starts before it has work."""
-        self.engine = self.settings.engine()
-        self.patient = patient(self.ledger, lambda: self.should_stop())
-
-    def drive(self, wanted: Iterable[PlannedRun | None]) -> None:
+    def drive(self, source: Source) -> None:
         """Train every run that is wanted and that the ledger does not hold; return when all of them have ended.
 
         Args:
-            wanted: runs in the order they should be trained; None where the next depends on one that has not ended.
+            source: says which runs, and which of them to give up.
 
         Raises:
             LedgerClaimedError: only runs of other live processes are left, and `wait` is off.
         """
-        offered, is_over = iter(wanted), False
+        offered, is_over = source.wanted(self._is_foreign), False
         while not is_over:
-            for record in self.engine.execute(self._tasks(offered), observer=self._observer):
+            tasks = self._tasks(offered, source)
+            for record in self.executor.execute(tasks, observer=lambda task: self._observer(task, source)):
                 if record is None:
                     self._wait()
                 else:
                     self._store(record)
             is_over = not self._foreign or self.should_stop()  # a claim may have been lost at the very end
 
-    def is_foreign(self, run_id: str) -> bool:
+    def _is_foreign(self, run_id: str) -> bool:
         """Return whether a run that is wanted was last seen claimed by another live process."""
         return any(planned.run_id == run_id for planned in self._foreign)
 
-    def _tasks(self, offered: Iterator[PlannedRun | None]) -> Iterator[Task | None]:
+    def _tasks(self, offered: Iterator[PlannedRun | None], source: Source) -> Iterator[Task | None]:
         """Claim runs one by one; None where none is free."""
         is_over = False
         while not self.should_stop():
@@ -129,7 +121,7 @@ class Driver:
             for one in tried:
                 if self.should_stop():
                     return
-                if one is not planned and not self.is_wanted(one):
+                if one is not planned and not source.is_wanted(one):
                     self.progress.on_hit(one)  # another process has trained it, or given it up
                     continue
                 task = self._claimed(one)
@@ -142,12 +134,12 @@ class Driver:
 
     def _claimed(self, planned: PlannedRun) -> Task | None:
         """The task of a run that is claimed now; None where the ledger holds it, or another process trains it."""
-        answer = self.patient.claim(planned.run_id, retry_failed=self.settings.retry_failed, is_alone=self.is_alone)
+        answer = self.ledger.claim(planned.run_id, retry_failed=self.settings.retry_failed, is_alone=self.is_alone)
         if answer == "taken":
             self._foreign.append(planned)
             return None
         if answer == "hit":
-            if self.settings.checkpoint(planned.run_id).exists() and self.patient.status(planned.run_id) in HITS:
+            if self.settings.checkpoint(planned.run_id).exists() and self.ledger.status(planned.run_id) in HITS:
                 self._drop_checkpoint(planned.run_id)  # whoever stored the run was killed before it did that
             self.progress.on_hit(planned)
             return None
@@ -178,16 +170,16 @@ class Driver:
             self.progress.on_wait(self._foreign)
         time.sleep(POLL_S)
 
-    def _observer(self, task: Task) -> Observer:
+    def _observer(self, task: Task, source: Source) -> Observer:
         """Store a run's beginning and epochs; where its claim is lost (the machine slept), the run stops."""
         planned = self._in_flight[task.run_id]
 
         def on_start(record: RunRecord) -> None:
-            write(lambda: self.patient.begin(record, keep_epochs=len(record.epochs)))
+            write(lambda: self.ledger.begin(record, keep_epochs=len(record.epochs)))
             self.progress.on_start(planned, record)
 
         def on_epoch(epoch: EpochRecord) -> None:
-            write(lambda: self.patient.add_epoch(planned.run_id, epoch))
+            write(lambda: self.ledger.add_epoch(planned.run_id, epoch))
             self.progress.on_epoch(planned, epoch)
 
         def write(what: Callable[[], None]) -> None:
@@ -199,7 +191,7 @@ class Driver:
                 self._lost.add(planned.run_id)
 
         def should_prune(epoch: EpochRecord) -> bool:
-            return planned.run_id not in self._lost and self.should_prune(planned, epoch)
+            return planned.run_id not in self._lost and source.should_prune(planned, epoch)
 
         return Observer(
             on_start=on_start,
@@ -214,10 +206,10 @@ class Driver:
         if planned.run_id in self._lost:  # whoever took it over may have stored its result by now
             self._foreign.append(planned)
             return
-        is_shared = self.patient.is_shared(record.started_at)
+        is_shared = self.ledger.is_shared(record.started_at)
         record = replace(record, is_concurrent=record.is_concurrent or is_shared)
         try:
-            self.patient.finish(record)
+            self.ledger.finish(record)
         except LedgerClaimedError:
             self._foreign.append(planned)
             return

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kbnd.errors import UsageError, unknown
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
 from kbnd.ledger.checks import problems_of_fields
 from kbnd.records import RUNNING, RunRecord, arm_of, is_own
 from kbnd.spec import RunSpec, canonical_json
@@ -79,7 +79,7 @@ class Selected:
         return dict(_flat(spec))
 
 
-def select(ledger: Ledger, study: str | None = None) -> list[Selected]:
+def select(ledger: Reader, study: str | None = None) -> list[Selected]:
     """Return the finished runs of a study or search, None is all of the ledger, by their names.
 
     Raises:
@@ -107,7 +107,7 @@ def varying(runs: Sequence[dict[str, Value]], *, always: Sequence[str] = ()) -> 
     return [name for name in names if name in always or len({repr(run.get(name)) for run in runs}) > 1]
 
 
-def _labels(ledger: Ledger, study: str | None) -> dict[str, tuple[str, str]]:
+def _labels(ledger: Reader, study: str | None) -> dict[str, tuple[str, str]]:
     """Return, by run id, the first study and arm it serves, and else the search and candidate."""
     studies, searches = ledger.studies(), ledger.searches()
     if study is not None and study not in (*studies, *searches):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from kbnd.errors import UsageError, how_to_install, unknown
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
 
 Target = Literal["csv", "parquet", "jsonl", "tensorboard", "mlflow"]
 
@@ -32,7 +32,7 @@ class Exported:
 
 
 def export(
-    ledger: Ledger,
+    ledger: Reader,
     target: Target,
     out: str | os.PathLike[str] | None,
     *,
@@ -66,11 +66,11 @@ def export(
     return _WRITERS.get(target, _to_tables)(ledger, target, Path(out), study)
 
 
-def _to_tables(ledger: Ledger, target: Target, out: Path, study: str | None) -> Exported:
+def _to_tables(ledger: Reader, target: Target, out: Path, study: str | None) -> Exported:
     return Exported(tuple(map(str, ledger.export(out, target, study=study))))  # type: ignore[arg-type]
 
 
-def _to_tensorboard(ledger: Ledger, target: Target, out: Path, study: str | None) -> Exported:
+def _to_tensorboard(ledger: Reader, target: Target, out: Path, study: str | None) -> Exported:
     _check_installed(target, "tensorboard")
     from kbnd.export.selection import select
     from kbnd.export.tensorboard import write_logs
@@ -79,7 +79,7 @@ def _to_tensorboard(ledger: Ledger, target: Target, out: Path, study: str | None
     return Exported((str(out),), f"tensorboard --logdir {out}")
 
 
-def _to_mlflow(ledger: Ledger, out: Path | None, study: str | None, tracking_uri: str | None) -> Exported:
+def _to_mlflow(ledger: Reader, out: Path | None, study: str | None, tracking_uri: str | None) -> Exported:
     if out is not None and tracking_uri is not None:
         raise UsageError("target 'mlflow' writes to a folder or to a tracking URI, received both")
     _check_installed("mlflow", "mlflow", "sqlalchemy", "alembic")
@@ -99,4 +99,4 @@ def _check_installed(target: str, *modules: str) -> None:
         raise UsageError(f"target {target!r} needs {missing}: {how_to_install(target)}")
 
 
-_WRITERS: dict[str, Callable[[Ledger, Target, Path, str | None], Exported]] = {"tensorboard": _to_tensorboard}
+_WRITERS: dict[str, Callable[[Reader, Target, Path, str | None], Exported]] = {"tensorboard": _to_tensorboard}

@@ -12,7 +12,7 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | module       | subject                                                              |
 |--------------|----------------------------------------------------------------------|
 | `store`      | `Ledger`, the public face: opening, training, merging                |
-| `reader`     | what a `Ledger` is asked: runs, epochs, studies, exports             |
+| `reader`     | `Reader`, what a ledger is asked: runs, epochs, studies, exports     |
 | `schema`     | tables, migrations, how a record's fields become SQLite values       |
 | `database`   | opening the file, transactions, SQLite's errors as sentences         |
 | `claims`     | who is training what, and whether that process still lives           |
@@ -20,13 +20,18 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `rows`       | records to rows and back                                             |
 | `searches`   | the log of a search: begun, appended to, continued                   |
 | `frames`     | rows as the tables runs.csv and epochs.csv                           |
+| `values`     | what a stored value may be: names, digests, counts, printable texts  |
 | `checks`     | what a stored or imported run must satisfy                           |
-| `exchange`   | export and import                                                    |
+| `search_checks` | what the log of a search must satisfy                             |
+| `jsonl`      | a ledger as JSON lines                                               |
+| `exports`    | files for other programs                                             |
+| `imports`    | taking another ledger in                                             |
 """
 
-from kbnd.ledger.claims import Claim, ClaimResult
-from kbnd.ledger.exchange import Merged
+from kbnd.ledger.claims import ClaimResult, RunClaim
+from kbnd.ledger.imports import Merged
+from kbnd.ledger.reader import Reader
 from kbnd.ledger.rows import StudyInfo
 from kbnd.ledger.store import Ledger
 
-__all__ = ["Claim", "ClaimResult", "Ledger", "Merged", "StudyInfo"]
+__all__ = ["ClaimResult", "Ledger", "Merged", "Reader", "RunClaim", "StudyInfo"]

@@ -48,7 +48,7 @@ class Process(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Claim:
+class RunClaim:
     """One run that a process is training.
 
     Attributes:
@@ -106,13 +106,13 @@ def is_alive(pid: int, started: str) -> bool:
     return found is None or found == started
 
 
-def all_claims(db: sqlite3.Connection) -> list[Claim]:
+def all_claims(db: sqlite3.Connection) -> list[RunClaim]:
     """Return every claim in the ledger, live or stale."""
     rows = db.execute(f"SELECT {COLUMNS} FROM claims ORDER BY claimed_at, run_id").fetchall()
     return [_claim(row) for row in rows]
 
 
-def claim_of(db: sqlite3.Connection, run_id: str) -> Claim | None:
+def claim_of(db: sqlite3.Connection, run_id: str) -> RunClaim | None:
     """Return the claim on a run, live or stale."""
     row = db.execute(f"SELECT {COLUMNS} FROM claims WHERE run_id = ?", (run_id,)).fetchone()
     return None if row is None else _claim(row)
@@ -170,6 +170,6 @@ def _start_of(pid: int) -> str | None:
     return "gone" if state in "ZX" else started
 
 
-def _claim(row: tuple) -> Claim:
+def _claim(row: tuple) -> RunClaim:
     run_id, token, *process, claimed_at, heartbeat_at = row
-    return Claim(run_id, token, Process(*process), claimed_at, heartbeat_at)
+    return RunClaim(run_id, token, Process(*process), claimed_at, heartbeat_at)

@@ -1,5 +1,10 @@
 """Opening the SQLite file of a ledger: refusing what is not one, and SQLite's errors as one sentence each.
 
+A ledger that another process keeps locked is waited for as long as its user has patience. Those who work for hours
+have it until they are told to stop, and lose nothing to a lock. With several drivers this holds for up to a minute:
+nobody is heard of while the ledger is locked, so what a process claimed may then be trained by another one, and is
+stored once.
+
 Rollback journal, `synchronous=FULL`, every write in one `BEGIN IMMEDIATE` transaction: a process killed at any
 instant leaves either the state before the transaction or the one after it. A crash in the middle leaves a *hot
 journal* beside the file, which the next process that may write rolls back.
@@ -11,27 +16,20 @@ process holds on it (SQLite, "How To Corrupt An SQLite Database File", 2.2).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from kbnd.errors import KbndError, LedgerLockedError, NoSpaceError, UsageError
+from kbnd.errors import LedgerLockedError, UsageError
+from kbnd.ledger import sqlite_errors
 from kbnd.ledger.schema import APPLICATION_ID, MIGRATIONS, TABLES
+from kbnd.ledger.sqlite_errors import EmptyLedgerError, translated
 
-BUSY_TIMEOUT_S = 30.0
+Patience = Callable[[], bool]
+"""Whether to go on waiting for a locked ledger; asked whenever `BUSY_TIMEOUT_S` have passed."""
 
 _HOT = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY)
-_UNDELETABLE = (sqlite3.SQLITE_IOERR_DELETE, sqlite3.SQLITE_IOERR_ACCESS)
-_UNWRITTEN = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)
-
-
-class NotSQLiteError(UsageError):
-    """The file is no SQLite file at all; for an import it may be JSON lines."""
-
-
-class EmptyLedgerError(UsageError):
-    """The file is empty, as that of a ledger which another process is just making."""
 
 
 def open_database(path: Path, *, create: bool, read_only: bool) -> sqlite3.Connection:
@@ -64,7 +62,7 @@ def open_database(path: Path, *, create: bool, read_only: bool) -> sqlite3.Conne
 def connect(path: Path, mode: Literal["rwc", "rw", "ro"]) -> sqlite3.Connection:
     """Connect with the settings every connection of kbnd shares; only mode `rwc` creates the file."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    db = sqlite3.connect(uri, uri=True, timeout=sqlite_errors.BUSY_TIMEOUT_S, isolation_level=None)
     try:
         for setting in ("foreign_keys = ON", "synchronous = FULL", "trusted_schema = OFF"):
             db.execute(f"PRAGMA {setting}")
@@ -74,14 +72,19 @@ def connect(path: Path, mode: Literal["rwc", "rw", "ro"]) -> sqlite3.Connection:
     return db
 
 
+def impatient() -> bool:
+    """Wait no longer."""
+    return False
+
+
 @contextmanager
-def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+def transaction(db: sqlite3.Connection, path: Path, *, is_patient: Patience = impatient) -> Iterator[None]:
     """Hold the write lock from the first statement on; everything is stored at the end, or nothing."""
     with translated(path):
-        db.execute("BEGIN IMMEDIATE")
+        _lock(db, path, "BEGIN IMMEDIATE", is_patient)
         try:
             yield
-            db.execute("COMMIT")
+            _lock(db, path, "COMMIT", is_patient)  # readers are let out first
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -89,24 +92,31 @@ def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def snapshot(db: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """See one state of the ledger throughout several reads."""
+def snapshot(db: sqlite3.Connection, path: Path, *, is_patient: Patience = impatient) -> Iterator[None]:
+    """See one state of the ledger throughout several reads; inside a transaction, its own."""
     with translated(path):
+        if db.in_transaction:
+            yield
+            return
         db.execute("BEGIN")
         try:
+            _lock(db, path, "SELECT 1 FROM sqlite_schema LIMIT 1", is_patient)  # no later read can be locked out
             yield
         finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn the errors of SQLite into kbnd's."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _explained(path, error) from error
+def _lock(db: sqlite3.Connection, path: Path, statement: str, is_patient: Patience) -> None:
+    """Execute a statement that takes a lock, again and again while another process has it and there is patience."""
+    while True:
+        try:
+            with translated(path):
+                db.execute(statement).fetchall()
+            return
+        except LedgerLockedError:
+            if not is_patient():
+                raise
 
 
 def _open_writing(path: Path, mode: Literal["rwc", "rw"]) -> sqlite3.Connection:
@@ -200,31 +210,3 @@ def _migrate(db: sqlite3.Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-
-
-def _explained(path: Path, error: sqlite3.Error) -> KbndError:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    primary = code & 0xFF
-    journal = path.with_name(path.name + "-journal")
-    if primary == sqlite3.SQLITE_NOTADB:
-        return NotSQLiteError(f"{path} is not a ledger (not an SQLite file)")
-    if primary == sqlite3.SQLITE_CORRUPT:
-        return UsageError(f"the ledger {path} is damaged ({error}): restore a copy")
-    if primary == sqlite3.SQLITE_FULL:
-        return NoSpaceError(f"the disk that holds the ledger {path} is full: what was stored before is safe")
-    if code in _UNWRITTEN:
-        return NoSpaceError(
-            f"the ledger {path} cannot grow ({error}): the disk is full, a quota is reached or it is faulty"
-        )
-    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or code in _UNDELETABLE:
-        if journal.exists():
-            return UsageError(
-                f"the ledger {path} was left by a crash in the middle of a write and is read-only here: make the file, "
-                f"{journal.name} and their folder writable once, so that it can be repaired"
-            )
-        return UsageError(f"the ledger {path} cannot be written: the file or its folder is read-only")
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LedgerLockedError(
-            f"the ledger {path} was locked by another process for more than {BUSY_TIMEOUT_S:.0f} s"
-        )
-    return KbndError(f"the ledger {path} could not be used: {error}")

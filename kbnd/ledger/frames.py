@@ -33,8 +33,11 @@ _ALL_RUN_COLUMNS = (
     *RUN_COLUMNS,
     *("session", "block", "position", "machine", "is_concurrent", "model", "dataset", "device"),
     *("backend_version", "keras_version", "n_parameters", "n_steps", "n_test", "wall_s", "started_at", "error"),
-    "fingerprint",
+    *("fingerprint", "continued_from"),
 )
+
+RARE_COLUMNS = ("continued_from",)
+"""Columns that a file has only where a run has a value."""
 
 _ALL_EPOCH_COLUMNS = (
     *EPOCH_COLUMNS,
@@ -74,6 +77,11 @@ def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | No
     ).fetchall()
     frame = pd.DataFrame.from_records(rows, columns=list(_ALL_EPOCH_COLUMNS))
     return _typed(frame, {**EPOCH_FIELDS, "seed": RUN_FIELDS["seed"], "replicate": RUN_FIELDS["replicate"]})
+
+
+def as_filed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as its file holds it: without `RARE_COLUMNS` that say nothing."""
+    return frame.drop(columns=[name for name in RARE_COLUMNS if name in frame and frame[name].isna().all()])
 
 
 def _join(study: str | None) -> str:

@@ -2,14 +2,20 @@
 
 | line                                    | holds                                                                     |
 |-----------------------------------------|---------------------------------------------------------------------------|
-| `{"ledger": {"format": 2}}`             | always the first                                                          |
+| `{"ledger": {"format": 3}}`             | always the first                                                          |
 | `{"study": {...}}`, one per definition  | name, the fields of a `StudyInfo`, is_current, labels (as lists)          |
 | `{"run": {...}}`, one per finished run  | the fields of a `RunRecord`, epochs as a list                             |
 | `{"search": {...}}`, one per generation | the fields of a `SearchInfo`                                              |
 | `{"search_event": {...}}`, after theirs | search, generation and the fields of a `SearchEvent`                      |
 
 Fields that are None are left out, bytes are base64, an infinite float is "inf" or "-inf". The same ledger always gives
-the same bytes. In format 1, which is still read, a study need not say its baselines, and there are no searches.
+the same bytes, in the oldest format that holds all of it, so that an older kbnd reads what it can:
+
+| format | holds besides                                                                                            |
+|--------|----------------------------------------------------------------------------------------------------------|
+| 2      | searches; every study says its baselines                                                                 |
+| 3      | `continued_from` of a run (before, `session` was both sessions joined by a plus sign), `is_by_validation` |
+|        | of a study (before, the end of its difference)                                                           |
 """
 
 from __future__ import annotations
@@ -25,18 +31,22 @@ from typing import Any, NoReturn
 
 from kbnd.errors import UsageError
 from kbnd.ledger.rows import StudyInfo, StudyLabels, read_labels, read_runs
-from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field
+from kbnd.ledger.schema import BY_VALIDATION_ONCE, EPOCH_FIELDS, RUN_FIELDS, Field
 from kbnd.ledger.searches import LoggedEvent, read_logs
 from kbnd.records import RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 
-FORMAT = 2
+FORMAT = 3
 
 Thing = RunRecord | StudyLabels | SearchInfo | LoggedEvent
 """What one line describes."""
 
 _LONGEST_LINE = 2**26
-_STUDY_KEYS = ("name", "title", "difference", "digest", "baselines", "is_current", "labels")
-_REQUIRED_OF_STUDY = {1: ("name", "digest", "labels"), 2: ("name", "digest", "baselines", "labels")}
+_STUDY_KEYS = ("name", "title", "difference", "digest", "baselines", "is_by_validation", "is_current", "labels")
+_REQUIRED_OF_STUDY = {
+    1: ("name", "digest", "labels"),
+    2: ("name", "digest", "baselines", "labels"),
+    3: ("name", "digest", "baselines", "labels"),
+}
 """What a study must say, by each format that is read."""
 
 _SEARCH_KEYS = tuple(field.name for field in dataclasses.fields(SearchInfo))
@@ -46,9 +56,9 @@ _INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
 
 def lines_of(db: sqlite3.Connection) -> Iterator[str]:
     """Yield the lines that describe every label, every finished run and every search of a ledger."""
-    yield _line("ledger", {"format": FORMAT})
+    yield _line("ledger", {"format": _oldest_format(db)})
     for study, about, is_current, labels in read_labels(db):
-        fields = {name: _plain(value) for name, value in about._asdict().items()}
+        fields = {name: _plain(value) for name, value in about._asdict().items() if name != "is_by_validation" or value}
         yield _line("study", {"name": study, **fields, "is_current": is_current, "labels": labels})
     for record in read_runs(db):
         if record.status != RUNNING:
@@ -122,6 +132,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _LineError(f"holds {name}, which is no JSON")
 
 
+def _oldest_format(db: sqlite3.Connection) -> int:
+    """Return the oldest format that holds all that a ledger knows."""
+    query = """SELECT EXISTS (SELECT 1 FROM runs WHERE continued_from IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM studies WHERE is_by_validation)"""
+    return FORMAT if db.execute(query).fetchone()[0] else 2
+
+
 def _format_in(text: str) -> int:
     """Return the format that the first line names; a newer one may hold fields besides."""
     kind, values = _parsed(text)
@@ -140,14 +157,16 @@ def _thing(kind: str, values: dict[str, Any], *, format: int) -> Thing:
         if not (isinstance(epochs, list) and all(isinstance(epoch, dict) for epoch in epochs)):
             raise _LineError("epochs is not a list of objects")
         history = tuple(EpochRecord(**_arguments(EPOCH_FIELDS, epoch)) for epoch in epochs)
-        return RunRecord(**_arguments(RUN_FIELDS, values), epochs=history)
+        record = RunRecord(**_arguments(RUN_FIELDS, values), epochs=history)
+        return record if format >= 3 else _with_sessions_apart(record)
     if kind == "study":
         _check_keys(values, allowed=_STUDY_KEYS, required=_REQUIRED_OF_STUDY[format])
         if not (isinstance(values["labels"], list) and all(isinstance(label, list) for label in values["labels"])):
             raise _LineError("labels is not a list of lists")
         labels = [tuple(label) for label in values["labels"]]
         texts = (values.get("title", ""), values.get("difference", ""), values["digest"])
-        about = StudyInfo(*texts, values.get("baselines", {}))
+        is_by_validation = values.get("is_by_validation", format < 3 and str(texts[1]).endswith(BY_VALIDATION_ONCE))
+        about = StudyInfo(*texts, values.get("baselines", {}), is_by_validation)
         return StudyLabels(values["name"], about, values.get("is_current") is True, labels)
     if kind == "search":
         _check_keys(values, allowed=_SEARCH_KEYS, required=_SEARCH_KEYS)
@@ -156,6 +175,12 @@ def _thing(kind: str, values: dict[str, Any], *, format: int) -> Thing:
         _check_keys(values, allowed=_EVENT_KEYS, required=_EVENT_KEYS)
         return LoggedEvent(values.pop("search"), values.pop("generation"), SearchEvent(**values))
     raise _LineError(f"describes a {kind!r:.40}, not a study, a run or a search")
+
+
+def _with_sessions_apart(record: RunRecord) -> RunRecord:
+    """A run of an older format, whose session may be two of them."""
+    earlier, plus, session = str(record.session).rpartition("+")
+    return dataclasses.replace(record, session=session, continued_from=earlier) if plus else record
 
 
 def _arguments(fields: dict[str, Field], values: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 
-from kbnd.ledger.claims import Claim, Process, all_claims
+from kbnd.ledger.claims import Process, RunClaim, all_claims
 
 
 def is_anybody(db: sqlite3.Connection, here: Process, *, token: str) -> bool:
@@ -31,6 +31,6 @@ def is_shared(db: sqlite3.Connection, here: Process, *, token: str, since: str) 
     return bool(db.execute(query, values).fetchone()[0])
 
 
-def _others(db: sqlite3.Connection, here: Process, token: str) -> list[Claim]:
+def _others(db: sqlite3.Connection, here: Process, token: str) -> list[RunClaim]:
     """The claims of others on this machine, of whatever age."""
     return [claim for claim in all_claims(db) if claim.token != token and claim.process.is_beside(here)]

@@ -1,19 +1,22 @@
-"""`Reader`: what an open ledger is asked, by those who train and by those who only look; nothing here changes it."""
+"""`Reader`: a ledger that is asked, by those who train and by those who only look; nothing here changes it."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from abc import ABC
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from kbnd.errors import UsageError, unknown
-from kbnd.ledger import exchange, rows, searches
-from kbnd.ledger.checks import problems_in, problems_of_event, problems_of_labels, problems_of_search
-from kbnd.ledger.database import snapshot, translated
+from kbnd.ledger import claims, exports, rows, searches
+from kbnd.ledger.checks import problems_in, problems_of_labels
+from kbnd.ledger.claims import RunClaim
+from kbnd.ledger.database import Patience, impatient, open_database, snapshot
 from kbnd.ledger.jsonl import lines_of
 from kbnd.ledger.rows import StudyInfo
+from kbnd.ledger.search_checks import problems_of_event, problems_of_search
 from kbnd.records import FRESH, RunRecord, SearchEvent, SearchInfo
 
 if TYPE_CHECKING:
@@ -22,36 +25,62 @@ if TYPE_CHECKING:
 Format = Literal["jsonl", "csv", "parquet"]
 
 
-class Reader(ABC):
-    """The questions that a ledger answers; `kbnd.ledger.store.Ledger` opens one.
+class Reader:
+    """A ledger that is only read, for the thread that opened it; a context manager.
 
     Attributes:
         path: the file.
     """
 
-    path: Path
-    _db: sqlite3.Connection
+    def __init__(self, db: sqlite3.Connection, path: Path, *, is_patient: Patience = impatient) -> None:
+        """Use `Reader.open`."""
+        self.path = path
+        self._db = db
+        self._is_patient = is_patient
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a ledger that exists; needs no write permission, and leaves one of an older format in it.
+
+        Args:
+            path: the file.
+
+        Raises:
+            UsageError: not a ledger, from a newer kbnd, damaged, missing or not readable.
+        """
+        file = Path(path)
+        return cls(open_database(file, create=False, read_only=True), file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
 
     def get(self, run_id: str) -> RunRecord | None:
         """Return a run with the epochs stored so far (status `running` while it is trained), or None."""
-        with snapshot(self._db, self.path):
+        with self._reading():
             return rows.read_run(self._db, run_id)
 
     def status(self, run_id: str) -> str | None:
         """Return the status of a run: `running`, one of `kbnd.records.Status`, or None where it is not stored."""
-        with translated(self.path):
+        with self._reading():
             row = self._db.execute("SELECT status FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         return None if row is None else row[0]
 
     def records(self) -> list[RunRecord]:
         """Return every stored run by run_id."""
-        with snapshot(self._db, self.path):
+        with self._reading():
             return list(rows.read_runs(self._db))
 
     def about(self, study: str) -> StudyInfo:
         """Return what the current definition of a study says of itself."""
         self._check_study(study)
-        with translated(self.path):
+        with self._reading():
             about = rows.read_study(self._db, study)
         for problem in problems_of_labels(study, about, ()):
             raise UsageError(f"study {study} in {self.path}: {problem}")
@@ -60,12 +89,12 @@ class Reader(ABC):
     def arms(self, study: str) -> list[str]:
         """Return the arms of a study in the order of its labels, planned ones too: the baseline first."""
         self._check_study(study)
-        with translated(self.path):
+        with self._reading():
             return rows.read_arms(self._db, study)
 
     def studies(self) -> list[str]:
         """Return the names of the studies, the one assigned last at the end."""
-        with translated(self.path):
+        with self._reading():
             return [study for (study,) in self._db.execute("SELECT study FROM studies ORDER BY assigned_at, study")]
 
     def n_recipes(self, study: str, arm: str) -> int:
@@ -74,13 +103,13 @@ class Reader(ABC):
             "SELECT count(DISTINCT recipe_id) FROM runs JOIN labels USING (run_id) "
             "WHERE study = ? AND arm = ? AND status = 'done'"
         )
-        with translated(self.path):
+        with self._reading():
             return int(self._db.execute(query, (study, arm)).fetchone()[0])
 
     def seeds(self, study: str, arm: str) -> list[int]:
         """Return the seeds of an arm, planned ones and those of earlier definitions among them."""
         query = "SELECT DISTINCT seed FROM labels WHERE study = ? AND arm = ? ORDER BY seed"
-        with translated(self.path):
+        with self._reading():
             return [seed for (seed,) in self._db.execute(query, (study, arm))]
 
     def candidates(self) -> set[str]:
@@ -88,7 +117,7 @@ class Reader(ABC):
 
         Searches that were begun afresh since are among them; the best recipe of a search with fresh seeds is not.
         """
-        with snapshot(self._db, self.path):
+        with self._reading():
             logs = [log for _, log in searches.read_logs(self._db)]
             names = set(searches.read_names(self._db))
             labelled = self._db.execute("SELECT DISTINCT run_id, study, arm FROM labels").fetchall()
@@ -97,12 +126,12 @@ class Reader(ABC):
 
     def searches(self) -> list[str]:
         """Return the names of the searches, the one begun last at the end."""
-        with translated(self.path):
+        with self._reading():
             return searches.read_names(self._db)
 
     def search(self, name: str) -> SearchInfo | None:
         """Return the latest generation of a search, or None where none was begun under this name."""
-        with translated(self.path):
+        with self._reading():
             info = searches.read_search(self._db, name)
         for problem in () if info is None else problems_of_search(info):
             raise UsageError(f"search {name} in {self.path}: {problem}")
@@ -110,7 +139,7 @@ class Reader(ABC):
 
     def search_events(self, info: SearchInfo, *, after: int = 0) -> list[SearchEvent]:
         """Return the log of a search from the entry that follows number `after`."""
-        with translated(self.path):
+        with self._reading():
             log = searches.read_events(self._db, info, after=after)
         for event in log:
             for problem in problems_of_event(event):
@@ -127,7 +156,7 @@ class Reader(ABC):
         from kbnd.ledger.frames import read_run_frame
 
         self._check_study(study)
-        with translated(self.path):
+        with self._reading():
             return read_run_frame(self._db, study, digest)
 
     def epochs(self, study: str | None = None, *, digest: str | None = None) -> pd.DataFrame:
@@ -135,7 +164,7 @@ class Reader(ABC):
         from kbnd.ledger.frames import read_epoch_frame
 
         self._check_study(study)
-        with translated(self.path):
+        with self._reading():
             return read_epoch_frame(self._db, study, digest)
 
     def export(self, path: str | os.PathLike[str], format: Format = "jsonl", *, study: str | None = None) -> list[Path]:
@@ -147,16 +176,42 @@ class Reader(ABC):
         if format not in get_args(Format):
             raise unknown("format", format, get_args(Format))
         if format != "jsonl":
-            return exchange.write_tables(Path(path), format, {"runs": self.runs(study), "epochs": self.epochs(study)})
+            from kbnd.ledger.frames import as_filed
+
+            return exports.write_tables(
+                Path(path), format, {"runs": as_filed(self.runs(study)), "epochs": self.epochs(study)}
+            )
         if study is not None:
             raise UsageError("format 'jsonl' exports the whole ledger: leave out the study")
-        with snapshot(self._db, self.path):
-            return [exchange.write_lines(Path(path), lines_of(self._db))]
+        with self._reading():
+            return [exports.write_lines(Path(path), lines_of(self._db))]
+
+    def sessions(self, runs: pd.DataFrame) -> dict[str, RunRecord]:
+        """Return, by session, the first of these runs that it trained.
+
+        Args:
+            runs: what `runs` returns, or a part of it, in any order.
+        """
+        first = runs.drop_duplicates("session")
+        records = {str(run.session): self.get(str(run.run_id)) for run in first.itertuples()}
+        return {session: record for session, record in records.items() if record is not None}
+
+    def live_claims(self) -> list[RunClaim]:
+        """Return the claims of processes that live, this one's too, oldest first."""
+        here = claims.this_process()
+        with self._reading():
+            return [claim for claim in claims.all_claims(self._db) if not claim.is_stale(here)]
 
     def verify(self) -> list[str]:
         """Return one sentence for each thing that is wrong: SQLite's own checks, counts, ranges, digests."""
-        with snapshot(self._db, self.path):
+        with self._reading():
             return list(problems_in(self._db))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """See one state of the ledger."""
+        with snapshot(self._db, self.path, is_patient=self._is_patient):
+            yield
 
     def _check_study(self, study: str | None) -> None:
         if study is not None and study not in (known := self.studies()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +10,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, decode, encode
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, decode, decoded_json, encode
 from kbnd.records import RUNNING, EpochRecord, RunRecord
 from kbnd.spec import canonical_json
 
@@ -34,7 +33,7 @@ Label = tuple[str, int, int, str]
 """(arm, seed, replicate, run_id)."""
 
 
-class Trainer(NamedTuple):
+class Origin(NamedTuple):
     """Where a run was trained: host, boot and the `Ledger` object that stored it."""
 
     host: str | None
@@ -42,7 +41,7 @@ class Trainer(NamedTuple):
     token: str | None
 
 
-ELSEWHERE = Trainer(None, None, None)
+ELSEWHERE = Origin(None, None, None)
 
 
 class StudyInfo(NamedTuple):
@@ -53,12 +52,14 @@ class StudyInfo(NamedTuple):
         difference: in words, what makes it another experiment than the report's; empty where nothing does.
         digest: of everything that makes its arms what they are.
         baselines: arm -> the arm it is compared with, for those that have one of their own.
+        is_by_validation: whether something is chosen by validation images, so that nobody looks at test images.
     """
 
     title: str
     difference: str
     digest: str
     baselines: Mapping[str, str] = MappingProxyType({})
+    is_by_validation: bool = False
 
 
 class StudyLabels(NamedTuple):
@@ -70,12 +71,12 @@ class StudyLabels(NamedTuple):
     labels: list[Label]
 
 
-def write_run(db: sqlite3.Connection, record: RunRecord, *, status: str, trainer: Trainer) -> None:
+def write_run(db: sqlite3.Connection, record: RunRecord, *, status: str, origin: Origin) -> None:
     """Store the row of a run, in place of the one it had."""
     values = list(encode(RUN_FIELDS, record))
     values[_STATUS] = status
-    finished_at = None if status == RUNNING or trainer == ELSEWHERE else time.time()
-    db.execute(_UPSERT_RUN, (*values, *trainer, finished_at))
+    finished_at = None if status == RUNNING or origin == ELSEWHERE else time.time()
+    db.execute(_UPSERT_RUN, (*values, *origin, finished_at))
 
 
 def write_epochs(db: sqlite3.Connection, run_id: str, epochs: Iterable[EpochRecord]) -> None:
@@ -94,9 +95,9 @@ def count_epochs(db: sqlite3.Connection, run_id: str) -> None:
     db.execute(query, (run_id,))
 
 
-def replace_run(db: sqlite3.Connection, record: RunRecord, *, trainer: Trainer = ELSEWHERE) -> None:
+def replace_run(db: sqlite3.Connection, record: RunRecord, *, origin: Origin = ELSEWHERE) -> None:
     """Store a finished run with exactly its own epochs."""
-    write_run(db, record, status=record.status, trainer=trainer)
+    write_run(db, record, status=record.status, origin=origin)
     keep_epochs(db, record.run_id, 0)
     write_epochs(db, record.run_id, record.epochs)
 
@@ -125,14 +126,17 @@ def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, replace
     """Make a definition of a study the current one; `replace` decides where it has one already."""
     db.execute(
         f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO studies (study, digest, title, difference, baselines, "
-        "assigned_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (study, about.digest, about.title, about.difference, canonical_json(dict(about.baselines)), time.time()),
+        "is_by_validation, assigned_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(study, about.digest, about.title, about.difference, canonical_json(dict(about.baselines))),
+            *(about.is_by_validation, time.time()),
+        ),
     )
 
 
 def read_study(db: sqlite3.Connection, study: str) -> StudyInfo:
     """Return the current definition of a study that has one."""
-    query = "SELECT title, difference, digest, baselines FROM studies WHERE study = ?"
+    query = "SELECT title, difference, digest, baselines, is_by_validation FROM studies WHERE study = ?"
     return _about(*db.execute(query, (study,)).fetchone())
 
 
@@ -167,20 +171,20 @@ def read_labels(db: sqlite3.Connection) -> Iterator[StudyLabels]:
     """Yield every definition of every study."""
     rows = db.execute(
         "SELECT l.study, coalesce(s.title, ''), coalesce(s.difference, ''), l.digest, coalesce(s.baselines, '{}'), "
-        "s.study IS NOT NULL, "
+        "coalesce(s.is_by_validation, 0), s.study IS NOT NULL, "
         "l.arm, l.seed, l.replicate, l.run_id FROM labels l "
         "LEFT JOIN studies s ON s.study = l.study AND s.digest = l.digest ORDER BY l.study, l.digest, l.ordinal"
     )
-    for (study, *about, is_current), group in groupby(rows, key=itemgetter(slice(6))):
-        yield StudyLabels(study, _about(*about), bool(is_current), [row[6:] for row in group])
+    for (study, *about, is_current), group in groupby(rows, key=itemgetter(slice(7))):
+        yield StudyLabels(study, _about(*about), bool(is_current), [row[7:] for row in group])
 
 
-def _about(title: str, difference: str, digest: str, baselines: str) -> StudyInfo:
-    """A row of `studies`; baselines that are no JSON are left as they are for `checks` to refuse."""
-    try:
-        return StudyInfo(title, difference, digest, json.loads(baselines))
-    except (ValueError, RecursionError):
-        return StudyInfo(title, difference, digest, baselines)  # type: ignore[arg-type]
+def _about(title: str, difference: str, digest: str, baselines: str, is_by_validation: Any) -> StudyInfo:
+    """A row of `studies`; what cannot be decoded is left as it is for `checks` to refuse."""
+    is_flag = is_by_validation in (0, 1)
+    return StudyInfo(
+        title, difference, digest, decoded_json(baselines), bool(is_by_validation) if is_flag else is_by_validation
+    )
 
 
 def _record(run: tuple[Any, ...], epochs: Iterable[tuple[Any, ...]]) -> RunRecord:

@@ -79,7 +79,20 @@ _SEARCHES = (
         FOREIGN KEY (search, generation) REFERENCES searches (search, generation) ON DELETE CASCADE) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES, _SEARCHES)
+BY_VALIDATION_ONCE = "nothing was looked at on test images"
+"""What the difference of an experiment in which validation images choose ended with, up to format 3."""
+
+# Up to format 3 a run that two sessions trained had both of their names, joined by a plus sign.
+_COLUMNS_FOR_PROSE = (
+    "ALTER TABLE runs ADD COLUMN continued_from TEXT",
+    """UPDATE runs SET continued_from = rtrim(rtrim(session, replace(session, '+', '')), '+'),
+        session = substr(session, length(rtrim(session, replace(session, '+', ''))) + 1)
+        WHERE instr(session, '+') > 0""",
+    "ALTER TABLE studies ADD COLUMN is_by_validation INTEGER NOT NULL DEFAULT 0",
+    f"UPDATE studies SET is_by_validation = 1 WHERE difference LIKE '%{BY_VALIDATION_ONCE}'",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES, _SEARCHES, _COLUMNS_FOR_PROSE)
 """Statements that take a ledger of format i to i + 1; the format is SQLite's `user_version`. Only ever appended to."""
 
 TABLES = ("runs", "epochs", "studies", "labels", "claims", "searches", "search_events")

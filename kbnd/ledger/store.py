@@ -1,4 +1,4 @@
-"""`Ledger`: the one file that remembers every run, opened.
+"""`Ledger`: the one file that remembers every run, opened for writing.
 
 A driver claims a run, begins it, adds its epochs, finishes it; what a reader asks for stands in `kbnd.ledger.reader`.
 Each write is one transaction, so that `kill -9` at any instant loses at most the epoch in flight.
@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from kbnd.errors import LedgerClaimedError, UsageError
-from kbnd.ledger import claims, exchange, neighbours, rows, searches
-from kbnd.ledger.checks import problems_of_event, problems_of_labels, problems_of_search
-from kbnd.ledger.claims import Claim, ClaimResult
-from kbnd.ledger.database import open_database, transaction, translated
-from kbnd.ledger.exchange import Merged
+from kbnd.ledger import claims, imports, neighbours, rows, searches
+from kbnd.ledger.checks import problems_of_labels
+from kbnd.ledger.claims import ClaimResult
+from kbnd.ledger.database import Patience, impatient, open_database, transaction
+from kbnd.ledger.imports import Merged
 from kbnd.ledger.reader import Reader
 from kbnd.ledger.rows import Label, StudyInfo
+from kbnd.ledger.search_checks import problems_of_event, problems_of_search
 from kbnd.records import FAILURES, HITS, RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 
 
@@ -38,39 +39,32 @@ class Ledger(Reader):
     claimed None [] 0
     """
 
-    def __init__(self, db: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, *, is_patient: Patience = impatient) -> None:
         """Use `Ledger.open`."""
-        self.path = path
-        self.is_read_only = read_only
-        self._db = db
+        super().__init__(db, path, is_patient=is_patient)
         self._here = claims.this_process()
         self._token = uuid.uuid4().hex
-        self._trainer = rows.Trainer(self._here.host, self._here.boot_id, self._token)
+        self._origin = rows.Origin(self._here.host, self._here.boot_id, self._token)
         self._held: set[str] = set()
         self._heart = claims.Heart(path, self._token)
         weakref.finalize(self, self._heart.stop)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False) -> Self:
-        """Open a ledger, and make it where it does not exist.
+    def open(cls, path: str | os.PathLike[str], *, create: bool = True, is_patient: Patience = impatient) -> Self:
+        """Open a ledger for writing, and make it where it does not exist; `Reader.open` opens one to look at.
 
         Args:
             path: the file.
             create: whether a missing file is made; its folder must exist.
-            read_only: only read; needs no write permission, and leaves a ledger of an older format in it.
+            is_patient: asked whenever another process has kept the ledger locked for half a minute; while it is true,
+                every call waits instead of failing.
 
         Raises:
             UsageError: not a ledger, from a newer kbnd, damaged, missing or not writable.
             NoSpaceError: the disk is full.
         """
         file = Path(path)
-        return cls(open_database(file, create=create, read_only=read_only), file, read_only=read_only)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+        return cls(open_database(file, create=create, read_only=False), file, is_patient=is_patient)
 
     def close(self) -> None:
         """Give back all claims and close the file."""
@@ -79,7 +73,7 @@ class Ledger(Reader):
             with suppress(sqlite3.Error):  # a full disk must not hide what led here; the claims end with the process
                 self._db.execute("DELETE FROM claims WHERE token = ?", (self._token,))
             self._held.clear()
-        self._db.close()
+        super().close()
 
     def begin(self, record: RunRecord, *, keep_epochs: int = 0) -> None:
         """Store that a run is being trained (status `running`).
@@ -93,7 +87,7 @@ class Ledger(Reader):
             UsageError: the run has a result.
         """
         with self._writing(record.run_id):
-            rows.write_run(self._db, record, status=RUNNING, trainer=self._trainer)
+            rows.write_run(self._db, record, status=RUNNING, origin=self._origin)
             rows.keep_epochs(self._db, record.run_id, keep_epochs)
             rows.write_epochs(self._db, record.run_id, record.epochs)
             rows.count_epochs(self._db, record.run_id)
@@ -109,7 +103,7 @@ class Ledger(Reader):
     def finish(self, record: RunRecord) -> None:
         """Store a run with exactly the record's epochs and give back its claim; raises as `begin` does."""
         with self._writing(record.run_id):
-            rows.replace_run(self._db, record, trainer=self._trainer)
+            rows.replace_run(self._db, record, origin=self._origin)
             self._db.execute("DELETE FROM claims WHERE run_id = ?", (record.run_id,))
         self._let_go(record.run_id)
 
@@ -139,14 +133,9 @@ class Ledger(Reader):
         self._heart.start()
         return "claimed"
 
-    def live_claims(self) -> list[Claim]:
-        """Return the claims of processes that live, this one's too, oldest first."""
-        with translated(self.path):
-            return [claim for claim in claims.all_claims(self._db) if not claim.is_stale(self._here)]
-
     def is_shared(self, since: str) -> bool:
         """Whether somebody else trained on this machine through this ledger since a time (ISO 8601, UTC)."""
-        with translated(self.path):
+        with self._reading():
             return neighbours.is_shared(self._db, self._here, token=self._token, since=since)
 
     def assign(
@@ -158,6 +147,7 @@ class Ledger(Reader):
         title: str = "",
         difference: str = "",
         baselines: Mapping[str, str] | None = None,
+        is_by_validation: bool = False,
     ) -> None:
         """Map the arms of a study to runs, stored or still to come, and make this its current definition.
 
@@ -170,8 +160,9 @@ class Ledger(Reader):
             title: what its tables are headed.
             difference: in words, what makes it another experiment than the report's; empty where nothing does.
             baselines: arm -> the arm it is compared with, where that is not the first arm.
+            is_by_validation: whether something is chosen by validation images, so that nobody looks at test images.
         """
-        mapped, about = list(labels), StudyInfo(title, difference, digest, dict(baselines or {}))
+        mapped, about = list(labels), StudyInfo(title, difference, digest, dict(baselines or {}), is_by_validation)
         for problem in problems_of_labels(study, about, mapped):
             raise UsageError(problem)
         with self._writing():
@@ -223,20 +214,18 @@ class Ledger(Reader):
         source = Path(path)
         if source.exists() and source.samefile(self.path):
             raise UsageError(f"{source} is the ledger it would be imported into")
-        with exchange.things_of(source) as things, self._writing():
-            return exchange.merge(self._db, things, here=self.path, source=str(source))
+        with imports.things_of(source) as things, self._writing():
+            return imports.merge(self._db, things, here=self.path, source=str(source))
 
     def merge(self, records: Iterable[RunRecord]) -> Merged:
         """Store runs that were trained elsewhere, as `import_` does."""
         with self._writing():
-            return exchange.merge(self._db, records, here=self.path, source="what was given")
+            return imports.merge(self._db, records, here=self.path, source="what was given")
 
     @contextmanager
     def _writing(self, run_id: str | None = None) -> Iterator[None]:
         """Hold the write lock; with a run, only while nobody else trains it and it has no result."""
-        if self.is_read_only:
-            raise UsageError(f"the ledger {self.path} was opened for reading only")
-        with transaction(self._db, self.path):
+        with transaction(self._db, self.path, is_patient=self._is_patient):
             if run_id is not None:
                 self._check_mine(run_id)
             yield

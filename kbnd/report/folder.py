@@ -24,7 +24,7 @@ from pathlib import Path
 import pandas as pd
 
 from kbnd.files import disk_errors, write_whole
-from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
+from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS, as_filed
 from kbnd.report.page import page
 from kbnd.report.table import LATEX_PREAMBLE, Table, to_latex, to_markdown
 
@@ -112,6 +112,6 @@ def _drop_stale(out_dir: Path, *, kept: Iterable[str]) -> None:
 
 def _csv(frame: pd.DataFrame, first: Iterable[str] = ()) -> bytes:
     """The frame with the promised columns first, in their order and present even where they are empty."""
-    promised = list(first)
+    frame, promised = as_filed(frame), list(first)
     others = [column for column in frame if column not in promised]
     return frame.reindex(columns=[*promised, *others]).to_csv(index=False, lineterminator="\n").encode()

@@ -16,12 +16,13 @@ from kbnd.analysis.selection import measured
 from kbnd.analysis.stats import mean_interval
 from kbnd.analysis.timing import time_ratios
 from kbnd.errors import UsageError, unknown
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
+from kbnd.ledger.frames import RARE_COLUMNS, as_filed
 from kbnd.records import FRESH, RunRecord, is_own
 from kbnd.report.datasets import data_note, data_note_of
 from kbnd.report.numbers import plus_minus, quantity
 from kbnd.report.table import PLUS_MINUS, Table
-from kbnd.report.tables.notes import BY_VALIDATION, data_notes
+from kbnd.report.tables.notes import data_notes
 from kbnd.report.tables.study import report_tables
 from kbnd.words import counted
 
@@ -56,7 +57,7 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     Raises:
         UsageError: no such experiment or arm, several to choose from, or no finished run.
     """
-    with Ledger.open(path, create=False, read_only=True) as ledger:
+    with Reader.open(path) as ledger:
         study = _chosen(study, ledger.studies(), path)
         runs, about, arms = ledger.runs(study=study), ledger.about(study), ledger.arms(study)
         is_search = study in ledger.searches()
@@ -68,7 +69,7 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     if baseline is None:
         against["baselines"] = {arm: other for arm, other in about.baselines.items() if other in arms}
     metrics: Sequence[str] = METRICS
-    if is_search or about.difference.endswith(BY_VALIDATION):
+    if is_search or about.is_by_validation:
         metrics, runs = VALIDATION_METRICS, without_test(runs, kept=(FRESH,) if is_search else ())
     comparison, ratios = compare(runs, metrics=metrics, **against), time_ratios(runs, **against)
     rows = (("Experiment", study), ("Runs", f"{len(runs)} in {path}"))
@@ -102,7 +103,7 @@ def as_json(overview: Overview) -> dict[str, Any]:
 
 def stored_runs(path: Path, *, study: str | None = None) -> pd.DataFrame:
     """Return the runs of a ledger, or of one experiment in it, as in runs.csv; of candidates no test result."""
-    with Ledger.open(path, create=False, read_only=True) as ledger:
+    with Reader.open(path) as ledger:
         runs, searches, candidates = ledger.runs(study=study), ledger.searches(), ledger.candidates()
     of_search = runs["study"].isin(searches) & (runs["arm"] != FRESH)
     runs.loc[of_search | runs["run_id"].isin(candidates), list(TEST_COLUMNS)] = float("nan")
@@ -115,7 +116,7 @@ def stored_run(path: Path, run_id: str) -> RunRecord:
     Raises:
         UsageError: there is none, or there are several.
     """
-    with Ledger.open(path, create=False, read_only=True) as ledger:
+    with Reader.open(path) as ledger:
         record = ledger.get(run_id)
         if record is None:
             ids = [found for found in dict.fromkeys(ledger.runs()["run_id"]) if found.startswith(run_id)]
@@ -157,13 +158,15 @@ def run_tables(runs: pd.DataFrame, path: Path) -> list[Table]:
 
 def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a frame's rows as JSON values; what is not a number is null."""
-    return json.loads(frame.to_json(orient="records", double_precision=15))
+    return json.loads(as_filed(frame).to_json(orient="records", double_precision=15))
 
 
 def run_as_json(record: RunRecord) -> dict[str, Any]:
     """Return a run's record as JSON values; the per-image bits are hexadecimal."""
-    bits = record.test_correct
-    return _finite({**asdict(record), "test_correct": None if bits is None else bits.hex()})
+    bits, fields = record.test_correct, asdict(record)
+    rare = [name for name in RARE_COLUMNS if fields[name] is None]
+    fields = {name: value for name, value in fields.items() if name not in rare}
+    return _finite({**fields, "test_correct": None if bits is None else bits.hex()})
 
 
 def run_table(record: RunRecord) -> Table:

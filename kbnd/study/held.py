@@ -13,7 +13,7 @@ from kbnd import data
 from kbnd.data import sources
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
 from kbnd.profiling.machine import environment
 from kbnd.records import FAILURES, UNTRAINED
 from kbnd.spec import Identity
@@ -52,7 +52,7 @@ def holdings(experiment: Experiment, settings: Settings) -> Holdings:
 
     if not settings.ledger.exists():
         return Holdings(planned(NOWHERE))
-    with Ledger.open(settings.ledger, create=False, read_only=True) as ledger:
+    with Reader.open(settings.ledger) as ledger:
         if not sources.is_decoded(experiment.data):
             return Holdings(planned(NOWHERE), held=None)
         backend.load(settings.backend)
@@ -63,7 +63,7 @@ def holdings(experiment: Experiment, settings: Settings) -> Holdings:
         return Holdings(runs, held, _measured(ledger, identity))
 
 
-def _measured(ledger: Ledger, identity: Identity) -> dict[str, float]:
+def _measured(ledger: Reader, identity: Identity) -> dict[str, float]:
     runs = ledger.runs()
     is_here = (
         (runs["status"] == "done")
@@ -71,6 +71,6 @@ def _measured(ledger: Ledger, identity: Identity) -> dict[str, float]:
         & (runs["backend"] == identity.backend)
         & (runs["device"] == identity.device)
         & ~runs["is_concurrent"]
-        & ~runs["session"].str.contains("+", regex=False)  # continued: only its last part was timed
+        & runs["continued_from"].isna()  # else only its last part was timed
     )
     return runs[is_here].groupby("recipe_id")["wall_s"].median().dropna().to_dict()

@@ -19,7 +19,7 @@ from kbnd.analysis.compare import METRICS, VALIDATION_METRICS, compare, is_of_te
 from kbnd.analysis.metrics import with_metrics
 from kbnd.analysis.timing import time_ratios
 from kbnd.files import write_whole
-from kbnd.ledger import Ledger
+from kbnd.ledger import Reader
 from kbnd.records import FAILURES, RunRecord
 from kbnd.report.datasets import data_note_of
 from kbnd.report.figures.study import draw
@@ -75,10 +75,10 @@ class Report:
 def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path) -> Report:
     """Read the plan's runs from the ledger and compare them."""
     planned = {run.run_id for run in outcome.runs}
-    with Ledger.open(ledger, create=False, read_only=True) as opened:
+    with Reader.open(ledger) as opened:
         runs, epochs = (read(outcome.label, digest=outcome.definition) for read in (opened.runs, opened.epochs))
         runs, epochs = runs[runs["run_id"].isin(planned)], epochs[epochs["run_id"].isin(planned)]
-        records = _first_of_each_session(opened, runs)
+        records = opened.sessions(runs.sort_values("started_at"))
     if experiment.is_by_validation:
         runs, epochs = without_test(runs), without_test(epochs)
     against: dict[str, Any] = {
@@ -158,7 +158,7 @@ def left_out(report: Report, folder: Path) -> str:
     gone = set(shown.loc[shown["study"] == report.name, "run_id"].dropna()) - set(report.runs["run_id"])
     if not gone:
         return ""
-    with Ledger.open(report.ledger, create=False, read_only=True) as ledger:
+    with Reader.open(report.ledger) as ledger:
         n_kept = sum(ledger.status(run_id) is not None for run_id in gone)
     count = f"{counted(len(gone), 'run')} of {report.name}"
     kept = "keeps" if n_kept == len(gone) else f"keeps {n_kept} of"
@@ -179,13 +179,6 @@ def as_json(report: Report) -> dict[str, Any]:
         "comparison": as_rows(report.comparison),
         "times": as_rows(report.ratios),
     }
-
-
-def _first_of_each_session(ledger: Ledger, runs: pd.DataFrame) -> dict[str, RunRecord]:
-    """The first run of each session, by session."""
-    first = runs.sort_values("started_at").drop_duplicates("session")
-    found = {str(run.session): ledger.get(str(run.run_id)) for run in first.itertuples()}
-    return {session: record for session, record in found.items() if record is not None}
 
 
 def _usual(experiment: Experiment) -> tuple[str, ...]:

@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 
 from kbnd.errors import UsageError
 from kbnd.execution.driver import Driver, opened
+from kbnd.execution.executors import Executor
 from kbnd.execution.progress import Progress
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
+from kbnd.execution.source import FixedRuns
 from kbnd.records import UNTRAINED
 from kbnd.spec import RunSpec, digest
 from kbnd.study.experiment import Experiment
@@ -39,7 +41,12 @@ class Outcome:
 
 
 def run(
-    experiment: Experiment, settings: Settings, *, progress: Progress, should_stop: Callable[[], bool] = lambda: False
+    experiment: Experiment,
+    settings: Settings,
+    *,
+    progress: Progress,
+    should_stop: Callable[[], bool] = lambda: False,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Train what the ledger does not hold of an experiment; everything asked for is checked before.
 
@@ -48,6 +55,7 @@ def run(
         settings: the engine's.
         progress: told of every step.
         should_stop: asked between epochs and before every run.
+        executor: trains; None is the one that the settings name.
 
     Returns:
         The plan and what became of it.
@@ -57,30 +65,42 @@ def run(
         DataMissingError: the dataset is not there.
         LedgerClaimedError: only runs of other live processes are left, and `wait` is off.
     """
-    with opened(settings, experiment.data) as (ledger, identity):
+    with opened(settings, experiment.data, should_stop=should_stop) as (ledger, identity):
         runs = plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
         name, definition = label(experiment, settings), digest([experiment.definition, asdict(identity)])
         in_table_order = sorted(runs, key=lambda r: (list(experiment.arms).index(r.arm), r.spec.seed, r.spec.replicate))
         labels = [(r.arm, r.spec.seed, r.spec.replicate, r.run_id) for r in in_table_order]
-        about = {"title": experiment.title, "difference": experiment.difference}
-        ledger.assign(name, definition, labels, **about, baselines=experiment.all_baselines)
-        driver = Driver(settings, identity, ledger, progress, should_stop)
+        ledger.assign(
+            name,
+            definition,
+            labels,
+            title=experiment.title,
+            difference=experiment.difference,
+            baselines=experiment.all_baselines,
+            is_by_validation=experiment.is_by_validation,
+        )
+        driver = Driver(settings, identity, ledger, executor or settings.new_executor(), progress, should_stop)
         drive_all(driver, runs)
     return Outcome(name, definition, runs, driver.n_trained)
 
 
 def run_one(
-    spec: RunSpec, settings: Settings, *, progress: Progress, should_stop: Callable[[], bool] = lambda: False
+    spec: RunSpec,
+    settings: Settings,
+    *,
+    progress: Progress,
+    should_stop: Callable[[], bool] = lambda: False,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Train a single run unless the ledger holds it; raises as `run` does, and where its weights were not kept."""
-    with opened(settings, spec.data) as (ledger, identity):
+    with opened(settings, spec.data, should_stop=should_stop) as (ledger, identity):
         planned = PlannedRun(spec.model.name, spec, spec.run_id(identity))
         if settings.weights and ledger.status(planned.run_id) not in UNTRAINED:
             raise UsageError(
                 f"the ledger holds run {planned.run_id} without its weights: --replicate {spec.replicate + 1} trains "
                 "it once more"
             )
-        driver = Driver(settings, identity, ledger, progress, should_stop)
+        driver = Driver(settings, identity, ledger, executor or settings.new_executor(), progress, should_stop)
         drive_all(driver, [planned])
     return Outcome("", "", [planned], driver.n_trained)
 
@@ -89,7 +109,7 @@ def drive_all(driver: Driver, runs: list[PlannedRun]) -> None:
     """Tell the whole plan, then train it."""
     held = {r.run_id for r in runs if driver.ledger.status(r.run_id) not in UNTRAINED}
     driver.progress.on_plan(runs, held=held)
-    driver.drive(runs)
+    driver.drive(FixedRuns(runs))
 
 
 def label(experiment: Experiment, settings: Settings) -> str:

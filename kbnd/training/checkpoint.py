@@ -34,15 +34,32 @@ _UNREADABLE = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as read: its file, the arrays by key, and the epochs trained so far with their session."""
+    """A checkpoint as read.
+
+    Attributes:
+        path: its file.
+        arrays: the state, by key.
+        epochs: trained so far.
+        session: that wrote it.
+        continued_from: the session that this one went on from, as in `kbnd.records.RunRecord`.
+    """
 
     path: Path
     arrays: dict[str, np.ndarray]
     epochs: tuple[EpochRecord, ...]
     session: str
+    continued_from: str | None = None
 
 
-def save(path: Path, model: keras.Model, *, run_id: str, session: str, epochs: Sequence[EpochRecord]) -> None:
+def save(
+    path: Path,
+    model: keras.Model,
+    *,
+    run_id: str,
+    session: str,
+    epochs: Sequence[EpochRecord],
+    continued_from: str | None = None,
+) -> None:
     """Write the state of a compiled model at the end of an epoch; the previous checkpoint is kept.
 
     Args:
@@ -51,12 +68,14 @@ def save(path: Path, model: keras.Model, *, run_id: str, session: str, epochs: S
         run_id: what the checkpoint belongs to.
         session: the driver's session, so that times of two sessions are never joined unseen.
         epochs: every epoch so far.
+        continued_from: the session whose checkpoint this training went on from.
 
     Raises:
         NoSpaceError: the disk is full; the checkpoint before this one stays.
         UsageError: the folder cannot be written.
     """
     about = {"format": FORMAT, "run_id": run_id, "session": session, "epochs": [asdict(epoch) for epoch in epochs]}
+    about |= {} if continued_from is None else {"continued_from": continued_from}
     arrays = {
         key: np.asarray(keras.ops.convert_to_numpy(variable.value)) for key, variable in _variables(model).items()
     }
@@ -118,7 +137,7 @@ def _read(path: Path, run_id: str) -> Checkpoint | None:
     epochs = tuple(EpochRecord(**epoch) for epoch in about["epochs"])
     if [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)) or not isinstance(about["session"], str):
         raise ValueError("epochs are not numbered from 1, or the session is none")
-    return Checkpoint(path=path, arrays=arrays, epochs=epochs, session=about["session"])
+    return Checkpoint(path, arrays, epochs, about["session"], about.get("continued_from"))
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:

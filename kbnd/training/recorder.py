@@ -38,7 +38,7 @@ class Recorder(keras.callbacks.Callback):
         observer: Observer,
         *,
         epochs: list[EpochRecord],
-        session: str,
+        continued_from: str | None,
         pixels: Pixels,
     ) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Recorder(keras.callbacks.Callback):
         self.pixels = pixels
         self._task = task
         self._observer = observer
-        self._session = session
+        self._continued_from = continued_from
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate, record, report, then decide whether to go on."""
@@ -102,7 +102,12 @@ class Recorder(keras.callbacks.Callback):
         is_stopping = self._observer.should_stop()
         if self._task.checkpoint and (is_stopping or entry.epoch % self._task.checkpoint_every == 0):
             checkpoint.save(
-                self._task.checkpoint, self.model, run_id=self._task.run_id, session=self._session, epochs=self.epochs
+                self._task.checkpoint,
+                self.model,
+                run_id=self._task.run_id,
+                session=self._task.session,
+                epochs=self.epochs,
+                continued_from=self._continued_from,
             )
         if is_stopping:
             self.status, self.model.stop_training = "interrupted", True

@@ -130,11 +130,13 @@ def _trained(
     if resumed:
         checkpoint.restore(resumed, model)
         epochs += resumed.epochs
-        record = replace(record, epochs=resumed.epochs, session=_joined(resumed.session, task.session))
+        record = replace(record, epochs=resumed.epochs, continued_from=_earlier(resumed, task.session))
     observer.on_start(record)
     pixels = pixels_for(task.spec.data, dataset.train.images, fingerprint=dataset.fingerprint)
     profiler = EpochProfiler(n_images=len(dataset.train.labels), idle_bytes=networks.n_bytes)
-    recorder = Recorder(task, dataset, profiler, observer, epochs=epochs, session=record.session, pixels=pixels)
+    recorder = Recorder(
+        task, dataset, profiler, observer, epochs=epochs, continued_from=record.continued_from, pixels=pixels
+    )
     record = _fitted(task, record, model, recorder)
     if record.status not in CUT_SHORT:
         record = _evaluated(task, record, model, dataset, pixels)
@@ -205,9 +207,9 @@ def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochReco
     return found
 
 
-def _joined(earlier: str, now: str) -> str:
-    """The session of a run that two sessions trained: one that no other run has, so its time is never compared."""
-    return now if earlier == now else f"{earlier}+{now}"
+def _earlier(resumed: checkpoint.Checkpoint, session: str) -> str | None:
+    """The session whose training this one continues, so that its time is never compared; a session may stop itself."""
+    return resumed.continued_from if resumed.session == session else resumed.session
 
 
 def _save_weights(model: keras.Model, path: Path) -> None:

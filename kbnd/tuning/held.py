@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from kbnd import data
 from kbnd.data import sources
 from kbnd.execution.settings import Settings
-from kbnd.ledger import Ledger
-from kbnd.ledger.database import EmptyLedgerError
+from kbnd.ledger import Reader
 from kbnd.ledger.searches import check_same
+from kbnd.ledger.sqlite_errors import EmptyLedgerError
 from kbnd.training import backend
 from kbnd.tuning.plan import SearchPlan
 
@@ -48,7 +48,7 @@ def stored(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False) -> S
     if not settings.ledger.exists():
         return None
     try:
-        opened = Ledger.open(settings.ledger, create=False, read_only=True)
+        opened = Reader.open(settings.ledger)
     except EmptyLedgerError:
         return None
     with opened as ledger:

@@ -132,7 +132,7 @@ def _time_to_accuracy(name: str, accuracy: float) -> Objective:
 
 def is_measured_alone(run: RunRecord) -> bool:
     """Whether time and energy of a run compare: it had the machine for itself, in one session from end to end."""
-    return not run.is_concurrent and "+" not in run.session
+    return not run.is_concurrent and run.continued_from is None
 
 
 def _accuracy_per_joule(run: RunRecord) -> float | None:

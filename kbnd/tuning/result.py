@@ -158,8 +158,7 @@ class TuneResult:
             best=self.best_trial,
             most_rows=most_rows,
             n_classes=self.n_classes,
-            is_timed_alone=not self.runs["is_concurrent"].eq(True).any()
-            and not self.runs["session"].str.contains("+", regex=False).any(),
+            is_timed_alone=not bool((self.runs["is_concurrent"].eq(True) | self.runs["continued_from"].notna()).any()),
             data_note=self.data_note,
         )
         if self.best_trial is not None and self.test_note:

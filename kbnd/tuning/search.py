@@ -16,13 +16,14 @@ measured again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from kbnd.errors import ResumeMismatchError
 from kbnd.execution.runs import PlannedRun
+from kbnd.execution.source import IsForeign
 from kbnd.ledger import Ledger
 from kbnd.records import ENDINGS, FAILURES, Ending, EpochRecord, EventKind, RunRecord, SearchEvent, SearchInfo, arm_of
 from kbnd.spec import Identity
@@ -47,7 +48,6 @@ class Search:
         identity: the setting that run ids are made from.
         places: runs that are trained at once; a candidate is asked for only where one of them would be free.
         n_classes: of the dataset.
-        is_foreign: whether another live process trains a run, which then needs no place here.
         retries_failed: whether failed runs of candidates that have not ended are trained again.
         candidates: by ordinal.
     """
@@ -58,7 +58,6 @@ class Search:
     identity: Identity
     places: int
     n_classes: int
-    is_foreign: Callable[[str], bool] = lambda run_id: False  # noqa: ARG005
     retries_failed: bool = False
     candidates: dict[int, Candidate] = field(default_factory=dict)
     _last: int = 0
@@ -72,8 +71,12 @@ class Search:
         self._asker = self._new_asker()
         self._rule = MedianRule(self.plan.objective)
 
-    def wanted(self) -> Iterator[PlannedRun | None]:
-        """Yield the runs of candidates as they are wanted; None where one must end before the next can be asked for."""
+    def wanted(self, is_foreign: IsForeign) -> Iterator[PlannedRun | None]:
+        """Yield the runs of candidates as they are wanted; None where one must end before the next can be asked for.
+
+        Args:
+            is_foreign: whether another live process trains a run, which then needs no place here.
+        """
         while True:
             self.catch_up()
             self._end_candidates()
@@ -85,7 +88,7 @@ class Search:
                 if not self._open():
                     return
                 yield None
-            elif self._n_open_runs() >= self.places or not self._ask():
+            elif self._n_open_runs(is_foreign) >= self.places or not self._ask():
                 yield None
 
     def should_prune(self, planned: PlannedRun, epoch: EpochRecord) -> bool:
@@ -257,10 +260,10 @@ class Search:
     def _open(self) -> list[Candidate]:
         return [each for each in self.candidates.values() if each.status == "open"]
 
-    def _n_open_runs(self) -> int:
+    def _n_open_runs(self, is_foreign: IsForeign) -> int:
         """Runs that need a place: those of other processes have one there, unless each must be timed alone."""
         runs = (run for each in self._open() for run in each.runs if self._status(run) not in ENDINGS)
-        return sum(not (self.plan.objective.is_reproducible and self.is_foreign(run.run_id)) for run in runs)
+        return sum(not (self.plan.objective.is_reproducible and is_foreign(run.run_id)) for run in runs)
 
     @property
     def is_out_of_hours(self) -> bool:

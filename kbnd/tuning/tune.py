@@ -8,7 +8,7 @@ The same call, made again, goes on where the last one ended; with more trials or
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,16 @@ from kbnd import data
 from kbnd.cost.images import check_images
 from kbnd.errors import UsageError
 from kbnd.execution.display import TerminalProgress
-from kbnd.execution.driver import Driver, always, never, opened
+from kbnd.execution.driver import Driver, opened
+from kbnd.execution.executors import Executor
 from kbnd.execution.progress import SearchProgress, Silent
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
+from kbnd.execution.source import FixedRuns
 from kbnd.ledger import Ledger
 from kbnd.records import arm_of
 from kbnd.spec import digest
 from kbnd.tuning.budget import expected
-from kbnd.tuning.candidates import Candidate
 from kbnd.tuning.defaults import space_for
 from kbnd.tuning.plan import SearchPlan, plan_search
 from kbnd.tuning.result import FRESH, TuneResult, runs_of, trials_frame, with_values
@@ -183,67 +184,97 @@ def run_search(
     is_fresh: bool = False,
     progress: SearchProgress,
     should_stop: Callable[[], bool] = lambda: False,
+    executor: Executor | None = None,
 ) -> TuneResult:
-    """Go on with a search to its end, then train its best recipe with fresh seeds; raises as `tune` does."""
+    """Go on with a search to its end, then train its best recipe with fresh seeds; raises as `tune` does.
+
+    Args:
+        plan: what is searched.
+        settings: the engine's.
+        test_seeds: further seeds of the best recipe.
+        is_fresh: whether the search is begun anew.
+        progress: told of every step.
+        should_stop: asked between epochs and before every run.
+        executor: trains; None is the one that the settings name.
+    """
     if test_seeds < 0:
         raise UsageError(f"test_seeds should be 0 or more, received {test_seeds}")
-    images = plan.space.images
-    with opened(settings, images) as (ledger, identity):
-        if plan.name in ledger.studies() and ledger.search(plan.name) is None:
-            raise UsageError(f"{plan.name!r} is the name of an experiment in {settings.ledger}: choose another one")
-        n_classes = data.load(images).classes
-        check_images(plan.space.model_spec(plan.space.usual), images)  # of a folder, known only now
-        info = ledger.begin_search(plan.name, plan.definition(identity), fresh=is_fresh)
-        # A run that two sessions trained has no time that compares: it is trained anew, from its beginning.
-        has_checkpoints = plan.objective.is_reproducible
-        settings = replace(settings, has_checkpoints=has_checkpoints)
-        driver = Driver(settings, identity, ledger, progress, should_stop, is_alone=not has_checkpoints)
-        search = Search(
-            plan,
-            info,
-            driver.patient,
+    # A run that two sessions trained has no time that compares: it is trained anew, from its beginning.
+    settings = replace(settings, has_checkpoints=plan.objective.is_reproducible)
+    with opened(settings, plan.space.images, should_stop=should_stop) as (ledger, identity):
+        driver = Driver(
+            settings,
             identity,
-            places=driver.engine.places,
-            n_classes=n_classes,
-            is_foreign=driver.is_foreign,
-            retries_failed=settings.retry_failed,
+            ledger,
+            executor or settings.new_executor(),
+            progress,
+            should_stop,
+            is_alone=not plan.objective.is_reproducible,
         )
-        driver.should_prune, driver.is_wanted = search.should_prune, search.is_wanted
-        search.catch_up()
-        ended = [each for each in search.candidates.values() if each.status != "open"]
-        progress.expect(**expected(plan))
-        progress.on_search(
-            n_ended=plan.seeds * len(ended), n_epochs_ended=plan.seeds * sum(each.epochs for each in ended)
-        )
-        driver.drive(search.wanted())
-        best = search.best()
-        # The best trial is part of it: fresh runs of one that was the best before are no longer shown.
-        definition = digest([info.definition, info.generation, None if best is None else best.ordinal])
-        chosen = [] if best is None else _fresh_runs(search, best, n_seeds=test_seeds)
-        planned = _label(search, definition, chosen)
-        if chosen and not should_stop():
-            driver.should_prune, driver.is_wanted = never, always
-            progress.on_plan(chosen, held={run.run_id for run in chosen if ledger.status(run.run_id) == "done"})
-            driver.drive(chosen)
-        runs, epochs_frame = runs_of(ledger, plan.name, definition, planned=planned)
-        trials, best_trial = trials_frame(search), None if best is None else best.ordinal
-        return TuneResult(
-            name=plan.name,
-            plan=plan,
-            trials=trials,
-            best=None if best is None else best.runs[0].spec,
-            best_trial=best_trial,
-            runs=with_values(runs, trials, list(plan.space.names.values()), best_trial=best_trial),
-            epochs=epochs_frame,
-            n_trained=driver.n_trained,
-            is_complete=not should_stop(),
-            is_out_of_hours=search.is_out_of_hours,
-            fresh_scores=_scores(ledger, plan, chosen),
-            environments=_environments(ledger, runs),
-            n_tested=ledger.n_recipes(plan.name, FRESH),
-            unused_seed=max([plan.seeds + test_seeds, *ledger.seeds(plan.name, FRESH)]) + 1,
-            n_classes=n_classes,
-        )
+        search = _begun(plan, driver, progress, is_fresh=is_fresh)
+        driver.drive(search)
+        fresh = _fresh_runs(search, n_seeds=test_seeds)
+        runs, definition = _label(search, fresh)
+        if fresh and not should_stop():
+            progress.on_plan(fresh, held={run.run_id for run in fresh if ledger.status(run.run_id) == "done"})
+            driver.drive(FixedRuns(fresh))
+        return _result(search, driver, runs, fresh, definition=definition, test_seeds=test_seeds)
+
+
+def _begun(plan: SearchPlan, driver: Driver, progress: SearchProgress, *, is_fresh: bool) -> Search:
+    """The search as far as its log goes, with progress told what is behind it and what is to come."""
+    ledger, images = driver.ledger, plan.space.images
+    if plan.name in ledger.studies() and ledger.search(plan.name) is None:
+        raise UsageError(f"{plan.name!r} is the name of an experiment in {ledger.path}: choose another one")
+    n_classes = data.load(images).classes
+    check_images(plan.space.model_spec(plan.space.usual), images)  # of a folder, known only now
+    search = Search(
+        plan,
+        ledger.begin_search(plan.name, plan.definition(driver.identity), fresh=is_fresh),
+        ledger,
+        driver.identity,
+        places=driver.executor.places,
+        n_classes=n_classes,
+        retries_failed=driver.settings.retry_failed,
+    )
+    search.catch_up()
+    ended = [candidate for candidate in search.candidates.values() if candidate.status != "open"]
+    n_epochs_ended = plan.seeds * sum(candidate.epochs for candidate in ended)
+    progress.expect(**expected(plan))
+    progress.on_search(n_ended=plan.seeds * len(ended), n_epochs_ended=n_epochs_ended)
+    return search
+
+
+def _result(
+    search: Search,
+    driver: Driver,
+    runs: list[PlannedRun],
+    fresh: list[PlannedRun],
+    *,
+    definition: str,
+    test_seeds: int,
+) -> TuneResult:
+    """What came of a search, from its state and the ledger."""
+    plan, ledger, best = search.plan, search.ledger, search.best()
+    run_frame, epoch_frame = runs_of(ledger, plan.name, definition, planned=runs)
+    trials, best_trial = trials_frame(search), None if best is None else best.ordinal
+    return TuneResult(
+        name=plan.name,
+        plan=plan,
+        trials=trials,
+        best=None if best is None else best.runs[0].spec,
+        best_trial=best_trial,
+        runs=with_values(run_frame, trials, list(plan.space.names.values()), best_trial=best_trial),
+        epochs=epoch_frame,
+        n_trained=driver.n_trained,
+        is_complete=not driver.should_stop(),
+        is_out_of_hours=search.is_out_of_hours,
+        fresh_scores=_scores(ledger, plan, fresh),
+        environments={session: record.environment for session, record in ledger.sessions(run_frame).items()},
+        n_tested=ledger.n_recipes(plan.name, FRESH),
+        unused_seed=max([plan.seeds + test_seeds, *ledger.seeds(plan.name, FRESH)]) + 1,
+        n_classes=search.n_classes,
+    )
 
 
 def _as_text(values: Values) -> str | None:
@@ -253,33 +284,34 @@ def _as_text(values: Values) -> str | None:
     return ",".join(map(str, values)) if isinstance(values, Sequence) else str(values)
 
 
-def _fresh_runs(search: Search, best: Candidate, *, n_seeds: int) -> list[PlannedRun]:
-    """The runs of the best recipe with seeds that the search did not use."""
-    told: dict[str, Any] = {"epochs": best.epochs, "arm": FRESH, "what": f"best {best.ordinal}"}
-    seeds = range(search.plan.seeds + 1, search.plan.seeds + n_seeds + 1)
-    return [search.planned(best.values, seed=seed, **told) for seed in seeds]
-
-
-def _label(search: Search, definition: str, chosen: list[PlannedRun]) -> list[PlannedRun]:
-    """Label every run of a search, the best trial's first: it is what `kbnd compare` takes as the baseline."""
+def _fresh_runs(search: Search, *, n_seeds: int) -> list[PlannedRun]:
+    """The runs of the best recipe with seeds that the search did not use; none where no recipe is best."""
     best = search.best()
-    runs = [run for each in search.candidates.values() for run in each.runs]
+    if best is None:
+        return []
+    options: dict[str, Any] = {"epochs": best.epochs, "arm": FRESH, "what": f"best {best.ordinal}"}
+    seeds = range(search.plan.seeds + 1, search.plan.seeds + n_seeds + 1)
+    return [search.planned(best.values, seed=seed, **options) for seed in seeds]
+
+
+def _label(search: Search, fresh: list[PlannedRun]) -> tuple[list[PlannedRun], str]:
+    """Label every run of a search, and return them with the digest under which the ledger holds their labels.
+
+    The best trial's stand first: it is what `kbnd compare` takes as the baseline. It is part of the digest, so that
+    fresh runs of one that was the best before are no longer shown.
+    """
+    best = search.best()
+    definition = digest([search.info.definition, search.info.generation, None if best is None else best.ordinal])
+    runs = [run for candidate in search.candidates.values() for run in candidate.runs]
     runs.sort(key=lambda run: best is None or run.arm != arm_of(best.ordinal))
-    labels = [(run.arm, run.spec.seed, run.spec.replicate, run.run_id) for run in [*runs, *chosen]]
+    labels = [(run.arm, run.spec.seed, run.spec.replicate, run.run_id) for run in [*runs, *fresh]]
     if labels:
         title = f"Search for {search.plan.objective.name} of {search.plan.space.model['name']}"
         search.ledger.assign(search.plan.name, definition, labels, title=title)
-    return [*runs, *chosen]
+    return [*runs, *fresh], definition
 
 
 def _scores(ledger: Ledger, plan: SearchPlan, runs: list[PlannedRun]) -> tuple[float, ...]:
     """What a search looks for, of each of these runs that is done and has it."""
     records = [record for run in runs if (record := ledger.get(run.run_id)) is not None and record.status == "done"]
     return tuple(score for record in records if (score := plan.objective.of(record)) is not None)
-
-
-def _environments(ledger: Ledger, runs: Any) -> dict[str, Any]:
-    """Machine, versions and threads of each session that trained any of the runs."""
-    firsts = runs.drop_duplicates("session").set_index("session")["run_id"].to_dict() if len(runs) else {}
-    found = {session: ledger.get(run_id) for session, run_id in firsts.items()}
-    return {str(session): asdict(record)["environment"] for session, record in found.items() if record is not None}

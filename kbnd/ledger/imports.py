@@ -1,4 +1,4 @@
-"""Taking runs out of a ledger, and those of another one in: strictly checked, as a whole or not at all.
+"""Taking the runs, labels and searches of another ledger in: strictly checked, as a whole or not at all.
 
 | a run is here as     | and comes as         | then                                                        |
 |----------------------|----------------------|-------------------------------------------------------------|
@@ -22,23 +22,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kbnd.errors import UsageError, how_to_install
-from kbnd.files import disk_errors, replacing, write_whole
-from kbnd.ledger.checks import (
-    is_count,
-    is_name,
-    problems_of,
-    problems_of_event,
-    problems_of_labels,
-    problems_of_log,
-    problems_of_search,
-)
+from kbnd.errors import UsageError
+from kbnd.ledger.checks import problems_of, problems_of_labels
 from kbnd.ledger.claims import all_claims, this_process
-from kbnd.ledger.database import NotSQLiteError, open_database, snapshot
+from kbnd.ledger.database import open_database, snapshot
 from kbnd.ledger.jsonl import Thing, read_jsonl
 from kbnd.ledger.rows import (
     StudyLabels,
@@ -50,6 +40,7 @@ from kbnd.ledger.rows import (
     write_study,
 )
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, encode
+from kbnd.ledger.search_checks import problems_of_event, problems_of_log, problems_of_search
 from kbnd.ledger.searches import (
     LoggedEvent,
     append,
@@ -60,11 +51,10 @@ from kbnd.ledger.searches import (
     read_search,
     write_search,
 )
+from kbnd.ledger.sqlite_errors import NotSQLiteError
+from kbnd.ledger.values import is_count, is_name
 from kbnd.records import HITS, RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 from kbnd.spec import canonical_json
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _EXECUTION = ("session", "started_at")
 _RESULTS = ("status", "n_epochs", "n_parameters", "n_test", "test_correct")
@@ -150,26 +140,6 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
         n_replaced += status is not None
     _refuse_broken_logs(db, searches, source)
     return Merged(n_added, n_replaced, n_kept, n_events)
-
-
-def write_tables(folder: Path, format: str, tables: dict[str, pd.DataFrame]) -> list[Path]:
-    """Write each table to `folder/NAME.FORMAT`, made where it is missing; return the files."""
-    if format == "parquet" and find_spec("pyarrow") is None:
-        raise UsageError(f"format 'parquet' needs pyarrow: {how_to_install('parquet')}")
-    with disk_errors(f"the folder {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-    contents = {
-        name: table.to_csv(index=False).encode() if format == "csv" else table.to_parquet(index=False)
-        for name, table in tables.items()
-    }
-    return [write_whole(folder / f"{name}.{format}", content, what="table") for name, content in contents.items()]
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> Path:
-    """Write a text file as a whole or not at all."""
-    with replacing(path, what="export") as file:
-        file.writelines(line.encode() for line in lines)
-    return path
 
 
 def _merge_labels(db: sqlite3.Connection, thing: StudyLabels, source: str) -> None:

@@ -1,0 +1,61 @@
+"""SQLite's errors as kbnd's: one sentence each, which says what happened to the ledger and what can be done."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kbnd.errors import KbndError, LedgerLockedError, NoSpaceError, UsageError
+
+BUSY_TIMEOUT_S = 30.0
+"""How long SQLite waits for a lock before it gives up."""
+
+_UNDELETABLE = (sqlite3.SQLITE_IOERR_DELETE, sqlite3.SQLITE_IOERR_ACCESS)
+_UNWRITTEN = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)
+
+
+class NotSQLiteError(UsageError):
+    """The file is no SQLite file at all; for an import it may be JSON lines."""
+
+
+class EmptyLedgerError(UsageError):
+    """The file is empty, as that of a ledger which another process is just making."""
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the errors of SQLite into kbnd's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explained(path, error) from error
+
+
+def _explained(path: Path, error: sqlite3.Error) -> KbndError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    primary = code & 0xFF
+    journal = path.with_name(path.name + "-journal")
+    if primary == sqlite3.SQLITE_NOTADB:
+        return NotSQLiteError(f"{path} is not a ledger (not an SQLite file)")
+    if primary == sqlite3.SQLITE_CORRUPT:
+        return UsageError(f"the ledger {path} is damaged ({error}): restore a copy")
+    if primary == sqlite3.SQLITE_FULL:
+        return NoSpaceError(f"the disk that holds the ledger {path} is full: what was stored before is safe")
+    if code in _UNWRITTEN:
+        return NoSpaceError(
+            f"the ledger {path} cannot grow ({error}): the disk is full, a quota is reached or it is faulty"
+        )
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or code in _UNDELETABLE:
+        if journal.exists():
+            return UsageError(
+                f"the ledger {path} was left by a crash in the middle of a write and is read-only here: make the file, "
+                f"{journal.name} and their folder writable once, so that it can be repaired"
+            )
+        return UsageError(f"the ledger {path} cannot be written: the file or its folder is read-only")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LedgerLockedError(
+            f"the ledger {path} was locked by another process for more than {BUSY_TIMEOUT_S:.0f} s"
+        )
+    return KbndError(f"the ledger {path} could not be used: {error}")

@@ -1,0 +1,58 @@
+"""What a stored value may be: names, digests, counts, printable texts, moments, plain JSON."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from kbnd.spec import NAME_PATTERN
+
+_LONGEST_TEXT = 100_000
+_DEEPEST = 20
+_HEX = re.compile(r"[0-9a-f]{16}")
+
+
+def is_name(value: Any) -> bool:
+    """Whether the value is a name that kbnd accepts for studies and arms."""
+    return isinstance(value, str) and re.fullmatch(NAME_PATTERN.strip("^$"), value) is not None
+
+
+def is_id(value: Any) -> bool:
+    """Whether the value looks like a digest."""
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None
+
+
+def is_count(value: Any) -> bool:
+    """Whether the value is a whole number from 1 that SQLite can hold."""
+    return type(value) is int and 1 <= value < 2**63
+
+
+def is_text(value: Any) -> bool:
+    """Whether the value is text that no terminal takes for a command."""
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        return False
+    return all(c.isprintable() or c in "\n\t" for c in value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether the value is a finite number."""
+    return (type(value) is int or isinstance(value, float)) and isfinite(value)
+
+
+def is_time(value: Any) -> bool:
+    """Whether the value is a date and time in ISO 8601."""
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False
+
+
+def is_plain(value: Any, depth: int = 0) -> bool:
+    """Whether a JSON value holds printable text and finite numbers only."""
+    if isinstance(value, dict):
+        return depth < _DEEPEST and all(is_text(key) and is_plain(held, depth + 1) for key, held in value.items())
+    if isinstance(value, list | tuple):
+        return depth < _DEEPEST and all(is_plain(held, depth + 1) for held in value)
+    return value is None or isinstance(value, bool) or (is_text(value) if isinstance(value, str) else is_number(value))
