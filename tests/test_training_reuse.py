@@ -144,10 +144,10 @@ def test_the_model_of_a_run_that_raised_is_not_used_again() -> None:
         return Observer(on_start=on_start)
 
     digits, networks = data.load(spec().data), Networks()
-    networks.put_back(networks.take(spec(), digits)[0], spec(), digits)
+    networks.put_back(networks.take(spec(), digits), spec(), digits)
     assert train(task(), networks=networks, observer=fail(RuntimeError("the kernel is broken"))).status == "failed"
     assert networks.n_models == 0
-    networks.put_back(networks.take(spec(), digits)[0], spec(), digits)
+    networks.put_back(networks.take(spec(), digits), spec(), digits)
     with pytest.raises(NoSpaceError):
         train(task(), networks=networks, observer=fail(NoSpaceError("the disk is full")))
     assert networks.n_models == 0
@@ -175,10 +175,10 @@ def test_the_model_of_a_run_that_raised_is_not_used_again() -> None:
 )
 def test_runs_share_a_model_that_differ_in_little_else_than_seed_and_rates(change: dict, is_fresh: bool) -> None:
     digits, networks = data.load(spec().data), Networks()
-    model, _ = networks.take(spec(), digits)
+    model = networks.take(spec(), digits)
     networks.put_back(model, spec(), digits)
-    taken, has_been_built = networks.take(spec(**change), digits)
-    assert (has_been_built, taken is model) == (is_fresh, not is_fresh)
+    taken = networks.take(spec(**change), digits)
+    assert (taken is model) == (not is_fresh)
     assert networks.n_models == int(is_fresh)
 
 
@@ -197,9 +197,9 @@ def test_where_memory_ran_out_no_idle_model_keeps_any(monkeypatch) -> None:
 
 def test_a_learning_rate_that_moves_belongs_to_the_model() -> None:
     digits, networks = data.load(spec().data), Networks()
-    model, _ = networks.take(spec(schedule="cosine"), digits)
+    model = networks.take(spec(schedule="cosine"), digits)
     networks.put_back(model, spec(schedule="cosine"), digits)
-    assert networks.take(spec(schedule="cosine", learning_rate=0.3), digits)[1]
+    assert networks.take(spec(schedule="cosine", learning_rate=0.3), digits) is not model
 
 
 def test_the_least_recently_used_models_are_dropped_by_number_and_by_size() -> None:
@@ -207,13 +207,15 @@ def test_the_least_recently_used_models_are_dropped_by_number_and_by_size() -> N
     arms = [spec(batch_norm=placement) for placement in ("none", "before_activation", "after_activation")]
 
     def kept(networks: Networks) -> list[bool]:
-        for arm in (*arms[:2], arms[0], arms[2]):
-            networks.put_back(networks.take(arm, digits)[0], arm, digits)
-        return [not networks.take(arm, digits)[1] for arm in arms]
+        models: dict[int, keras.Model] = {}
+        for i in (0, 1, 0, 2):
+            models[i] = networks.take(arms[i], digits)
+            networks.put_back(models[i], arms[i], digits)
+        return [networks.take(arm, digits) is models[i] for i, arm in enumerate(arms)]
 
     assert kept(Networks(most_models=2)) == [True, False, True]
     one = Networks()
-    one.put_back(one.take(arms[1], digits)[0], arms[1], digits)
+    one.put_back(one.take(arms[1], digits), arms[1], digits)
     assert one.n_bytes >= 4 * 61_990
     assert kept(Networks(most_bytes=one.n_bytes * 5 // 2)) == [True, False, True]
     assert kept(Networks(most_bytes=1)) == [False, False, True]

@@ -22,7 +22,6 @@ from pathlib import Path
 from kbnd import errors
 from kbnd.errors import UsageError
 from kbnd.profiling.device import device_kind
-from kbnd.profiling.machine import environment as environment
 from kbnd.profiling.machine import version
 from kbnd.quiet import held_stderr
 from kbnd.spec import Identity
