@@ -1,17 +1,15 @@
 import copy
 import pickle
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_meter import RecordedMeter
 
 from kbnd.profiling import device, meters
 from kbnd.profiling.clock import CLOCK_TYPES
 
 pytestmark = pytest.mark.backend
-
-LOG = Path(__file__).parent / "data" / "nvml_log.json"
 
 IMAGES = np.random.default_rng(1).random((64, 4), np.float32)
 LABELS = np.arange(64) % 3
@@ -242,7 +240,7 @@ class Ticks:
 def test_a_recorded_counter_gives_the_known_energy_of_each_epoch(keras, model):
     from kbnd import EpochProfiler
 
-    meter = meters.RecordedMeter(LOG, clock=Ticks())
+    meter = RecordedMeter(clock=Ticks())
     meter.shortest_s = 0.0  # the fit is far shorter than the recorded time
     profiler = EpochProfiler(meter=meter)
     fit(model, profiler, epochs=3)
@@ -255,7 +253,7 @@ def test_a_recorded_counter_gives_the_known_energy_of_each_epoch(keras, model):
 def test_a_counter_too_coarse_for_the_epoch_is_not_quoted(model):
     from kbnd import EpochProfiler
 
-    profiler = EpochProfiler(meter=meters.RecordedMeter(LOG, clock=Ticks()))
+    profiler = EpochProfiler(meter=RecordedMeter(clock=Ticks()))
     fit(model, profiler, validation=False)
     assert profiler.epochs[1]["energy_j"] is None
 
