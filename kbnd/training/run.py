@@ -191,7 +191,7 @@ def _evaluated(task: Task, record: RunRecord, model: keras.Model, dataset: data.
 def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochRecord], pixels: Pixels) -> dict[str, Any]:
     """Test and validation results of the final weights, by field of RunRecord."""
     test = evaluate(model, dataset.test, pixels=pixels)
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "test_loss": test.loss,
         "test_accuracy": test.accuracy,
         "test_correct": np.packbits(test.correct).tobytes(),
@@ -199,10 +199,10 @@ def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochReco
         "val_loss": epochs[-1].val_loss,
         "val_accuracy": epochs[-1].val_accuracy,
     }
-    if found["val_loss"] is None and len(dataset.validation.labels):
+    if results["val_loss"] is None and len(dataset.validation.labels):
         validation = evaluate(model, dataset.validation, pixels=pixels)
-        found |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
-    return found
+        results |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
+    return results
 
 
 def _joined(earlier: str, now: str) -> str:
