@@ -9,8 +9,8 @@
 Each element has its own m; mu and var are those of its channel, over the batch and all other axes.
 
 Keras' own Dropout holds its rate as a Python float that ends up inside the compiled graph, so a new rate means a new
-graph; and `keras.random.dropout` refuses a tensor. `VariableDropout` reads its rate from a variable: one compiled
-graph serves every rate, and a callback can move it while the model trains.
+graph (keras-team/keras#8826); and `keras.random.dropout` refuses a tensor. `VariableDropout` reads its rate from a
+variable: one compiled graph serves every rate, and a callback can move it while the model trains.
 
 References: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15 (2014);
 Ioffe & Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2; Chen et al., "Rethinking the usage of Batch

@@ -1,1 +1,14 @@
-"""From runs to numbers: intervals, paired comparisons and time ratios. Imports no backend."""
+"""From runs to numbers: intervals, paired comparisons, time ratios, what a search shows. Imports no backend.
+
+| module            | subject                                                             |
+|-------------------|---------------------------------------------------------------------|
+| `stats`           | estimators and intervals of arrays                                  |
+| `selection`       | which runs may enter a comparison                                   |
+| `metrics`         | what is measured of a run, by name                                  |
+| `curves`          | numbers of a test curve                                             |
+| `compare`         | every arm against its baseline, paired by seed                      |
+| `timing`          | ratios of times within blocks, beside their noise floor             |
+| `importance`      | which hyperparameter mattered in a search                           |
+| `hyperparameters` | values of a hyperparameter as numbers or categories                 |
+| `divergence`      | where in its space a search diverged                                |
+"""

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from kbnd.analysis.metrics import requirements
+from kbnd.analysis.metrics import is_time, requirements
 from kbnd.analysis.selection import arm_order, check_comparable, first_replicates, measured, references
 from kbnd.analysis.stats import LEVEL, mean_interval, paired_difference, standard_deviation
 from kbnd.analysis.timing import time_pairs
@@ -55,7 +55,7 @@ def compare(
         baseline: name of the arm that the others are compared with.
         baselines: arm -> another arm that it is compared with instead, as in a study of several networks.
         metrics: columns of `runs`; those that end in `_s` are times and pair by block.
-        published: the report's own numbers by (arm, metric), in the unit of the metric.
+        published: the source's own numbers by (arm, metric), in the unit of the metric.
         arms: order of the rows; None puts the baseline first and sorts the others by name.
         level: confidence of the intervals.
 
@@ -71,7 +71,7 @@ def compare(
     check_comparable(runs)
     names = arm_order(runs, baseline=baseline, arms=arms)
     reference = references(names, baseline=baseline, baselines=baselines)
-    known = published or {}
+    figures = published or {}
     rows = []
     for metric in metrics:
         done = measured(runs, metric)
@@ -84,7 +84,7 @@ def compare(
                     "arm": arm,
                     "metric": metric,
                     **_own(done.loc[done["arm"] == arm, metric], level=level),
-                    "published": known.get((arm, metric), np.nan),
+                    "published": figures.get((arm, metric), np.nan),
                     "baseline": reference[arm],
                     **_against_baseline(mine, level=level),
                     **_lost(runs, arm),
@@ -120,14 +120,9 @@ def is_of_test(metric: str) -> bool:
 
 def without_test(frame: pd.DataFrame, *, kept: Collection[str] = ()) -> pd.DataFrame:
     """Return columns of runs.csv or epochs.csv without what arms reached on test images, but for those `kept`."""
-    shown = frame.copy()
-    shown.loc[~shown["arm"].isin(list(kept)), list(TEST_COLUMNS)] = np.nan
-    return shown
-
-
-def is_time(metric: str) -> bool:
-    """Whether a metric is a duration, which pairs by block and not by seed."""
-    return metric.endswith("_s")
+    frame = frame.copy()
+    frame.loc[~frame["arm"].isin(list(kept)), list(TEST_COLUMNS)] = np.nan
+    return frame
 
 
 def _own(values: pd.Series, *, level: float) -> dict[str, float]:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kbnd import data
+from kbnd.cores import usable_cores
 from kbnd.errors import KbndError, UsageError, how_to_install
 from kbnd.execution import resources
 from kbnd.execution.clusters import Share, Wanted, check_reachable, share
@@ -115,7 +116,7 @@ class Ray:
         ray = _imported()
         if ray.is_initialized():
             return ray
-        own = {"address": "local", "include_dashboard": False, "num_cpus": len(resources.usable_cores())}
+        own = {"address": "local", "include_dashboard": False, "num_cpus": len(usable_cores())}
         try:
             with held_stderr(), _same_signals():
                 ray.init(**({"address": self._address} if self._address else own), **QUIET)
@@ -220,7 +221,7 @@ def trained(task: Task, dataset: data.Dataset, mailbox: Any, number: int, n_thre
     def call(name: str, *arguments: Any) -> Any:
         return ray.get(mailbox.put.remote(number, Call(name, arguments)))
 
-    if n_threads < len(resources.usable_cores()):  # a run with a node of its own has no limits, as in its driver
+    if n_threads < len(usable_cores()):  # a run with a node of its own has no limits, as in its driver
         os.environ.update(resources.limits(n_threads))  # read when the backend is imported, by this process' first run
     resources.share_gpus()
     if task.checkpoint and not task.checkpoint.parent.is_dir():

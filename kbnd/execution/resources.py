@@ -18,6 +18,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kbnd.cores import usable_cores
+
 THREADS = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
@@ -60,13 +62,6 @@ def limits(n_threads: int) -> dict[str, str]:
     """
     general = _set_by_user("OMP_NUM_THREADS")
     return {name: str(min(n_threads, _set_by_user(name) or general or n_threads)) for name in THREADS}
-
-
-def usable_cores() -> list[int]:
-    """Return the numbers of the processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def gpus() -> list[str]:

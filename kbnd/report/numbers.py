@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import floor, isfinite, log10
 
+from kbnd.analysis.metrics import is_time
 from kbnd.report.table import DASH, MINUS, PLUS_MINUS
 
 
@@ -103,7 +104,7 @@ def quantity(metric: str, values: Iterable[float] = ()) -> Quantity:
     """Return how to print a metric; `values` decide the decimals of times."""
     stem, _, number = metric.rpartition("_")
     known = PARAMETRIC[stem](float(number)) if stem in PARAMETRIC else QUANTITIES.get(metric, Quantity(metric))
-    if not metric.endswith("_s"):
+    if not is_time(metric):
         return known
     positive = [value for value in values if isfinite(value) and value > 0]
     decimals = min(max(2 - floor(log10(min(positive))), 1), 4) if positive else 2

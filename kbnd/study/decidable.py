@@ -22,7 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kbnd.analysis.compare import is_of_test
-from kbnd.analysis.metrics import N_PLATEAU, PARAMETER, requirements
+from kbnd.analysis.curves import N_PLATEAU
+from kbnd.analysis.metrics import PARAMETER, requirements
 from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.study.claims import Claim
 from kbnd.study.definition import Study

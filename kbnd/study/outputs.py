@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from kbnd import data
-from kbnd.analysis.compare import METRICS, VALIDATION_METRICS, compare, is_of_test, is_time, without_test
-from kbnd.analysis.metrics import with_metrics
+from kbnd.analysis.compare import METRICS, VALIDATION_METRICS, compare, is_of_test, without_test
+from kbnd.analysis.metrics import is_time, with_metrics
 from kbnd.analysis.timing import time_ratios
 from kbnd.files import write_whole
 from kbnd.ledger import Reader

@@ -39,12 +39,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kbnd.analysis.metrics import is_censored, is_metric
+from kbnd.analysis.metrics import TIMES, is_censored, is_metric
 from kbnd.spec import Name, Spec
 
 Rule = Literal["superiority", "equivalence", "ranks", "trend", "time", "time_equivalence", "at_most", "at_least"]
-
-TIMES = ("epoch_s", "fit_s")
 
 LEAST_ORDERED, LEAST_SPREAD = 3, 2
 """Entries that a trend needs (two are a contrast), and arms that a spread needs."""

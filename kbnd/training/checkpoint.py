@@ -93,11 +93,11 @@ def load(path: Path, *, run_id: str) -> Checkpoint | None:
     """Return the newest readable checkpoint of a run, or None where there is none."""
     for candidate in (path, _previous(path)):
         try:
-            found = _read(candidate, run_id)
+            checkpoint = _read(candidate, run_id)
         except _UNREADABLE:
             continue
-        if found is not None:
-            return found
+        if checkpoint is not None:
+            return checkpoint
     return None
 
 
@@ -110,11 +110,11 @@ def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
     for key, variable in _variables(model).items():
         value = checkpoint.arrays.get(key)
         needed = f"{variable.dtype} of shape {tuple(variable.shape)}"
-        held = "nothing" if value is None else f"{value.dtype} of shape {tuple(value.shape)}"
-        if held != needed:
+        content = "nothing" if value is None else f"{value.dtype} of shape {tuple(value.shape)}"
+        if content != needed:
             raise ResumeMismatchError(
-                f"the checkpoint {checkpoint.path} holds {held} for {key} where the model needs {needed}: delete it to "
-                "train the run from its beginning"
+                f"the checkpoint {checkpoint.path} holds {content} for {key} where the model needs {needed}: delete it "
+                "to train the run from its beginning"
             )
         variable.assign(value)
 

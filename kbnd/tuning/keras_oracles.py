@@ -14,6 +14,7 @@ What they are told apart from a keras-tuner search, and why:
 | hyperband: a point is drawn once in a search             | again in a later bracket, when all were drawn             |
 | momentum varies beside an optimizer that has none        | its first value there, so that no two points are one run  |
 
+Nothing is resumed from keras-tuner's own files: its grid, for one, raises KeyError then (keras-team/keras-tuner#1055).
 The three differences of `bayesian` make a proposal depend on nothing but its number and the trials so far. So a log
 is replayed without a single fit.
 """
