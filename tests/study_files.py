@@ -59,7 +59,7 @@ published = [0.99]
 GROUPED: dict[str, Any] = {
     "name": "grouped",
     "title": "Arms in groups",
-    "report": "nobody's",
+    "source": "nobody's",
     "baseline": "plain",
     "seeds": 3,
     "model": {"name": "lenet5"},

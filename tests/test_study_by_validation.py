@@ -19,6 +19,7 @@ from kbnd.spec import PROTOCOL
 from kbnd.study import outputs
 from kbnd.study.choices import Choices, decide
 from kbnd.study.plan import plan
+from kbnd.study.results import Results, gather
 from kbnd.study.runner import Outcome
 
 MNIST = replace(SETTING, fingerprint=ORIGINALS["mnist"])
@@ -45,7 +46,7 @@ def ledger(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def report(ledger: Path) -> outputs.Report:
+def report(ledger: Path) -> Results:
     experiment = decide(STUDY, Choices(preset="validation"))
     planned = plan(experiment, identity=MNIST)
     with Ledger.open(ledger) as opened:
@@ -79,10 +80,10 @@ def report(ledger: Path) -> outputs.Report:
         labels = [(run.arm, run.spec.seed, run.spec.replicate, run.run_id) for run in planned]
         labels.sort(key=lambda one: list(experiment.arms).index(one[0]))
         opened.assign("nets", "0" * 16, labels, difference=experiment.difference, baselines=experiment.baselines)
-    return outputs.make(STUDY, experiment, Outcome("nets", "0" * 16, planned, 0), ledger=ledger)
+    return gather(STUDY, experiment, Outcome("nets", "0" * 16, planned, 0), ledger=ledger)
 
 
-def test_a_preset_without_the_test_curve_compares_by_validation(report: outputs.Report, ledger: Path) -> None:
+def test_a_preset_without_the_test_curve_compares_by_validation(report: Results, ledger: Path) -> None:
     assert tuple(dict.fromkeys(report.comparison["metric"])) == VALIDATION_METRICS
     text = "\n".join(map(to_text, report.tables)).lower()
     assert "validation accuracy, %: arms against plain" in text or "validation accuracy: arms against plain" in text
@@ -94,13 +95,13 @@ def test_a_preset_without_the_test_curve_compares_by_validation(report: outputs.
     assert [table.rows for table in again.tables[1:]] == [table.rows for table in report.tables[1:]]
 
 
-def test_it_is_said_once_below_each_table_that_no_test_image_was_looked_at(report: outputs.Report) -> None:
+def test_it_is_said_once_below_each_table_that_no_test_image_was_looked_at(report: Results) -> None:
     for table in report.tables[1:]:
         assert sum(NOTE in note for note in table.notes) == 1
     assert report.tables[0].notes[0].endswith("none (0 of 1; 1 needs test images).")
 
 
-def test_its_files_hold_no_test_result_and_its_pictures_show_validation(report: outputs.Report, tmp_path: Path) -> None:
+def test_its_files_hold_no_test_result_and_its_pictures_show_validation(report: Results, tmp_path: Path) -> None:
     files = {path.name: path for path in outputs.write(report, tmp_path / "out")}
     assert "accuracy.svg" in files
     for frame in (report.runs, report.epochs):

@@ -285,4 +285,4 @@ def test_every_study_is_a_module_that_says_what_it_costs(name: str) -> None:
 def test_a_reconstruction_says_that_it_is_one(name: str) -> None:
     assert "RECONSTRUCTION" in (ROOT / "studies" / f"{name}.py").read_text()
     assert "reconstruct" in read(name).title
-    assert "reconstruct" in read(name).report
+    assert "reconstruct" in read(name).source

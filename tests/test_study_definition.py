@@ -143,7 +143,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["alexnet_bn", "cnn_depth"])
 def test_a_reconstruction_says_so_in_title_report_and_module(name: str) -> None:
     study = read(LENET_GRID.with_name(f"{name}.toml"))
-    for said in (study.title, study.report, LENET_GRID.with_name(f"{name}.py").read_text().lower()):
+    for said in (study.title, study.source, LENET_GRID.with_name(f"{name}.py").read_text().lower()):
         assert "reconstruct" in said
 
 

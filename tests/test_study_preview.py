@@ -25,9 +25,10 @@ from kbnd.spec import PROTOCOL, Identity
 from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
 from kbnd.study.experiment import Experiment
+from kbnd.study.gpu import check_gpu
 from kbnd.study.plan import plan
-from kbnd.study.plan_tables import plan_tables
-from kbnd.study.preview import check_gpu, preview
+from kbnd.study.preview import preview
+from kbnd.study.preview_tables import preview_tables
 from kbnd.training import backend
 
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "")
@@ -93,7 +94,7 @@ def put(folder: Path, *records: RunRecord) -> None:
 
 def test_without_a_ledger_everything_is_to_be_trained_and_estimated(tmp_path: Path, tiny: Experiment) -> None:
     found = preview(tiny, settings(tmp_path))
-    assert [(arm.arm, arm.n_runs, arm.n_held, arm.source) for arm in found.arms] == [
+    assert [(arm.arm, arm.n_runs, arm.n_held, arm.basis) for arm in found.arms] == [
         ("plain", 4, 0, "estimated"),  # 2 seeds, each with its A/A control
         ("bn", 2, 0, "estimated"),
         ("bn+dropout0.5", 2, 0, "estimated"),
@@ -116,8 +117,8 @@ def test_runs_that_the_ledger_holds_are_counted_and_their_times_taken(
     put(tmp_path, stored(of_plain[0], tiny, status="failed", error="no", epochs=(), n_epochs=0, wall_s=1.0))
     found = preview(tiny, settings(tmp_path))
     plain, bn, _ = found.arms
-    assert (bn.n_held, bn.n_left, bn.run_s, bn.source) == (2, 0, 8.0, "measured")
-    assert (plain.n_held, plain.n_left, plain.source) == (1, 3, "scaled")
+    assert (bn.n_held, bn.n_left, bn.run_s, bn.basis) == (2, 0, 8.0, "measured")
+    assert (plain.n_held, plain.n_left, plain.basis) == (1, 3, "scaled")
     assert preview(tiny, settings(tmp_path, retry_failed=True)).arms[0].n_left == 4
     alone = preview(tiny, settings(tmp_path / "elsewhere"))
     assert plain.run_s == pytest.approx(alone.arms[0].run_s * 8.0 / alone.arms[1].run_s, rel=0.5)  # two calibrations
@@ -135,7 +136,7 @@ def test_times_of_other_conditions_are_not_taken(
     run = next(run for run in planned(tiny) if run.arm == "bn")
     put(tmp_path, stored(run, tiny, **changes))
     bn = preview(tiny, settings(tmp_path)).arms[1]
-    assert (bn.n_held, bn.source) == (1, "estimated")
+    assert (bn.n_held, bn.basis) == (1, "estimated")
 
 
 def test_before_the_data_are_decoded_it_is_said_what_cannot_be_told(
@@ -146,7 +147,7 @@ def test_before_the_data_are_decoded_it_is_said_what_cannot_be_told(
     found = preview(decide(grouped(), Choices(seeds=1)), settings(tmp_path))
     assert [arm.n_held for arm in found.arms] == [None, None]
     assert found.disk_bytes > 70_000 * 28 * 28  # MNIST's own cache
-    text = " ".join("".join(map(to_text, plan_tables(found))).split())
+    text = " ".join("".join(map(to_text, preview_tables(found))).split())
     assert "the ledger's cannot be told before the data are decoded, 3 to train" in text
     assert not (tmp_path / "cache").exists()
 

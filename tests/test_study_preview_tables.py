@@ -15,8 +15,8 @@ from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
 from kbnd.study.differences import changed, described
 from kbnd.study.experiment import Experiment
-from kbnd.study.plan_tables import plan_tables
 from kbnd.study.preview import ArmPreview, Preview, as_json
+from kbnd.study.preview_tables import preview_tables
 from kbnd.words import rough_size, rough_time
 
 STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
@@ -37,13 +37,13 @@ FOUND = Preview(
     memory_bytes=2.4e9,
     disk_bytes=3.21e6,
     arms=[ARM],
-    report="S9: somebody",
+    source="S9: somebody",
     claims="Claims that these arms can decide: S9-C1 (1 of 1).",
 )
 
 
 def printed(**changes: Any) -> str:
-    return "".join(map(to_text, plan_tables(replace(FOUND, **changes))))
+    return "".join(map(to_text, preview_tables(replace(FOUND, **changes))))
 
 
 def test_tables_say_what_would_be_trained_and_that_times_are_estimates() -> None:
@@ -70,7 +70,7 @@ def test_tables_say_what_would_be_trained_and_that_times_are_estimates() -> None
 
 
 def test_a_study_of_ones_own_differs_from_no_report() -> None:
-    own = {"report": "", "claims": ""}
+    own = {"source": "", "claims": ""}
     assert "Differs" not in printed(**own, difference="")
     assert "Differs from faithful  epochs 1 instead of 5" in printed(**own)
     assert "Differs from faithful  in nothing" in printed(difference="")
@@ -82,7 +82,7 @@ def test_with_nothing_left_to_train_no_gpu_is_asked_for() -> None:
 
 
 def test_where_times_come_from_is_said_arm_by_arm_only_where_it_differs() -> None:
-    text = printed(arms=[ARM, replace(ARM, arm="dropout", source="scaled")])
+    text = printed(arms=[ARM, replace(ARM, arm="dropout", basis="scaled")])
     assert "3.3 minutes, measured" in text
     assert "3.3 minutes, scaled" in text
     assert "Times are" not in text
@@ -105,7 +105,7 @@ def test_no_line_is_wider_than_a_hundred_columns(name: Path) -> None:
             replace(ARM, arm=arm, baseline=experiment.baselines[arm], changes=words(experiment, arm))
             for arm in experiment.arms
         ]
-        about = {"title": study.title, "report": study.report, "difference": experiment.difference}
+        about = {"title": study.title, "source": study.source, "difference": experiment.difference}
         text = printed(arms=arms, **about)
         lines = text.splitlines()[1:]  # the first is the title
         assert max(map(len, lines)) <= 100, preset
