@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from study_files import GROUPED, grouped
+from study_files import study as read
 
 from kbnd import models
 from kbnd.errors import UsageError
 from kbnd.spec import Identity
 from kbnd.study.choices import Choices, check_differences, decide
-from kbnd.study.definition import read
 from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
 
-STUDIES = Path(__file__).parents[1] / "studies"
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "0" * 64)
 ARMS = GROUPED["arms"]
 
@@ -283,7 +281,7 @@ def test_a_preset_may_leave_out_arms_that_its_network_cannot_have(other_network:
 
 @pytest.mark.parametrize("preset", ["decisive", "scaled"])
 def test_another_baseline_makes_another_experiment(preset: str) -> None:
-    experiment = decide(read(STUDIES / "ic_resnet.toml"), Choices(preset=preset))
+    experiment = decide(read("ic_resnet"), Choices(preset=preset))
     assert "baseline r20-post instead of r110-post" in experiment.difference
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+from study_files import ROOT, STUDIES
+from study_files import study as read
 
 from kbnd.analysis.metrics import is_metric, requirements
 from kbnd.spec import RunSpec, TrainSpec
 from kbnd.study.choices import Choices, decide
-from kbnd.study.definition import Study
-from kbnd.study.definition import read as read_file
 from kbnd.study.experiment import Experiment
 from kbnd.study.protocol import unmet
 
-ROOT = Path(__file__).parents[1]
 REPORTS = {
     "S0": "lenet_grid",
     "S1": "ic_resnet",
@@ -26,7 +24,6 @@ REPORTS = {
     "S3": "cnn_depth",
     "S4": "alexnet_bn",
 }
-STUDIES = sorted(file.stem for file in (ROOT / "studies").glob("*.toml"))
 IDS = {
     "S0": [f"S0-C{n}" for n in range(1, 16)],
     "S1": [f"S1-C{n}" for n in range(1, 13)],
@@ -49,11 +46,6 @@ TABLE_1_OF_S1 = {  # the three orders, then the baseline
     "r110b": (0.8251, 0.8355, 0.8389, 0.8159),
     "r164b": (0.8218, 0.8455, 0.8498, 0.8254),
 }
-
-
-@cache
-def read(name: str) -> Study:
-    return read_file(ROOT / "studies" / f"{name}.toml")
 
 
 @cache
@@ -270,13 +262,18 @@ def test_the_factorial_is_one_and_shares_its_runs_with_the_grid() -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_a_module_that_says_what_it_costs(name: str) -> None:
     module = ROOT / "studies" / f"{name}.py"
-    said = ast.get_docstring(ast.parse(module.read_text())) or ""
+    docstring = ast.get_docstring(ast.parse(module.read_text())) or ""
     for word in ("Reproduces:", "Command:", "Cost:", "studies/README.md", f"python -m studies.{name}"):
-        assert word in said, word
+        assert word in docstring, word
+    cost = re.search(r"^Cost: +(\d+) runs of .*(measured|estimate)", docstring, re.MULTILINE)
+    core = decide(read(name), Choices())
+    assert cost is not None
+    assert int(cost[1]) == core.seeds * (len(core.arms) + 1)  # with the A/A control
+    assert ("needs a GPU" in cost[0]) == core.needs_gpu
     readme = (ROOT / "studies" / "README.md").read_text()
     assert f"`{name}`" in readme
     for group in read(name).groups:
-        assert group in ("core", "smoke") or f"`{group}`" in said + readme, group
+        assert group in ("core", "smoke") or f"`{group}`" in docstring + readme, group
     lines = [line for kind in ("py", "toml") for line in module.with_suffix(f".{kind}").read_text().splitlines()]
     assert not [line for line in lines if len(line) > 120]
 

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
 import pytest
+from study_files import FOLDER
+from study_files import study as read
 
 from kbnd.study.choices import Choices, decide
 from kbnd.study.decidable import decidable
-from kbnd.study.definition import Study
-from kbnd.study.definition import read as read_file
 
-FOLDER = Path(__file__).parents[1] / "studies"
 CLAIM = re.compile(r"\bS\d-C\d+[abc]?\b")
 N_SEEDS = 10  # as many as every claim advises or more than it needs: arms alone are asked about
 
 Advice = tuple[str, str, str, str]
 """(study, claim, option, what stands behind it)."""
-
-
-@cache
-def read(name: str) -> Study:
-    return read_file(FOLDER / f"{name}.toml")
 
 
 def decided_by(name: str, option: str, chosen: str) -> tuple[str, ...]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from study_files import FOLDER
+from study_files import study as read
 
 from kbnd.study.claims import Claim
-from kbnd.study.definition import Study, read
+from kbnd.study.definition import Study
 from kbnd.study.rules import Test
 
 HERE = Path(__file__).parent
@@ -50,9 +52,8 @@ class Row(NamedTuple):
     why: str
 
 
-@cache
-def study(report: str) -> Study:
-    return read(HERE.parent / "studies" / f"{STUDIES[report]}.toml")
+def study(source: str) -> Study:
+    return read(STUDIES[source])
 
 
 @cache
@@ -118,7 +119,7 @@ def declared(claim: Claim) -> list[str]:
 
 
 def comments(report: str) -> str:
-    text = (HERE.parent / "studies" / f"{STUDIES[report]}.toml").read_text()
+    text = (FOLDER / f"{STUDIES[report]}.toml").read_text()
     return " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
 
 

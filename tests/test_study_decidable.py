@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from study_files import grouped
+from study_files import STUDIES, grouped
+from study_files import study as read
 
 from kbnd.study.choices import Choices, decide
 from kbnd.study.decidable import Decidable, decidable
-from kbnd.study.definition import read
-
-STUDIES = Path(__file__).parents[1] / "studies"
 
 
 def compared(arm: str, other: str, metric: str = "test_accuracy", rule: str = "superiority") -> dict[str, Any]:
@@ -118,13 +115,13 @@ def test_an_experiment_carries_that_line() -> None:
 
 
 def test_the_decisive_preset_decides_what_it_is_for() -> None:
-    study = read(STUDIES / "ic_resnet.toml")
+    study = read("ic_resnet")
     assert decidable(study, decide(study, Choices(preset="decisive"))).ids == ("S1-C12",)
     assert decidable(study, decide(study, Choices(preset="scaled"))).ids == ()
 
 
 def test_every_claim_about_arms_can_be_decided_by_all_arms() -> None:
-    for file in STUDIES.glob("*.toml"):
-        study = read(file)
+    for name in STUDIES:
+        study = read(name)
         needed = tuple(claim.id for claim in study.claims if claim.needs == "arms")
-        assert decidable(study, decide(study, Choices(arms=("all",), seeds=10))).ids == needed, file.stem
+        assert decidable(study, decide(study, Choices(arms=("all",), seeds=10))).ids == needed, name

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from study_files import grouped, write_tiny
+from study_files import FOLDER, grouped, write_tiny
 
 from kbnd import cli
+from kbnd.cost import estimate
 from kbnd.errors import UsageError
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
@@ -33,6 +36,12 @@ from kbnd.training import backend
 
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "")
 NEEDING = {"faithful": {"needs_gpu": True}, "smoke": {"train": {"epochs": 1}}, "scaled": {"train": {"epochs": 2}}}
+
+
+@pytest.fixture(autouse=True)
+def _moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine's speed is measured in a moment: which it is decides nothing here."""
+    monkeypatch.setattr(estimate, "machine_speed", partial(estimate.machine_speed, budget_s=0.002))
 
 
 @pytest.fixture
@@ -190,18 +199,17 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(capsys: pytest.CaptureFixtu
     assert "unknown arm or group 'bnn' (did you mean 'bn'?)" in err
 
 
-def test_a_module_of_studies_has_the_same_options() -> None:
-    root = Path(__file__).parents[1]
+def test_a_module_of_studies_has_the_same_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     options = ["--dry-run", "--json", "--arms", "core", "--ledger", "nowhere.sqlite", "--backend", "tensorflow"]
-    done = subprocess.run(
-        [sys.executable, "-m", "studies.lenet_grid", *options],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=root,
-    )
-    assert json.loads(done.stdout)["label"] == "lenet_grid.mnist.tensorflow"
-    assert not (root / "nowhere.sqlite").exists()
+    module = str(FOLDER / "lenet_grid.py")
+    monkeypatch.setattr(sys, "argv", [module, *options])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(module, run_name="__main__")
+    assert not stop.value.code
+    assert json.loads(capsys.readouterr().out)["label"] == "lenet_grid.mnist.tensorflow"
+    assert not list(tmp_path.iterdir())
 
 
 # Presets that need a GPU
