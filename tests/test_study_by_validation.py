@@ -133,9 +133,9 @@ def test_candidates_of_a_search_are_compared_by_validation_and_only_the_fresh_ru
         opened.merge([run for _, run in runs])
         opened.begin_search("s", {"oracle": "random"})
         opened.assign("s", "0" * 16, [label(arm, run) for arm, run in runs])
-    found = compare_ledger(ledger)
-    assert set(found.comparison["metric"]) == set(VALIDATION_METRICS)
-    text = "\n".join(map(to_text, found.tables))
+    overview = compare_ledger(ledger)
+    assert set(overview.comparison["metric"]) == set(VALIDATION_METRICS)
+    text = "\n".join(map(to_text, overview.tables))
     assert "Validation accuracy: arms against t1" in text
     assert "compared by validation images alone" in " ".join(text.split())
     assert text.count("Test accuracy") == text.count("Test accuracy of best_fresh_seeds: 70.00") == 1

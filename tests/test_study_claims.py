@@ -17,7 +17,7 @@ from kbnd.study.choices import Choices, decide
 from kbnd.study.experiment import Experiment
 from kbnd.study.protocol import unmet
 
-REPORTS = {
+SOURCES = {
     "S0": "lenet_grid",
     "S1": "ic_resnet",
     "S2": "lenet_placement",
@@ -68,14 +68,14 @@ def by_arm_test(name: str) -> list[tuple[str, str, str]]:
 
 
 def test_the_five_reports_make_72_claims() -> None:
-    assert {report: [c.id for c in read(name).claims] for report, name in REPORTS.items()} == IDS
+    assert {report: [c.id for c in read(name).claims] for report, name in SOURCES.items()} == IDS
     assert sum(map(len, IDS.values())) == 72
-    others = [c.id for name in STUDIES if name not in REPORTS.values() for c in read(name).claims]
+    others = [c.id for name in STUDIES if name not in SOURCES.values() for c in read(name).claims]
     assert not [claim for claim in others if re.match(r"S\d-", claim)]
 
 
 def test_the_core_set_has_38() -> None:
-    core = {report: {c.id for c in read(name).claims if c.core} for report, name in REPORTS.items()}
+    core = {report: {c.id for c in read(name).claims if c.core} for report, name in SOURCES.items()}
     assert core == {report: {f"{report}-C{n}" for n in numbers.split()} for report, numbers in CORE.items()}
     assert sum(map(len, core.values())) == 38
 
@@ -87,8 +87,8 @@ def test_every_claim_says_where_it_stands_and_what_was_expected(name: str) -> No
     for claim in claims:
         assert claim.place, claim.id
         assert len(claim.statement.split()) > 4, claim.id
-    said = {claim.id for claim in claims if "prior" in claim.model_fields_set}
-    assert said == {claim.id for claim in claims}
+    with_prior = {claim.id for claim in claims if "prior" in claim.model_fields_set}
+    assert with_prior == {claim.id for claim in claims}
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -156,8 +156,8 @@ def is_defined(test: str) -> bool:
     """Whether a file holds a test function of that name, found without importing it."""
     path, _, function = test.partition("::")
     file = ROOT / path
-    found = ast.walk(ast.parse(file.read_text())) if file.exists() else ()
-    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in found)
+    nodes = ast.walk(ast.parse(file.read_text())) if file.exists() else ()
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in nodes)
 
 
 def test_probe_claims_name_their_probe() -> None:
@@ -237,10 +237,10 @@ def test_every_preset_can_be_decided_and_says_what_it_is(name: str) -> None:
 def test_s1_arms_are_named_after_their_network_order_and_rate() -> None:
     for name, (model, _) in faithful("ic_resnet").arms.items():
         network, order, *rest = name.split("-")
-        found = re.fullmatch(r"r(\d+)(b?)", network)
-        assert found
-        assert model.options["depth"] == int(found[1])
-        assert (model.options.get("block", "basic") == "bottleneck") == bool(found[2])
+        match = re.fullmatch(r"r(\d+)(b?)", network)
+        assert match
+        assert model.options["depth"] == int(match[1])
+        assert (model.options.get("block", "basic") == "bottleneck") == bool(match[2])
         assert model.options.get("order", "post") == order
         rate = next((float(part[1:]) for part in rest if part.startswith("p")), 0.05 if order in ORDERS else 0.0)
         assert model.dropout == rate, name

@@ -68,8 +68,10 @@ def test_what_a_claim_is_said_to_need_is_enough(name: str, claim: str, option: s
 @pytest.mark.parametrize("name", sorted({name for name, *_ in ADVICE}))
 def test_every_claim_that_the_core_cannot_decide_is_in_the_readme(name: str) -> None:
     study = read(name)
-    said = {claim for of, claim, *_ in in_readme() if of == name}
-    assert said == {claim.id for claim in study.claims if claim.needs == "arms"} - set(decided_by(name, "arms", "core"))
+    in_table = {claim for of, claim, *_ in in_readme() if of == name}
+    assert in_table == {claim.id for claim in study.claims if claim.needs == "arms"} - set(
+        decided_by(name, "arms", "core")
+    )
 
 
 @pytest.mark.parametrize("name", sorted({name for name, *_ in ADVICE}))

@@ -89,7 +89,7 @@ def test_retiming_repeats_every_run_as_a_new_replicate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "sentence"),
     [
         ('baseline = "plain"', 'baseline = "plian"', "unknown arm 'plian' (did you mean 'plain'?)"),
         ('name = "bn"', 'name = "plain"', "two arms are called 'plain'"),
@@ -103,20 +103,20 @@ def test_retiming_repeats_every_run_as_a_new_replicate() -> None:
         ("[model]", "[model", "is not TOML"),
     ],
 )
-def test_a_wrong_file_is_refused_in_one_sentence(tmp_path: Path, before: str, after: str, said: str) -> None:
+def test_a_wrong_file_is_refused_in_one_sentence(tmp_path: Path, before: str, after: str, sentence: str) -> None:
     file = write_tiny(tmp_path)
     text = file.read_text()
     assert before in text
     file.write_text(text.replace(before, after, 1))
     with pytest.raises(UsageError) as error:
         read(file)
-    assert said in str(error.value)
+    assert sentence in str(error.value)
     assert str(file) in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sentence"),
     [
         ('model = { batch_norm = "befor" }', "'befor'"),
         ('model = { batch_normm = "none" }', "batch_normm"),
@@ -126,10 +126,10 @@ def test_a_wrong_file_is_refused_in_one_sentence(tmp_path: Path, before: str, af
         ("train = { epochs = 0 }", "epochs"),
     ],
 )
-def test_an_arm_that_cannot_be_is_refused_before_training(tmp_path: Path, change: str, said: str) -> None:
+def test_an_arm_that_cannot_be_is_refused_before_training(tmp_path: Path, change: str, sentence: str) -> None:
     file = write_tiny(tmp_path)
     file.write_text(file.read_text().replace('model = { batch_norm = "before_activation" }', change, 1))
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=sentence):
         decide(read(file), Choices())
 
 

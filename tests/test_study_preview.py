@@ -102,18 +102,18 @@ def put(folder: Path, *records: RunRecord) -> None:
 
 
 def test_without_a_ledger_everything_is_to_be_trained_and_estimated(tmp_path: Path, tiny: Experiment) -> None:
-    found = preview(tiny, settings(tmp_path))
-    assert [(arm.arm, arm.n_runs, arm.n_held, arm.basis) for arm in found.arms] == [
+    cost = preview(tiny, settings(tmp_path))
+    assert [(arm.arm, arm.n_runs, arm.n_held, arm.basis) for arm in cost.arms] == [
         ("plain", 4, 0, "estimated"),  # 2 seeds, each with its A/A control
         ("bn", 2, 0, "estimated"),
         ("bn+dropout0.5", 2, 0, "estimated"),
     ]
-    assert found.arms[1].changes == "batch_norm before_activation"
-    assert found.arms[0].changes.startswith("lenet5, optimizer sgd, learning_rate 0.05, batch_size 32, epochs 2")
-    assert (found.arms[0].n_parameters, found.arms[1].n_parameters) == (61_706, 61_990)
-    assert found.seconds == pytest.approx(sum(arm.run_s * arm.n_runs for arm in found.arms if arm.run_s))
-    assert found.seconds > 0
-    assert found.memory_bytes > 5e8
+    assert cost.arms[1].changes == "batch_norm before_activation"
+    assert cost.arms[0].changes.startswith("lenet5, optimizer sgd, learning_rate 0.05, batch_size 32, epochs 2")
+    assert (cost.arms[0].n_parameters, cost.arms[1].n_parameters) == (61_706, 61_990)
+    assert cost.seconds == pytest.approx(sum(arm.run_s * arm.n_runs for arm in cost.arms if arm.run_s))
+    assert cost.seconds > 0
+    assert cost.memory_bytes > 5e8
     assert not (tmp_path / "kbnd.sqlite").exists()
 
 
@@ -124,14 +124,14 @@ def test_runs_that_the_ledger_holds_are_counted_and_their_times_taken(
     of_plain = [run for run in planned(tiny) if run.arm == "plain"]
     put(tmp_path, stored(of_bn[0], tiny, wall_s=6.0), stored(of_bn[1], tiny, wall_s=10.0))
     put(tmp_path, stored(of_plain[0], tiny, status="failed", error="no", epochs=(), n_epochs=0, wall_s=1.0))
-    found = preview(tiny, settings(tmp_path))
-    plain, bn, _ = found.arms
+    cost = preview(tiny, settings(tmp_path))
+    plain, bn, _ = cost.arms
     assert (bn.n_held, bn.n_left, bn.run_s, bn.basis) == (2, 0, 8.0, "measured")
     assert (plain.n_held, plain.n_left, plain.basis) == (1, 3, "scaled")
     assert preview(tiny, settings(tmp_path, retry_failed=True)).arms[0].n_left == 4
     alone = preview(tiny, settings(tmp_path / "elsewhere"))
     assert plain.run_s == pytest.approx(alone.arms[0].run_s * 8.0 / alone.arms[1].run_s, rel=0.5)  # two calibrations
-    assert found.seconds == pytest.approx(3 * plain.run_s + 2 * found.arms[2].run_s)
+    assert cost.seconds == pytest.approx(3 * plain.run_s + 2 * cost.arms[2].run_s)
 
 
 @pytest.mark.parametrize(
@@ -153,10 +153,10 @@ def test_before_the_data_are_decoded_it_is_said_what_cannot_be_told(
 ) -> None:
     monkeypatch.setenv("KBND_CACHE", str(tmp_path / "cache"))
     put(tmp_path)
-    found = preview(decide(grouped(), Choices(seeds=1)), settings(tmp_path))
-    assert [arm.n_held for arm in found.arms] == [None, None]
-    assert found.disk_bytes > 70_000 * 28 * 28  # MNIST's own cache
-    text = " ".join("".join(map(to_text, preview_tables(found))).split())
+    cost = preview(decide(grouped(), Choices(seeds=1)), settings(tmp_path))
+    assert [arm.n_held for arm in cost.arms] == [None, None]
+    assert cost.disk_bytes > 70_000 * 28 * 28  # MNIST's own cache
+    text = " ".join("".join(map(to_text, preview_tables(cost))).split())
     assert "the ledger's cannot be told before the data are decoded, 3 to train" in text
     assert not (tmp_path / "cache").exists()
 
@@ -219,9 +219,11 @@ def test_a_preset_for_a_gpu_is_refused_on_a_cpu_with_its_time_and_a_way_out(on_c
     study = grouped(presets=NEEDING, train={"epochs": 50_000})
     with pytest.raises(UsageError) as error:
         check_gpu(study, decide(study, Choices()), settings(tmp_path))
-    said = str(error.value)
-    assert said.startswith("preset 'faithful' needs a GPU and tensorflow sees none, on this CPU it would take about ")
-    assert " days (an estimate): --preset scaled fits a CPU, --yes starts it all the same" in said
+    sentence = str(error.value)
+    assert sentence.startswith(
+        "preset 'faithful' needs a GPU and tensorflow sees none, on this CPU it would take about "
+    )
+    assert " days (an estimate): --preset scaled fits a CPU, --yes starts it all the same" in sentence
     check_gpu(study, decide(study, Choices(preset="smoke")), settings(tmp_path))  # which needs none
 
 

@@ -45,7 +45,7 @@ def printed(**changes: Any) -> str:
 
 def test_tables_say_what_would_be_trained_and_that_times_are_estimates() -> None:
     text = printed()
-    for said in (
+    for part in (
         "S9: somebody",
         "epochs 1 instead of 5",
         "mnist (50,000 training, 10,000 validation images)",
@@ -62,7 +62,7 @@ def test_tables_say_what_would_be_trained_and_that_times_are_estimates() -> None
         "on a CPU it starts with --yes only",
         "Claims that these arms can decide: S9-C1 (1 of 1).",
     ):
-        assert said in text
+        assert part in text
 
 
 def test_json_has_the_keys_that_it_always_had() -> None:
@@ -121,7 +121,7 @@ def words(experiment: Experiment, arm: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "words"),
     [
         (0.04, "0 seconds"),
         (40, "40 seconds"),
@@ -133,8 +133,8 @@ def words(experiment: Experiment, arm: str) -> str:
         (1.4e7, "162 days"),
     ],
 )
-def test_times_are_said_as_far_as_an_estimate_knows_them(seconds: float, said: str) -> None:
-    assert rough_time(seconds) == said
+def test_times_are_said_as_far_as_an_estimate_knows_them(seconds: float, words: str) -> None:
+    assert rough_time(seconds) == words
 
 
 def test_sizes_likewise() -> None:

@@ -26,7 +26,7 @@ def spec_of(monkeypatch: pytest.MonkeyPatch):
     """The spec that a command line comes to; nothing is trained."""
     seen: list[RunSpec] = []
 
-    def run_one(spec, settings, **told):
+    def run_one(spec, settings, **callbacks):
         seen.append(spec)
         raise SeenError("seen")
 
