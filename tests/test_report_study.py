@@ -23,6 +23,7 @@ from kbnd.study import outputs
 from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import Study
 from kbnd.study.plan import plan
+from kbnd.study.results import Results, gather
 from kbnd.study.runner import Outcome
 
 MNIST = replace(SETTING, fingerprint=ORIGINALS["mnist"])
@@ -116,7 +117,7 @@ def made(
     identity: Identity = MNIST,
     changes: dict[str, Any] | None = None,
     **choices: Any,
-) -> outputs.Report:
+) -> Results:
     """Train a study in a moment and make its outputs."""
     study = Study(**{**STUDY, **(changes or {})})
     experiment = decide(study, Choices(**choices))
@@ -131,10 +132,10 @@ def made(
         about = {"title": experiment.title, "difference": experiment.difference}
         ledger.assign("nets", "0" * 16, labels, **about, baselines=experiment.baselines)
     outcome = Outcome("nets", "0" * 16, planned, len(planned))
-    return outputs.make(study, experiment, outcome, ledger=folder / "kbnd.sqlite")
+    return gather(study, experiment, outcome, ledger=folder / "kbnd.sqlite")
 
 
-def titled(report: outputs.Report, start: str) -> Table:
+def titled(report: Results, start: str) -> Table:
     return next(table for table in report.tables if table.title.startswith(start))
 
 
@@ -230,7 +231,7 @@ def test_before_the_first_run_is_done_nothing_is_said_to_be_unrecorded(tmp_path:
         ledger.merge([lost])
         ledger.assign("nets", "0" * 16, [("plain", 1, lost.replicate, lost.run_id)])
     outcome = Outcome("nets", "0" * 16, planned, 0)
-    report = outputs.make(study, experiment, outcome, ledger=tmp_path / "kbnd.sqlite")
+    report = gather(study, experiment, outcome, ledger=tmp_path / "kbnd.sqlite")
     assert titled(report, "Mean accuracy").notes[0] == "No run has finished yet."
 
 
@@ -250,7 +251,7 @@ def test_every_table_and_picture_says_what_is_different_and_of_which_data(tmp_pa
 # What a narrower command leaves out
 
 
-def shown(report: outputs.Report, folder: Path) -> outputs.Report:
+def shown(report: Results, folder: Path) -> Results:
     """Leave the report's runs in a folder, as writing all of its files would."""
     folder.mkdir(exist_ok=True)
     report.runs.to_csv(folder / "runs.csv", index=False)

@@ -1,4 +1,4 @@
-"""Which claims of a study an experiment could decide: told before anything is trained, from its arms alone.
+"""Which claims of a study an experiment could decide, from its arms alone, before anything is trained.
 
 A claim is counted once, under the first thing that it lacks:
 
@@ -84,7 +84,7 @@ def decidable(study: Study, experiment: Experiment) -> Decidable:
 
     Args:
         study: whose claims are asked about.
-        experiment: what would be trained; with another budget than the report's it decides them for that budget.
+        experiment: what would be trained; with another budget than the source's it decides them for that budget.
     """
     ids, lacking = [], dict.fromkeys((ARMS, TEST, SAME, TRAINING, CONTROL, SEEDS, EVIDENCE), 0)
     for claim in study.claims:
