@@ -16,7 +16,7 @@ BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("seeds", "quiet", "files", "words", "spec", "theory"),
+    ("cores", "files", "quiet", "seeds", "spec", "theory", "words"),
     ("records", "recipe", "layers"),
     ("analysis", "data", "models"),
     ("ledger", "profiling", "cost"),

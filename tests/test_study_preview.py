@@ -136,7 +136,7 @@ def test_runs_that_the_ledger_holds_are_counted_and_their_times_taken(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"environment": {"machine": "another"}}, {"is_concurrent": True}, {"session": "s1+s2"}, {"wall_s": None}],
+    [{"environment": {"machine": "another"}}, {"is_concurrent": True}, {"continued_from": "s0"}, {"wall_s": None}],
     ids=["another machine", "beside others", "continued", "not timed"],
 )
 def test_times_of_other_conditions_are_not_taken(

@@ -1,6 +1,16 @@
 """The command line: parse, call one library function, print. Results go to stdout, progress to stderr.
 
 Commands import what they need when they are called, so that `kbnd --help` answers at once.
+
+| module     | subject                                                             |
+|------------|---------------------------------------------------------------------|
+| `study`    | `kbnd study`, and `python -m studies.NAME`                          |
+| `train`    | `kbnd train`                                                        |
+| `tune`     | `kbnd tune`                                                         |
+| `reading`  | commands that only look: `compare`, `doctor`, `data ...`, `ledger ...` |
+| `export`   | `kbnd export`                                                       |
+| `options`  | options that several commands share, and how results are printed    |
+| `progress` | progress on stderr, and what signals do                             |
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kbnd.analysis.metrics import is_censored, is_metric, is_time
+from kbnd.analysis.metrics import TIMES, is_censored, is_metric, is_time
 from kbnd.spec import Name, Spec
 
 Rule = Literal["superiority", "equivalence", "ranks", "trend", "time", "time_equivalence", "at_most", "at_least"]
