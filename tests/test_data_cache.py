@@ -146,8 +146,9 @@ def test_a_writer_killed_before_the_manifest_leaves_the_previous_state(home):
 
 def test_a_second_writer_waits_for_the_first(tmp_path):
     with cache.lock("tiny"):
-        child = python("store(arrays()); print('stored')", stdout=subprocess.PIPE)
-        time.sleep(1.0)
+        child = python("print('asks', flush=True); store(arrays()); print('stored')", stdout=subprocess.PIPE)
+        assert child.stdout.readline() == "asks\n"
+        time.sleep(0.3)  # what it would need to write, many times over
         assert cache.manifest_of("tiny") is None
     assert child.communicate()[0] == "stored\n"
     assert cache.manifest_of("tiny") is not None

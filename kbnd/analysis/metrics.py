@@ -82,7 +82,7 @@ def requirements(name: str) -> frozenset[str]:
     """
     if name in STORED:
         return frozenset()
-    return _known(name).needs
+    return _metric(name).needs
 
 
 def is_censored(name: str) -> bool:
@@ -91,7 +91,7 @@ def is_censored(name: str) -> bool:
     Raises:
         UsageError: no such metric.
     """
-    return name not in STORED and _known(name).is_censored
+    return name not in STORED and _metric(name).is_censored
 
 
 def with_metrics(runs: pd.DataFrame, epochs: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def with_metrics(runs: pd.DataFrame, epochs: pd.DataFrame, metrics: Iterable[str
     Raises:
         UsageError: no such metric.
     """
-    derived = {name: _known(name) for name in metrics if name not in STORED}
+    derived = {name: _metric(name) for name in metrics if name not in STORED}
     by_run = {str(run): rows.sort_values("epoch") for run, rows in epochs.groupby("run_id")} if derived else {}
     nothing = epochs.iloc[:0]
     columns = {
@@ -115,7 +115,7 @@ def with_metrics(runs: pd.DataFrame, epochs: pd.DataFrame, metrics: Iterable[str
     return runs.assign(**{name: pd.Series(values, index=runs.index, dtype=float) for name, values in columns.items()})
 
 
-def _known(name: str) -> Metric:
+def _metric(name: str) -> Metric:
     metric = _find(name)
     if metric is None:
         raise unknown("metric", name, [*STORED, *DERIVED, *(f"{stem}_NUMBER" for stem in PARAMETRIC)])
