@@ -1,11 +1,27 @@
-"""What a machine is called where results are printed, from the environment of a run."""
+"""The machines that trained what is printed: the first run of each session, and its machine in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
+from kbnd.ledger import Ledger
+from kbnd.records import RunRecord
 from kbnd.words import counted
+
+
+def first_of_sessions(ledger: Ledger, runs: pd.DataFrame) -> dict[str, RunRecord]:
+    """Return session -> its first run, whose environment stands for the session.
+
+    Args:
+        ledger: where the runs are.
+        runs: columns of runs.csv; their order decides which run of a session is its first, and is that of the result.
+    """
+    firsts = runs.drop_duplicates("session")
+    pairs = zip(firsts["session"].map(str), firsts["run_id"].map(str), strict=True)
+    return {session: record for session, run_id in pairs if (record := ledger.get(run_id)) is not None}
 
 
 def place_in_words(environment: Mapping[str, Any], device: str) -> str:

@@ -8,7 +8,7 @@ The same call, made again, goes on where the last one ended; with more trials or
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.records import arm_of
+from kbnd.report.machines import first_of_sessions
 from kbnd.spec import digest
 from kbnd.tuning.budget import expected
 from kbnd.tuning.candidates import Candidate
@@ -239,7 +240,7 @@ def run_search(
             is_complete=not should_stop(),
             is_out_of_hours=search.is_out_of_hours,
             fresh_scores=_scores(ledger, plan, chosen),
-            environments=_environments(ledger, runs),
+            environments={name: run.environment for name, run in first_of_sessions(ledger, runs).items()},
             n_tested=ledger.n_recipes(plan.name, FRESH),
             unused_seed=max([plan.seeds + test_seeds, *ledger.seeds(plan.name, FRESH)]) + 1,
             n_classes=n_classes,
@@ -276,10 +277,3 @@ def _scores(ledger: Ledger, plan: SearchPlan, runs: list[PlannedRun]) -> tuple[f
     """What a search looks for, of each of these runs that is done and has it."""
     records = [record for run in runs if (record := ledger.get(run.run_id)) is not None and record.status == "done"]
     return tuple(score for record in records if (score := plan.objective.of(record)) is not None)
-
-
-def _environments(ledger: Ledger, runs: Any) -> dict[str, Any]:
-    """Machine, versions and threads of each session that trained any of the runs."""
-    firsts = runs.drop_duplicates("session").set_index("session")["run_id"].to_dict() if len(runs) else {}
-    found = {session: ledger.get(run_id) for session, run_id in firsts.items()}
-    return {str(session): asdict(record)["environment"] for session, record in found.items() if record is not None}
