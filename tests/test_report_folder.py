@@ -5,23 +5,32 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from synthetic_runs import ARMS, TABLES, make_epochs, make_runs
+from synthetic_runs import TABLES, make_epochs
+from synthetic_runs import make_runs as runs_of
 
 from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
 from kbnd.errors import UsageError
 from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
-from kbnd.report.folder import CLAIM_COLUMNS, check_writable, write_outputs
+from kbnd.report.folder import CLAIM_COLUMNS, Outputs, check_writable, write_outputs
 from kbnd.report.tables.study import report_tables
 
+ARMS = ("baseline", "bn")
 
-def write(folder: Path, runs: pd.DataFrame, **more: object) -> list[Path]:
+
+def make_runs(*, seeds: int) -> pd.DataFrame:
+    return runs_of(seeds=seeds, arms=ARMS)
+
+
+def write(folder: Path, runs: pd.DataFrame, **more: Any) -> list[Path]:
     comparison = compare(runs, baseline="baseline", arms=ARMS)
     tables = report_tables(comparison, published=TABLES)
-    return write_outputs(folder, runs=runs, epochs=make_epochs(runs), comparison=comparison, tables=tables, **more)
+    outputs = Outputs(runs=runs, epochs=make_epochs(runs), comparison=comparison, tables=tables, **more)
+    return write_outputs(folder, outputs)
 
 
 def test_every_promised_file_and_column_is_there(tmp_path: Path) -> None:

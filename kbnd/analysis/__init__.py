@@ -6,6 +6,7 @@
 | `selection`       | which runs may enter a comparison                                   |
 | `metrics`         | what is measured of a run, by name                                  |
 | `curves`          | numbers of a test curve                                             |
+| `blinding`        | whose test results are hidden, so that nobody chooses by them       |
 | `compare`         | every arm against its baseline, paired by seed                      |
 | `timing`          | ratios of times within blocks, beside their noise floor             |
 | `importance`      | which hyperparameter mattered in a search                           |

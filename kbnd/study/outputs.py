@@ -5,18 +5,17 @@ A narrower command replaces the files of a wider one: what they showed stays in 
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from kbnd.files import write_whole
 from kbnd.ledger import Reader
 from kbnd.report.figures.study import draw
-from kbnd.report.folder import write_outputs
-from kbnd.report.overview import as_rows
+from kbnd.report.folder import Outputs, write_outputs
+from kbnd.report.frames import Frames
+from kbnd.report.json_values import as_rows
 from kbnd.study.results import Results
 from kbnd.words import counted
 
@@ -28,27 +27,18 @@ def write(results: Results, folder: Path) -> list[Path]:
     """
     if words := left_out(results, folder):
         warnings.warn(words, stacklevel=1)
-    figures = draw(
-        results.runs,
-        results.epochs,
-        results.comparison,
-        results.ratios,
-        metric=results.metric,
-        difference=results.difference,
-        data_note=results.data_note,
-    )
-    files = write_outputs(
-        folder,
+    frames = Frames(results.runs, results.epochs, results.comparison, results.ratios)
+    outputs = Outputs(
         runs=results.runs,
         epochs=results.epochs,
         comparison=results.comparison,
         ratios=results.ratios,
         tables=results.tables,
-        figures=figures,
+        figures=draw(frames, metric=results.metric, difference=results.difference, data_note=results.data_note),
         claims=results.claims,
+        environments=results.environments,
     )
-    environments = json.dumps(results.environments, indent=2, sort_keys=True) + "\n"
-    return [*files, write_whole(folder / "environment.json", environments.encode())]
+    return write_outputs(folder, outputs)
 
 
 def left_out(results: Results, folder: Path) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from kbnd import data
-from kbnd.analysis.compare import METRICS, VALIDATION_METRICS, compare, is_of_test, is_time, without_test
-from kbnd.analysis.metrics import with_metrics
+from kbnd.analysis.blinding import blind_experiment, is_of_test, metrics_shown
+from kbnd.analysis.compare import compare
+from kbnd.analysis.metrics import is_time, with_metrics
 from kbnd.analysis.timing import time_ratios
 from kbnd.ledger import Reader
 from kbnd.records import FAILURES, RunRecord
@@ -68,7 +69,7 @@ def gather(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Pa
     """Read the plan's runs from the ledger and compare them."""
     runs, epochs, records = _stored(outcome, ledger)
     if experiment.is_by_validation:
-        runs, epochs = without_test(runs), without_test(epochs)
+        runs, epochs = blind_experiment(runs), blind_experiment(epochs)
     comparison, ratios = _compared(study, experiment, runs, epochs)
     note = data_note_of(runs)
     notes = [*([experiment.claims] if experiment.claims else []), *data_notes(note)]
@@ -135,7 +136,7 @@ def _tables(
 
 def _usual(experiment: Experiment) -> tuple[str, ...]:
     """The metrics that every experiment compares, its accuracy first."""
-    return VALIDATION_METRICS if experiment.is_by_validation else METRICS
+    return metrics_shown(is_blind=experiment.is_by_validation)
 
 
 def _metrics(study: Study, experiment: Experiment) -> list[str]:
