@@ -151,13 +151,13 @@ def write_labels(db: sqlite3.Connection, study: str, digest: str, labels: Iterab
     """Map the arms of one definition of a study to runs; `replace` decides where an arm has another run already.
 
     Labels that all are given again take the new order. Where others stay, as those of arms that this command leaves
-    out, every known one keeps its place and the new ones follow the last, so that the arms of two commands never mix.
+    out, every earlier one keeps its place and the new ones follow the last, so that the arms of two commands never mix.
     """
     new = list(labels)
     query = "SELECT arm, seed, replicate, ordinal FROM labels WHERE study = ? AND digest = ?"
-    known = {row[:3]: row[3] for row in db.execute(query, (study, digest))}
-    is_whole = known.keys() <= {label[:3] for label in new}
-    first = 0 if is_whole else 1 + max(known.values())
+    ordinals = {row[:3]: row[3] for row in db.execute(query, (study, digest))}
+    is_whole = ordinals.keys() <= {label[:3] for label in new}
+    first = 0 if is_whole else 1 + max(ordinals.values())
     order = ", ordinal = excluded.ordinal" if is_whole else ""
     conflict = f"DO UPDATE SET run_id = excluded.run_id{order}" if replace else "DO NOTHING"
     db.executemany(

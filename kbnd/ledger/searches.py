@@ -108,12 +108,12 @@ def check_same(stored: SearchInfo, definition: dict[str, Any]) -> None:
     Raises:
         ResumeMismatchError: it names the fields that differ.
     """
-    if differing := list(differences(stored.definition, decoded_json(canonical_json(definition)))):
-        said = "; ".join(differing[:MOST_DIFFERENCES])
-        more = f"; and {len(differing) - MOST_DIFFERENCES} more" if len(differing) > MOST_DIFFERENCES else ""
+    if clauses := list(differences(stored.definition, decoded_json(canonical_json(definition)))):
+        settings = "; ".join(clauses[:MOST_DIFFERENCES])
+        more = f"; and {len(clauses) - MOST_DIFFERENCES} more" if len(clauses) > MOST_DIFFERENCES else ""
         raise ResumeMismatchError(
-            f"search {stored.name!r} was begun with other settings ({said}{more}): ask for the stored ones, begin it "
-            "anew with --fresh (fresh=True), or give this one another name"
+            f"search {stored.name!r} was begun with other settings ({settings}{more}): ask for the stored ones, begin "
+            "it anew with --fresh (fresh=True), or give this one another name"
         )
 
 
