@@ -68,10 +68,10 @@ def train(task: Task, *, observer: Observer, **_: Any) -> RunRecord:
 
 def remotely(*arguments: Any) -> Any:
     """A remote task of Ray that trains nothing and fails as the network's name says."""
-    import kbnd.execution.ray as executor
+    from kbnd.execution.ray import crew
 
-    with patch.object(executor, "trainer", lambda: train):
-        return executor.trained(*arguments)
+    with patch.object(crew, "trainer", lambda: train):
+        return crew.trained(*arguments)
 
 
 def unfinished(task: Task) -> RunRecord:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import kbnd.execution.ray as ray_executor
+from kbnd.execution.ray import connection
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Run a cluster of two nodes with a processor each; where Ray is not installed the test is skipped."""
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    ray_executor._imported()
+    connection.imported()
     from ray.cluster_utils import Cluster
 
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

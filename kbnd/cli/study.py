@@ -108,11 +108,10 @@ def _run_and_report(
     out = out or Path("results") / label(experiment, settings)
     check_writable(out)
 
-    def call(**told: Any) -> Outcome:
-        told["progress"].is_by_validation = experiment.is_by_validation
-        return run(experiment, settings, **told)
+    def call(**options: Any) -> Outcome:
+        return run(experiment, settings, **options)
 
-    outcome, stopped = with_progress(call)
+    outcome, stopped = with_progress(call, is_by_validation=experiment.is_by_validation)
     if stopped:
         print(f"stopped, runs finished by this call: {outcome.n_trained}; the same command continues", file=sys.stderr)
         print(f"what is there: kbnd compare {settings.ledger} --study {outcome.label}", file=sys.stderr)
