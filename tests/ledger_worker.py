@@ -89,7 +89,7 @@ def fill(path: str) -> None:
 def create_without_space(path: str) -> None:
     """Make a ledger where not a byte can be written."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    _say_error(path, read_only=False)
+    _say_error(path, is_read_only=False)
 
 
 def open_as_nobody(path: str, file_mode: str, folder_mode: str, is_torn: str) -> None:
@@ -104,14 +104,14 @@ def open_as_nobody(path: str, file_mode: str, folder_mode: str, is_torn: str) ->
     if os.getuid() == 0:
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-    _say_error(path, read_only=True)
-    _say_error(path, read_only=False)
-    _say_error(os.path.join(os.path.dirname(path), "new.sqlite"), read_only=False)
+    _say_error(path, is_read_only=True)
+    _say_error(path, is_read_only=False)
+    _say_error(os.path.join(os.path.dirname(path), "new.sqlite"), is_read_only=False)
 
 
-def _say_error(path: str, *, read_only: bool) -> None:
+def _say_error(path: str, *, is_read_only: bool) -> None:
     try:
-        with (Reader if read_only else Ledger).open(path) as ledger:
+        with (Reader if is_read_only else Ledger).open(path) as ledger:
             print(f"opened, {len(ledger.records())} runs")
     except KbndError as error:
         print(error.exit_code, error)

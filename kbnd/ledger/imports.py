@@ -87,7 +87,7 @@ def things_of(source: Path) -> Iterator[Iterator[Thing]]:
     if not source.is_file():
         raise UsageError(f"there is no file {source} to import")
     try:
-        db = open_database(source, create=False, read_only=True)
+        db = open_database(source, "ro")
     except NotSQLiteError:
         yield read_jsonl(source)
         return
@@ -145,9 +145,9 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
 def _merge_labels(db: sqlite3.Connection, thing: StudyLabels, source: str) -> None:
     for problem in problems_of_labels(thing.study, thing.about, thing.labels):
         raise UsageError(f"{source}: {problem}; nothing was imported")
-    write_labels(db, thing.study, thing.about.digest, thing.labels, replace=False)
+    write_labels(db, thing.study, thing.about.digest, thing.labels, is_replaced=False)
     if thing.is_current:
-        write_study(db, thing.study, thing.about, replace=False)
+        write_study(db, thing.study, thing.about, is_replaced=False)
 
 
 def _merge_search(db: sqlite3.Connection, theirs: SearchInfo, *, here: Path, source: str) -> None:

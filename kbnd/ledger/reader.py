@@ -49,7 +49,7 @@ class Reader:
             UsageError: not a ledger, from a newer kbnd, damaged, missing or not readable.
         """
         file = Path(path)
-        return cls(open_database(file, create=False, read_only=True), file)
+        return cls(open_database(file, "ro"), file)
 
     def __enter__(self) -> Self:
         return self

@@ -86,14 +86,14 @@ def last_event(db: sqlite3.Connection, info: SearchInfo) -> int:
     return int(db.execute(query, (info.name, info.generation)).fetchone()[0])
 
 
-def begin(db: sqlite3.Connection, name: str, definition: dict[str, Any], *, fresh: bool) -> SearchInfo:
+def begin(db: sqlite3.Connection, name: str, definition: dict[str, Any], *, is_fresh: bool) -> SearchInfo:
     """Store a search, or return the one that was begun with the same definition.
 
     Raises:
-        ResumeMismatchError: it was begun with another definition, and `fresh` is not asked for.
+        ResumeMismatchError: it was begun with another definition, and `is_fresh` is not asked for.
     """
     latest = read_search(db, name)
-    if latest is not None and not fresh:
+    if latest is not None and not is_fresh:
         check_same(latest, definition)
         return latest
     generation = 1 if latest is None else latest.generation + 1

@@ -64,7 +64,7 @@ class Ledger(Reader):
             NoSpaceError: the disk is full.
         """
         file = Path(path)
-        return cls(open_database(file, create=create, read_only=False), file, is_patient=is_patient)
+        return cls(open_database(file, "rwc" if create else "rw"), file, is_patient=is_patient)
 
     def close(self) -> None:
         """Give back all claims and close the file."""
@@ -166,8 +166,8 @@ class Ledger(Reader):
         for problem in problems_of_labels(study, about, all_labels):
             raise UsageError(problem)
         with self._writing():
-            rows.write_labels(self._db, study, digest, all_labels, replace=True)
-            rows.write_study(self._db, study, about, replace=True)
+            rows.write_labels(self._db, study, digest, all_labels, is_replaced=True)
+            rows.write_study(self._db, study, about, is_replaced=True)
 
     def begin_search(self, name: str, definition: Mapping[str, Any], *, fresh: bool = False) -> SearchInfo:
         """Begin a search, or return the one to continue: the latest of this name, begun with the same definition.
@@ -185,7 +185,7 @@ class Ledger(Reader):
         for problem in problems_of_search(SearchInfo(name, 1, plain, searches.now())):
             raise UsageError(problem)
         with self._writing():
-            return searches.begin(self._db, name, plain, fresh=fresh)
+            return searches.begin(self._db, name, plain, is_fresh=fresh)
 
     def append_event(self, info: SearchInfo, event: SearchEvent) -> bool:
         """Store the next entry of a search's log, if it is that, and return whether it was.
