@@ -25,7 +25,7 @@ from kbnd.execution.source import Source
 from kbnd.ledger import Ledger
 from kbnd.records import HITS, NEEDING_NO_CHECKPOINT, EpochRecord, RunRecord
 from kbnd.spec import DataSpec, Identity
-from kbnd.training import backend
+from kbnd.training import backend, checkpoint
 from kbnd.training.task import Observer, Task
 
 POLL_S = 1.0
@@ -219,6 +219,4 @@ class Driver:
         self.progress.on_end(run, record)
 
     def _drop_checkpoint(self, run_id: str) -> None:
-        from kbnd.training import checkpoint  # brings Keras
-
         checkpoint.remove(self.settings.checkpoint(run_id))

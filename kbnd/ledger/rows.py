@@ -125,8 +125,8 @@ def read_runs(db: sqlite3.Connection) -> Iterator[RunRecord]:
 def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, is_replaced: bool) -> None:
     """Make a definition of a study the current one; `is_replaced` decides where it has one already."""
     db.execute(
-        f"INSERT OR {'REPLACE' if is_replaced else 'IGNORE'} INTO studies (study, digest, title, difference, baselines, "
-        "is_by_validation, assigned_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR {'REPLACE' if is_replaced else 'IGNORE'} INTO studies (study, digest, title, difference, "
+        "baselines, is_by_validation, assigned_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             *(study, about.digest, about.title, about.difference, canonical_json(dict(about.baselines))),
             *(about.is_by_validation, time.time()),
