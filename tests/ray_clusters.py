@@ -12,6 +12,9 @@ import pytest
 
 from kbnd.execution.ray import connection
 
+HEALTH_CHECK_MS = 200
+"""How often the head looks after its nodes: it calls one lost after five looks, which takes 15 s by default."""
+
 
 @contextmanager
 def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
@@ -21,7 +24,8 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     connection.imported()
     from ray.cluster_utils import Cluster
 
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": {"health_check_period_ms": HEALTH_CHECK_MS}}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
     nodes.add_node(num_cpus=1)
     nodes.wait_for_nodes()
     yield nodes

@@ -87,29 +87,30 @@ def test_where_nothing_is_free_it_is_asked_again_after_the_next_news(tmp_path: P
     assert all(record.is_concurrent for record in seen if record)
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "error", "n_attempts"),
-    [
-        ("killed-once", "done", None, 2),
-        ("oom-once", "done", None, 2),
-        ("killed", "oom", "killed by SIGKILL", 2),
-        ("segfault", "failed", "signal 11 (Segmentation fault)", 2),
-        ("raises", "failed", "exit code 1: ZeroDivisionError: nobody caught this", 2),
-        ("oom", "oom", "RESOURCE_EXHAUSTED", 2),
-    ],
-)
-def test_a_fault_takes_down_one_run_which_is_tried_once_more(
-    name: str, status: str, error: str | None, n_attempts: int, tmp_path: Path
-) -> None:
-    bad, others = faults.task(name, folder=tmp_path), [faults.task("well", folder=tmp_path, seed=s) for s in (1, 2, 3)]
-    records = run(2, [others[0], bad, *others[1:]])
-    record = records.pop(f"{name}.1")
-    assert (record.status, record.n_epochs) == (status, len(record.epochs))
-    assert (error or "") in (record.error or "")
-    assert [epoch.epoch for epoch in record.epochs][:1] == [1]
-    assert faults.attempts(bad) == n_attempts
-    assert {one.status for one in records.values()} == {"done"}
-    assert [faults.attempts(task) for task in others] == [1, 1, 1]
+FAULTS = {
+    "killed-once": ("done", ""),
+    "oom-once": ("done", ""),
+    "killed": ("oom", "killed by SIGKILL"),
+    "segfault": ("failed", "signal 11 (Segmentation fault)"),
+    "raises": ("failed", "exit code 1: ZeroDivisionError: nobody caught this"),
+    "oom": ("oom", "RESOURCE_EXHAUSTED"),
+}
+"""Fault -> status and error of the run that has it."""
+
+
+def test_a_fault_takes_down_one_run_which_is_tried_once_more(tmp_path: Path) -> None:
+    """Between and beside the faults other runs go on as if there were none."""
+    bad = [faults.task(name, folder=tmp_path) for name in FAULTS]
+    others = [faults.task("well", folder=tmp_path, seed=seed) for seed in range(1, len(FAULTS) + 1)]
+    records = run(2, [task for pair in zip(others, bad, strict=True) for task in pair])
+    for name, (status, error) in FAULTS.items():
+        record = records.pop(f"{name}.1")
+        assert (record.status, record.n_epochs) == (status, len(record.epochs)), name
+        assert error in (record.error or ""), name
+        assert [epoch.epoch for epoch in record.epochs][:1] == [1], name
+    assert [faults.attempts(task) for task in bad] == [2] * len(bad)
+    assert {record.status for record in records.values()} == {"done"}
+    assert [faults.attempts(task) for task in others] == [1] * len(others)
 
 
 def test_what_the_user_must_mend_ends_everything(tmp_path: Path) -> None:
