@@ -69,14 +69,14 @@ def study_main(name: str, module_file: str) -> None:
 
 def _guarded(call: Callable[[], Any]) -> None:
     """Run a command; kbnd's own errors and warnings become one sentence on stderr, errors with their exit code."""
-    usual, said = warnings.formatwarning, set[str]()
+    usual, lines = warnings.formatwarning, set[str]()
 
     def in_a_line(message: Warning | str, category: type[Warning], filename: str, *place: Any, **source: Any) -> str:
         if not Path(filename).is_relative_to(PACKAGE):
             return usual(message, category, filename, *place, **source)
         line = f"kbnd: warning: {message}\n"
-        is_new = line not in said  # each run of a study warns anew
-        said.add(line)
+        is_new = line not in lines  # each run of a study warns anew
+        lines.add(line)
         return line if is_new else ""
 
     warnings.formatwarning = in_a_line

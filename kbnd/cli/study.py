@@ -93,10 +93,9 @@ def _train_and_show(job: Job, *, as_json: bool) -> None:
     from kbnd.study.runner import run
 
     def train(progress: TerminalProgress, should_stop: Callable[[], bool]) -> Outcome:
-        progress.is_by_validation = job.experiment.is_by_validation
         return run(job.experiment, job.settings, progress=progress, should_stop=should_stop)
 
-    outcome, stopped = with_progress(train)
+    outcome, stopped = with_progress(train, is_by_validation=job.experiment.is_by_validation)
     if stopped:
         print(f"stopped, runs finished by this call: {outcome.n_trained}; the same command continues", file=sys.stderr)
         print(f"what is there: kbnd compare {job.settings.ledger} --study {outcome.label}", file=sys.stderr)

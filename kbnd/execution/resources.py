@@ -31,7 +31,7 @@ SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCAT
 
 
 @dataclass(frozen=True)
-class Seat:
+class Resources:
     """What one process is given.
 
     Attributes:
@@ -43,16 +43,18 @@ class Seat:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def seat(place: int, *, n_places: int) -> Seat:
+def of_place(place: int, *, n_places: int) -> Resources:
     """Return what the process at a place (from 0) is given."""
     shared = {name: os.environ.get(name, value) for name, value in SHARED_GPU.items()}
     if n_places == 1:
-        return Seat(variables=shared)
+        return Resources(variables=shared)
     cores, n_threads = usable_cores(), max(1, len(usable_cores()) // n_places)
     first = place * n_threads % len(cores)
-    found = gpus()
-    one_gpu = {"CUDA_VISIBLE_DEVICES": found[place % len(found)]} if found else {}
-    return Seat(cores=tuple(cores[first : first + n_threads]), variables={**shared, **limits(n_threads), **one_gpu})
+    names = gpus()
+    one_gpu = {"CUDA_VISIBLE_DEVICES": names[place % len(names)]} if names else {}
+    return Resources(
+        cores=tuple(cores[first : first + n_threads]), variables={**shared, **limits(n_threads), **one_gpu}
+    )
 
 
 def limits(n_threads: int) -> dict[str, str]:

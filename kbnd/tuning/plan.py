@@ -153,7 +153,7 @@ def plan_search(
 def _check_objective(found: Objective, space: Space, settings: Settings, *, oracle: str, is_pruned: bool) -> None:
     """Refuse an objective that no run would have, or whose numbers would not compare."""
     is_timed = not found.is_reproducible
-    if is_timed and (settings.executor.startswith("ray") or settings.new_executor().is_concurrent):
+    if is_timed and (settings.executor.startswith("ray") or settings.make_executor().is_concurrent):
         raise UsageError(
             f"objective {found.name!r} is measured by the clock, and runs that share a machine, or ran on several, do "
             "not compare: use executor 'inline' or 'processes:1'"

@@ -206,7 +206,7 @@ def run_search(
             settings,
             identity,
             ledger,
-            executor or settings.new_executor(),
+            executor or settings.make_executor(),
             progress,
             should_stop,
             is_alone=not plan.objective.is_reproducible,
