@@ -14,6 +14,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from kbnd.data import Dataset
 
+pytest.register_assert_rewrite("network_checks")  # so that its failures show both sides
+
 # A loaded machine is no failure of a property.
 settings.register_profile("kbnd", deadline=None)
 settings.load_profile("kbnd")

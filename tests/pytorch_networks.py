@@ -28,15 +28,15 @@ def flattened(maps):
 
 def tensors(network):
     """Weights and moving statistics of a PyTorch network, named as in kbnd and turned to Keras' shapes."""
-    seen = {}
+    values = {}
     for name, layer in network.named_layers().items():
         if isinstance(layer, torch.nn.BatchNorm2d):
-            seen |= {f"{name}/{ours}": getattr(layer, theirs) for ours, theirs in BATCH_NORM.items()}
+            values |= {f"{name}/{ours}": getattr(layer, theirs) for ours, theirs in BATCH_NORM.items()}
             continue
-        seen[f"{name}/kernel"] = layer.weight.T if layer.weight.ndim == 2 else layer.weight.permute(2, 3, 1, 0)
+        values[f"{name}/kernel"] = layer.weight.T if layer.weight.ndim == 2 else layer.weight.permute(2, 3, 1, 0)
         if layer.bias is not None:
-            seen[f"{name}/bias"] = layer.bias
-    return seen
+            values[f"{name}/bias"] = layer.bias
+    return values
 
 
 def weights_of(model):

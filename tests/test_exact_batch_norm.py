@@ -112,8 +112,8 @@ def test_behind_it_an_activation_is_as_linear_as_the_integral_says(keras, batch_
     layer = with_weights(batch_norm(), x.shape, gamma=gamma)
     u = layer(x, training=True)
     f = keras.layers.Activation(activation)(u)
-    found = stats.linregress(array(keras, u).ravel(), array(keras, f).ravel()).rvalue ** 2
-    assert found == pytest.approx(linearity_index(activation, gamma), abs=0.005)  # 5 standard errors or more
+    r_squared = stats.linregress(array(keras, u).ravel(), array(keras, f).ravel()).rvalue ** 2
+    assert r_squared == pytest.approx(linearity_index(activation, gamma), abs=0.005)  # 5 standard errors or more
 
 
 @pytest.mark.parametrize(("gamma", "beta"), [(1.0, 0.0), (2.0, 1.0), (-0.5, -1.0)])

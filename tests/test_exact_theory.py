@@ -104,8 +104,8 @@ def test_relu_bends_alike_at_every_gamma_and_sigmoid_is_a_tanh(gamma):
 
 def test_the_linearity_index_is_r_squared_of_a_least_squares_line():
     u = 2 * np.random.default_rng(1).standard_normal(400_000)
-    found = stats.linregress(u, np.sin(u)).rvalue ** 2
-    assert linearity_index(np.sin, 2.0) == pytest.approx(found, abs=0.003)  # 5 standard errors of R^2 here
+    r_squared = stats.linregress(u, np.sin(u)).rvalue ** 2
+    assert linearity_index(np.sin, 2.0) == pytest.approx(r_squared, abs=0.003)  # 5 standard errors of R^2 here
 
 
 def test_noether_asks_for_29_pairs():

@@ -1,4 +1,4 @@
-"""LeNet-5 as the reports had it, written in torch.nn: from the same weights it computes and learns what kbnd's does.
+"""LeNet-5 as the sources had it, written in torch.nn: from the same weights it computes and learns what kbnd's does.
 
 The PyTorch network stands here on its own, beside Keras on whichever backend: channels first, its own layers, loss and
 optimizers.
@@ -190,7 +190,7 @@ def torch_optimizer(network, rule):
 
 
 def torch_step(network, optimizer, images, labels, *, step):
-    """One step of PyTorch from 1 on, with the network and the loss of a report that ended in a log-softmax."""
+    """One step of PyTorch from 1 on, with the network and the loss of a source that ended in a log-softmax."""
     if isinstance(optimizer, torch.optim.Adam):
         # Keras adds epsilon before the bias correction, which makes it larger at first; of the small gradients that
         # this network starts with that is some per cent. Nothing else differs, so PyTorch is given Keras' epsilon.

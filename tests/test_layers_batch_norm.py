@@ -61,13 +61,13 @@ def assert_close(ours, theirs):
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("training", [True, False])
 def test_outputs_and_moving_statistics_agree(keras, kinds, shape, training):
-    seen = []
+    results = []
     x = sample(shape)
     for kind in kinds:
         layer = with_random_weights(keras, kind(**SETTINGS), shape)
         out = keras.ops.convert_to_numpy(layer(x, training=training))
-        seen.append({"outputs": out, **weights(keras, layer)})
-    assert_close(*seen)
+        results.append({"outputs": out, **weights(keras, layer)})
+    assert_close(*results)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -91,19 +91,19 @@ def gradients(keras, kind, shape):
     A step of SGD with rate 1 subtracts the gradient from each weight; the inputs are made a weight to have theirs.
     """
 
-    class Given(keras.layers.Layer):
+    class InputsAsWeight(keras.layers.Layer):
         def build(self, _):
             self.inputs = self.add_weight(shape=shape, initializer="zeros", name="inputs")
 
         def call(self, _):
             return self.inputs + 0.0
 
-    image, given = keras.Input(shape[1:]), Given()
+    image, variable = keras.Input(shape[1:]), InputsAsWeight()
     layer = kind(**SETTINGS)
-    model = keras.Model(image, layer(given(image)))
+    model = keras.Model(image, layer(variable(image)))
     with_random_weights(keras, layer, shape)
-    given.inputs.assign(np.random.default_rng(2).normal(size=shape).astype("float32"))
-    trained = {"inputs": given.inputs, "gamma": layer.gamma, "beta": layer.beta}
+    variable.inputs.assign(np.random.default_rng(2).normal(size=shape).astype("float32"))
+    trained = {"inputs": variable.inputs, "gamma": layer.gamma, "beta": layer.beta}
     before = {name: keras.ops.convert_to_numpy(variable.value).copy() for name, variable in trained.items()}
     direction = np.random.default_rng(3).normal(size=shape).astype("float32")
     model.compile(keras.optimizers.SGD(1.0), lambda y, out: keras.ops.sum(y * out))
@@ -134,13 +134,13 @@ def after_fit(keras, kind, *, frozen=False):
     history = model.fit(
         images, targets, batch_size=16, epochs=2, shuffle=False, verbose=0, validation_data=(images, targets)
     ).history
-    seen = {name: np.array(history[name], dtype=float) for name in ("loss", "val_loss")}
-    seen |= {
+    results = {name: np.array(history[name], dtype=float) for name in ("loss", "val_loss")}
+    results |= {
         "convolution": convolution.kernel,
         "dense": dense.kernel,
         **{n: getattr(normalisation, n) for n in STATISTICS},
     }
-    return {n: v if isinstance(v, np.ndarray) else keras.ops.convert_to_numpy(v.value) for n, v in seen.items()}
+    return {n: v if isinstance(v, np.ndarray) else keras.ops.convert_to_numpy(v.value) for n, v in results.items()}
 
 
 def test_a_network_is_trained_to_the_same_weights_and_statistics(keras, kinds):

@@ -1,4 +1,4 @@
-"""What the networks cost, against the layer tables they come from; `test_models_resnet` compares with Keras."""
+"""What the networks cost, against the layer tables they come from; `network_checks` compares with Keras."""
 
 import pytest
 

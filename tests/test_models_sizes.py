@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbnd.errors import UsageError
-from kbnd.models import alexnets, cnns
+from kbnd.models import MODELS, alexnets, cnns
 from kbnd.models.placement import Unit
 from kbnd.models.sizes import check_input, convolved_side, output_side, pooled_side, scaled
 
@@ -66,6 +66,18 @@ def test_the_smallest_image_is_let_through_and_the_next_smaller_one_refused(netw
             UsageError, match=f"{network} needs images of at least {least}x{least}, received {shape[0]}x"
         ):
             check_input(network, units, shape, 10)
+
+
+@pytest.mark.parametrize("network", SMALLEST)
+def test_a_builder_refuses_an_image_one_smaller(network):
+    least = SMALLEST[network][1]
+    with pytest.raises(UsageError, match=f"{network} needs images of at least {least}x{least}"):
+        MODELS[network].builder((least - 1, least, 3), 10)
+
+
+def test_lenet_refuses_an_image_that_is_small_in_one_direction():
+    with pytest.raises(UsageError, match="lenet5 needs images of at least 28x28, received 24x28"):
+        MODELS["lenet5"].builder((24, 28, 1), 10)
 
 
 @pytest.mark.parametrize("network", SMALLEST)
