@@ -8,7 +8,7 @@ from synthetic_runs import NETWORKS, make_epochs, make_many, make_runs, with_sta
 
 from kbnd.analysis.compare import compare
 from kbnd.analysis.metrics import with_metrics
-from kbnd.report.numbers import quantity
+from kbnd.report.numbers import quantity_of
 from kbnd.report.table import DASH, PLUS_MINUS, to_text
 from kbnd.report.tables.claimed import MOST_COLUMNS, further_tables
 from kbnd.report.tables.study import comparison_table, report_tables
@@ -113,10 +113,10 @@ def test_the_table_stands_between_differences_and_times() -> None:
     ],
 )
 def test_each_metric_is_printed_in_its_unit(metric: str, value: float, printed: str) -> None:
-    assert quantity(metric).number(value) == printed
+    assert quantity_of(metric).number(value) == printed
 
 
 def test_metrics_with_a_number_say_it() -> None:
-    assert quantity("epochs_to_0.985").label == "Epochs to 98.5 % test accuracy"
-    assert quantity("instability_20").label == "Instability of test accuracy over the last 20 epochs"
-    assert quantity("instability_20").unit == quantity("instability_20").difference_unit == "pp"
+    assert quantity_of("epochs_to_0.985").label == "Epochs to 98.5 % test accuracy"
+    assert quantity_of("instability_20").label == "Instability of test accuracy over the last 20 epochs"
+    assert quantity_of("instability_20").unit == quantity_of("instability_20").difference_unit == "pp"

@@ -16,10 +16,11 @@ from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
 from kbnd.report.figures.arms import accuracy_figure, time_figure
 from kbnd.report.figures.cost import cost_figure
-from kbnd.report.figures.curves import SMALLEST_ERROR, curves_figure
-from kbnd.report.figures.frames import Frames
+from kbnd.report.figures.curves import curves_figure
+from kbnd.report.figures.error_axis import SMALLEST_ERROR
 from kbnd.report.figures.study import draw
 from kbnd.report.figures.style import GREY, colours, short_label
+from kbnd.report.frames import Frames
 
 FEW = ("baseline", "bn", "dropout0.5")
 
@@ -29,14 +30,10 @@ def frames(runs: pd.DataFrame, arms: tuple[str, ...] = FEW) -> Frames:
     return Frames(runs, make_epochs(runs), comparison, time_ratios(runs, baseline="baseline", arms=arms))
 
 
-def drawn(found: Frames, **options: str) -> dict[str, dict[str, bytes]]:
-    return draw(found.runs, found.epochs, found.comparison, found.ratios, **options)
-
-
 def test_a_full_study_gives_four_pictures_twice_the_same() -> None:
-    found = frames(make_runs(seeds=4, arms=FEW))
+    study = frames(make_runs(seeds=4, arms=FEW))
     before = dict(mpl.rcParams)
-    one, other = drawn(found), drawn(found)
+    one, other = draw(study), draw(study)
     assert set(one) == {"curves", "accuracy", "time", "cost"}
     assert one == other
     assert dict(mpl.rcParams) == before
@@ -46,27 +43,27 @@ def test_a_full_study_gives_four_pictures_twice_the_same() -> None:
 
 
 def test_one_seed_and_one_epoch_leave_out_what_they_cannot_show() -> None:
-    found = frames(make_runs(seeds=1, n_epochs=1, arms=FEW))
-    assert time_figure(found.ratios) is None
-    assert cost_figure(found, "test_accuracy") is None
-    assert accuracy_figure(found, "test_accuracy") is not None
+    study = frames(make_runs(seeds=1, n_epochs=1, arms=FEW))
+    assert time_figure(study.ratios) is None
+    assert cost_figure(study, "test_accuracy") is None
+    assert accuracy_figure(study, "test_accuracy") is not None
 
 
 def test_nothing_finished_gives_no_picture() -> None:
     runs = make_runs(seeds=1, arms=FEW).assign(status="interrupted")
-    assert drawn(frames(runs)) == {}
+    assert draw(frames(runs)) == {}
 
 
 def test_an_arm_that_diverged_has_an_empty_panel_and_row_that_say_so() -> None:
     runs = make_runs(seeds=2, arms=FEW)
     for seed in (1, 2):
         runs = with_status(runs, "dropout0.5", seed, "diverged")
-    found = frames(runs)
-    figure = curves_figure(runs, found.epochs, references=dict.fromkeys(FEW, "baseline"))
+    study = frames(runs)
+    figure = curves_figure(runs, study.epochs, references=dict.fromkeys(FEW, "baseline"))
     assert figure is not None
     titles = [axes.get_title() + axes.get_title(loc="left") for axes in figure.axes]
     assert "dropout0.5  n=0, 2 diverged" in titles
-    accuracy = accuracy_figure(found, "test_accuracy")
+    accuracy = accuracy_figure(study, "test_accuracy")
     assert accuracy is not None
     labels = [label.get_text() for label in accuracy.axes[0].get_yticklabels()]
     assert labels == ["baseline  n=2", "bn  n=2", "dropout0.5  n=0, 2 diverged"]
@@ -79,25 +76,25 @@ def test_curves_end_at_the_mean_accuracy_of_each_arm() -> None:
     first = runs[runs["replicate"] == 0]
     ends = 100 * first.groupby("arm")["test_accuracy"].mean()
     for axes, arm in zip(figure.axes, FEW[1:], strict=False):
-        drawn_ends = [np.asarray(line.get_ydata())[-1] for line in axes.lines]
-        assert drawn_ends == pytest.approx([ends["baseline"], ends[arm]])
+        ends_of_lines = [np.asarray(line.get_ydata())[-1] for line in axes.lines]
+        assert ends_of_lines == pytest.approx([ends["baseline"], ends[arm]])
 
 
 def test_time_picture_shows_the_control_and_cost_needs_two_timed_arms() -> None:
-    found = frames(make_runs(seeds=3, arms=FEW))
-    figure = time_figure(found.ratios)
+    study = frames(make_runs(seeds=3, arms=FEW))
+    figure = time_figure(study.ratios)
     assert figure is not None
     assert "baseline (A/A)  n=3" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    lonely = found.ratios.assign(n=[1, 0, 0, 0])
+    lonely = study.ratios.assign(n=[1, 0, 0, 0])
     assert time_figure(lonely) is None
-    assert cost_figure(Frames(found.runs, found.epochs, found.comparison, lonely), "test_accuracy") is None
+    assert cost_figure(Frames(study.runs, study.epochs, study.comparison, lonely), "test_accuracy") is None
 
 
-def footers(found: Frames) -> list[str]:
+def footers(study: Frames) -> list[str]:
     """What stands below each picture, and above the last."""
-    curves = curves_figure(found.runs, found.epochs, references=found.references)
-    cost = cost_figure(found, "test_accuracy")
-    below = (curves, accuracy_figure(found, "test_accuracy"), time_figure(found.ratios))
+    curves = curves_figure(study.runs, study.epochs, references=study.references)
+    cost = cost_figure(study, "test_accuracy")
+    below = (curves, accuracy_figure(study, "test_accuracy"), time_figure(study.ratios))
     return [*(figure.get_supxlabel() for figure in below if figure), cost.axes[0].get_title() if cost else ""]
 
 
@@ -145,8 +142,8 @@ def test_perfect_accuracy_has_a_place_on_the_logarithmic_axis() -> None:
 
 
 def test_another_experiment_is_labelled_on_every_picture() -> None:
-    found = frames(make_runs(seeds=1, n_epochs=1, arms=FEW))
-    plain, labelled = drawn(found), drawn(found, difference="dataset digits instead of mnist")
+    study = frames(make_runs(seeds=1, n_epochs=1, arms=FEW))
+    plain, labelled = draw(study), draw(study, difference="dataset digits instead of mnist")
     assert all(len(labelled[name]["svg"]) > len(plain[name]["svg"]) for name in plain)
 
 
@@ -156,10 +153,10 @@ def test_drawing_never_imports_pyplot() -> None:
 
 
 def test_ten_arms_share_four_colours_by_family() -> None:
-    found = colours(ARMS, "baseline")
-    assert len(set(found.values())) == 4
-    assert found["baseline"] == GREY
-    assert found["dropout0.1"] == found["dropout0.8"] != found["bn+dropout0.1"]
+    colour = colours(ARMS, "baseline")
+    assert len(set(colour.values())) == 4
+    assert colour["baseline"] == GREY
+    assert colour["dropout0.1"] == colour["dropout0.8"] != colour["bn+dropout0.1"]
     assert short_label("bn+dropout0.5") == ("bn+dropout", "0.5")
     assert short_label("resnet110") == ("resnet", "110")
     assert short_label("bn") == ("bn", "")

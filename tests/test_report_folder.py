@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,14 +15,15 @@ from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
 from kbnd.errors import UsageError
 from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
-from kbnd.report.folder import CLAIM_COLUMNS, check_writable, write_outputs
+from kbnd.report.folder import CLAIM_COLUMNS, Outputs, check_writable, write_outputs
 from kbnd.report.tables.study import report_tables
 
 
-def write(folder: Path, runs: pd.DataFrame, **more: object) -> list[Path]:
+def write(folder: Path, runs: pd.DataFrame, **more: Any) -> list[Path]:
     comparison = compare(runs, baseline="baseline", arms=ARMS)
     tables = report_tables(comparison, published=TABLES)
-    return write_outputs(folder, runs=runs, epochs=make_epochs(runs), comparison=comparison, tables=tables, **more)
+    outputs = Outputs(runs=runs, epochs=make_epochs(runs), comparison=comparison, tables=tables, **more)
+    return write_outputs(folder, outputs)
 
 
 def test_every_promised_file_and_column_is_there(tmp_path: Path) -> None:

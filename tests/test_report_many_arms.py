@@ -18,8 +18,8 @@ from kbnd.analysis.timing import time_ratios
 from kbnd.report.figures.arms import accuracy_figure, time_figure
 from kbnd.report.figures.cost import cost_figure
 from kbnd.report.figures.curves import MOST_PANELS, curves_figure, panels_of
-from kbnd.report.figures.frames import Frames
 from kbnd.report.figures.style import STYLE
+from kbnd.report.frames import Frames
 
 STUDIES = {"39 arms": dict.fromkeys(FACTORIAL, "none"), "12 arms x 2 baselines": NETWORKS}
 

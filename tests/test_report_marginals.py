@@ -19,8 +19,7 @@ from synthetic_trials import NAMES, make_trials, with_status
 from kbnd.analysis import importance
 from kbnd.analysis.importance import Importances, importances
 from kbnd.report.figures.marginals import MARKS, draw_marginals, marginals_figure
-
-ACCURACY: dict[str, Any] = {"objective": "val_accuracy", "direction": "max"}
+from kbnd.report.frames import SearchFrames
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +28,18 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importance, "N_REPEATS", 1)
 
 
-def found_in(trials: pd.DataFrame) -> Importances:
+def importances_of(trials: pd.DataFrame) -> Importances:
     return importances(trials, NAMES, direction="max")
 
 
-def drawn(trials: pd.DataFrame, **options: Any) -> Figure:
-    figure = marginals_figure(trials, NAMES, **{**ACCURACY, **options})
+def search(trials: pd.DataFrame, **options: Any) -> SearchFrames:
+    return SearchFrames(
+        **{"trials": trials, "names": NAMES, "objective": "val_accuracy", "direction": "max", **options}
+    )
+
+
+def figure_of(trials: pd.DataFrame, **options: Any) -> Figure:
+    figure = marginals_figure(search(trials, **options))
     assert figure is not None
     return figure
 
@@ -56,7 +61,7 @@ def footer(figure: Figure) -> str:
 def test_every_finished_trial_stands_at_its_value_and_score_in_every_panel() -> None:
     trials = make_trials(20, n_diverged=3)
     done = trials[trials["status"] == "done"]
-    figure = drawn(trials)
+    figure = figure_of(trials)
     assert len(figure.axes) == 3
     rate = figure.axes[0]
     assert rate.get_xscale() == "log"
@@ -70,20 +75,20 @@ def test_every_finished_trial_stands_at_its_value_and_score_in_every_panel() -> 
 
 def test_diverged_trials_are_crosses_below_every_score() -> None:
     trials = make_trials(20, n_diverged=3)
-    figure = drawn(trials)
+    figure = figure_of(trials)
     assert "diverged" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
     for axes in figure.axes:
         crosses = marks(axes, ("x",))
         assert len(crosses) == 3
         assert max(y for _, y in crosses) < min(y for _, y in marks(axes))
         assert axes.get_ylim()[0] < min(y for _, y in crosses)
-    assert not marks(drawn(make_trials(20)).axes[0], ("x",))
+    assert not marks(figure_of(make_trials(20)).axes[0], ("x",))
 
 
 def test_panels_are_ordered_by_importance_and_have_lines_where_the_forest_holds() -> None:
     trials = make_trials(40)[["dropout", "batch_norm", *make_trials(1).columns.drop(["dropout", "batch_norm"])]]
-    found = importances(trials, ["batch_norm", "dropout", "learning_rate"], direction="max")
-    figure = drawn(trials, found=found)
+    ordered = importances(trials, ["batch_norm", "dropout", "learning_rate"], direction="max")
+    figure = figure_of(trials, importances=ordered)
     assert figure.axes[0].get_xscale() == "log"
     assert [len(black_lines(axes)) for axes in figure.axes] == [1, 1, 3]
     assert "expected by a random forest (R2 = 0." in footer(figure)
@@ -91,7 +96,7 @@ def test_panels_are_ordered_by_importance_and_have_lines_where_the_forest_holds(
 
 def test_no_line_is_drawn_through_what_cannot_be_told() -> None:
     trials = make_trials(8)
-    figure = drawn(trials, found=found_in(trials))
+    figure = figure_of(trials, importances=importances_of(trials))
     assert not any(black_lines(axes) for axes in figure.axes)
     assert "no line: the trials cannot tell what mattered" in footer(figure)
 
@@ -99,13 +104,13 @@ def test_no_line_is_drawn_through_what_cannot_be_told() -> None:
 def test_the_footer_says_n_seeds_spread_and_what_is_missing() -> None:
     trials = with_status(make_trials(20, n_diverged=2), [1], "failed")
     n_done = int((trials["status"] == "done").sum())
-    said = footer(drawn(trials))
-    assert f"n = {n_done} trials" in said
-    assert "mark: mean over 2 seeds \N{PLUS-MINUS SIGN} SD" in said
-    assert "cross: diverged, 2 trials without a score" in said
-    assert "colour and shape: batch_norm" in said
-    assert "not drawn: 1 failed" in said
-    assert "SD" not in footer(drawn(make_trials(20, n_seeds=1)))
+    caption = footer(figure_of(trials))
+    assert f"n = {n_done} trials" in caption
+    assert "mark: mean over 2 seeds \N{PLUS-MINUS SIGN} SD" in caption
+    assert "cross: diverged, 2 trials without a score" in caption
+    assert "colour and shape: batch_norm" in caption
+    assert "not drawn: 1 failed" in caption
+    assert "SD" not in footer(figure_of(make_trials(20, n_seeds=1)))
 
 
 @pytest.mark.parametrize(
@@ -114,13 +119,13 @@ def test_the_footer_says_n_seeds_spread_and_what_is_missing() -> None:
 )
 def test_an_axis_that_is_not_even_says_so(scores: tuple[float, float], spacing: str) -> None:
     trials = make_trials(8)
-    figure = drawn(trials.assign(score=np.linspace(*scores, len(trials)), score_sd=np.nan))
+    figure = figure_of(trials.assign(score=np.linspace(*scores, len(trials)), score_sd=np.nan))
     assert (spacing or "n = 8 trials") in footer(figure)
     assert ("scores on an axis" in footer(figure)) == bool(spacing)
 
 
 def test_categories_differ_in_shape_for_readers_without_colours() -> None:
-    (*_, placement) = drawn(make_trials(30)).axes
+    (*_, placement) = figure_of(make_trials(30)).axes
     shapes = {line.get_marker() for line in placement.lines} - {"None"}
     assert len(shapes) == 3
     labels = [label.get_text() for label in placement.get_xticklabels()]
@@ -129,7 +134,7 @@ def test_categories_differ_in_shape_for_readers_without_colours() -> None:
 
 def test_shorter_trainings_are_small_and_open() -> None:
     trials = make_trials(12).assign(epochs=[2] * 8 + [6] * 4)
-    figure = drawn(trials)
+    figure = figure_of(trials)
     faces = [line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_marker() in MARKS]
     assert faces.count("white") == 8
     assert "small, open: fewer than 6 epochs" in footer(figure)
@@ -137,7 +142,7 @@ def test_shorter_trainings_are_small_and_open() -> None:
 
 @pytest.mark.parametrize("objective", ["val_loss", "time_to_accuracy:0.98"])
 def test_a_score_that_is_better_low_is_drawn_as_it_is(objective: str) -> None:
-    figure = drawn(make_trials(20, objective="val_loss", n_diverged=2), objective=objective, direction="min")
+    figure = figure_of(make_trials(20, objective="val_loss", n_diverged=2), objective=objective, direction="min")
     assert figure.get_supylabel().endswith("(lower is better)")
     assert "scores on an axis that is logarithmic" in footer(figure)
     assert marks(figure.axes[0], ("x",))
@@ -146,31 +151,28 @@ def test_a_score_that_is_better_low_is_drawn_as_it_is(objective: str) -> None:
 @pytest.mark.parametrize("names", [["dropout"], [*NAMES, "optimizer", "batch_size"]])
 def test_any_number_of_hyperparameters_has_its_panels(names: list[str]) -> None:
     trials = make_trials(12).assign(optimizer="sgd", batch_size=[32, 64, 128] * 4)
-    figure = marginals_figure(trials, names, **ACCURACY)
-    assert figure is not None
+    figure = figure_of(trials, names=names)
     assert sum(axes.axison for axes in figure.axes) == len(names)
 
 
 def test_nothing_finished_gives_no_picture() -> None:
-    assert draw_marginals(make_trials(5).assign(status="diverged"), NAMES, **ACCURACY) == {}
+    assert draw_marginals(search(make_trials(5).assign(status="diverged"))) == {}
 
 
-def test_one_trial_and_equal_scores_are_drawn() -> None:
-    assert draw_marginals(make_trials(1), NAMES, **ACCURACY)
+def test_one_trial_and_equal_scores_are_figure_of() -> None:
+    assert draw_marginals(search(make_trials(1)))
     for score in (0.0, 0.5, 1.0):
-        assert len(marks(drawn(make_trials(5).assign(score=score)).axes[0])) == 5
+        assert len(marks(figure_of(make_trials(5).assign(score=score)).axes[0])) == 5
 
 
 def test_the_same_trials_give_the_same_bytes_and_touch_no_global_style() -> None:
     trials, before = make_trials(20, n_diverged=2), dict(mpl.rcParams)
-    found = found_in(trials)
-    one, other = (draw_marginals(trials, NAMES, found=found, **ACCURACY) for _ in range(2))
+    frames = search(trials, importances=importances_of(trials))
+    one, other = draw_marginals(frames), draw_marginals(frames)
     assert one == other
     assert dict(mpl.rcParams) == before
     assert one["marginals"]["png"].startswith(b"\x89PNG")
     assert ElementTree.fromstring(one["marginals"]["svg"]).tag.endswith("svg")
-    noted = draw_marginals(trials, NAMES, found=found, data_note="Data: re-encoded.", **ACCURACY)
-    assert len(noted["marginals"]["svg"]) > len(one["marginals"]["svg"])
 
 
 def test_reading_a_search_imports_neither_pyplot_nor_scikit_learn_before_it_is_used() -> None:
@@ -182,13 +184,13 @@ def test_reading_a_search_imports_neither_pyplot_nor_scikit_learn_before_it_is_u
 def test_ticks_of_a_few_numbers_never_touch() -> None:
     trials = make_trials(6).assign(dropout=[0.0, 0.1, 0.2, 0.5, 0.8, 0.8])
     trials["learning_rate"] = [0.00389, 0.00364, 0.00438, 0.00281, 0.195, 0.0019]
-    figure = drawn(trials)
+    figure = figure_of(trials)
     labels = {}
     for axes in figure.axes:
         figure.draw_without_rendering()
-        shown = [label for label in axes.get_xticklabels() if label.get_text()]
-        labels[axes.get_title()] = {label.get_text() for label in shown}
-        boxes = sorted((label.get_window_extent() for label in shown), key=lambda box: box.x0)
+        ticks = [label for label in axes.get_xticklabels() if label.get_text()]
+        labels[axes.get_title()] = {label.get_text() for label in ticks}
+        boxes = sorted((label.get_window_extent() for label in ticks), key=lambda box: box.x0)
         assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
     assert {"0", "0.1", "0.2", "0.5", "0.8"} <= labels["dropout"]
     assert "0.00389" not in labels["learning_rate"]

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from ledger_records import SETTING
 
-from kbnd.analysis.compare import METRICS
+from kbnd.analysis.blinding import METRICS
 from kbnd.data.catalogue import COPIES, ORIGINALS
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
-from kbnd.report.figures.frames import Frames
+from kbnd.report.comparison import compare_ledger
 from kbnd.report.figures.study import FIGURES
-from kbnd.report.overview import compare_ledger
+from kbnd.report.frames import Frames
 from kbnd.report.table import DASH, Table
 from kbnd.spec import PROTOCOL, Identity, RunSpec
 from kbnd.study import outputs

@@ -12,7 +12,7 @@ from synthetic_runs import ARMS, TABLES, make_runs, with_status
 from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import noise_floor, time_ratios
 from kbnd.errors import UsageError
-from kbnd.report.numbers import interval, plus_minus, quantity, signed
+from kbnd.report.numbers import interval, plus_minus, quantity_of, signed
 from kbnd.report.table import DASH, MINUS, PLUS_MINUS, Table, to_text
 from kbnd.report.tables.study import NO_TIMES, comparison_table, published_table, report_tables, time_table
 
@@ -291,16 +291,16 @@ def test_a_metric_that_was_not_compared_is_refused() -> None:
 
 
 def test_numbers_carry_signs_scales_and_decimals_of_their_metric() -> None:
-    accuracy, time = quantity("test_accuracy"), quantity("fit_s", [0.213, np.nan])
+    accuracy, time = quantity_of("test_accuracy"), quantity_of("fit_s", [0.213, np.nan])
     assert signed(accuracy, -0.0123) == f"{MINUS}1.23"
     assert signed(accuracy, 0.00001) == "0.00"
     assert interval(accuracy, -0.001, 0.002) == f"[{MINUS}0.10, +0.20]"
     assert plus_minus(accuracy, 0.984, 0.98, 0.988) == f"98.40 {PLUS_MINUS} 0.40"
     assert plus_minus(time, 0.213, np.nan, np.nan) == "0.213"
-    assert quantity("epoch_s", [84.17]).number(84.1743) == "84.2"
+    assert quantity_of("epoch_s", [84.17]).number(84.1743) == "84.2"
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_value_prints_as_a_number_or_a_dash(value: float) -> None:
-    text = signed(quantity("test_loss"), value)
+    text = signed(quantity_of("test_loss"), value)
     assert text == DASH or float(text.replace(MINUS, "-")) == pytest.approx(value, abs=6e-5, rel=1e-9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,14 @@ from synthetic_trials import NAMES, make_trials, with_status
 from kbnd.analysis.importance import IMPORTANCE_COLUMNS, Importances, importances
 from kbnd.analysis.stats import Interval
 from kbnd.errors import UsageError
+from kbnd.report.frames import SearchFrames
 from kbnd.report.scores import score_quantity
 from kbnd.report.table import DASH, PLUS_MINUS, Table, to_latex, to_markdown, to_text
 from kbnd.report.tables.best import best_table
 from kbnd.report.tables.hyperparameters import value_text
 from kbnd.report.tables.trials import MOST_ROWS, trial_tables
 
-FOUND = Importances(
+IMPORTANCES = Importances(
     pd.DataFrame(
         [
             ("learning_rate", 0.8, 0.6, 1.1, 30),
@@ -34,12 +34,18 @@ FOUND = Importances(
 """What a search of 30 finished trials might have found."""
 
 
-def tables(trials: pd.DataFrame, **options: Any) -> list[Table]:
-    return trial_tables(trials, NAMES, **{"objective": "val_accuracy", "direction": "max", **options})
+def search(trials: pd.DataFrame, **options: Any) -> SearchFrames:
+    return SearchFrames(
+        **{"trials": trials, "names": NAMES, "objective": "val_accuracy", "direction": "max", **options}
+    )
 
 
-def titled(found: list[Table], start: str) -> Table:
-    return next(table for table in found if table.title.startswith(start))
+def tables(trials: pd.DataFrame, *, most_rows: int | None = MOST_ROWS, **options: Any) -> list[Table]:
+    return trial_tables(search(trials, **options), most_rows=most_rows)
+
+
+def titled(tables: list[Table], start: str) -> Table:
+    return next(table for table in tables if table.title.startswith(start))
 
 
 def fresh_seeds(*statuses: str) -> pd.DataFrame:
@@ -97,33 +103,33 @@ def test_trials_of_fewer_epochs_say_how_many() -> None:
 
 def test_nothing_finished_claims_no_best() -> None:
     trials = make_trials(12).assign(status="diverged")
-    found = tables(trials, found=importances(trials, NAMES, direction="max"), fresh=fresh_seeds("done"))
-    assert found[0].title == "Trials: none has a score, so none is best"
-    assert "No trial has a score, so no recipe is best." in found[0].notes
-    assert "12 trials: 12 diverged." in found[0].notes
-    importance = titled(found, "Which hyperparameter")
+    printed = tables(trials, importances=importances(trials, NAMES, direction="max"), fresh=fresh_seeds("done"))
+    assert printed[0].title == "Trials: none has a score, so none is best"
+    assert "No trial has a score, so no recipe is best." in printed[0].notes
+    assert "12 trials: 12 diverged." in printed[0].notes
+    importance = titled(printed, "Which hyperparameter")
     assert importance.rows == ()
     assert importance.notes[0].startswith("Too few trials to tell")
-    assert not any(table.title.startswith("Best") for table in found)
+    assert not any(table.title.startswith("Best") for table in printed)
 
 
 def test_no_trials_at_all_is_a_table_too() -> None:
     trials = pd.DataFrame([], columns=list(make_trials(1).columns))
-    table, importance = tables(trials, found=importances(trials, NAMES, direction="max"))
+    table, importance = tables(trials, importances=importances(trials, NAMES, direction="max"))
     assert table.rows == importance.rows == ()
     assert "No trials." in table.notes
 
 
 def test_importance_is_said_in_words_that_fit_its_interval() -> None:
-    table = titled(tables(make_trials(30), found=FOUND), "Which hyperparameter mattered")
+    table = titled(tables(make_trials(30), importances=IMPORTANCES), "Which hyperparameter mattered")
     assert [row[-1] for row in table.rows] == ["matters", "matters a little", "no clear effect", "one value only"]
     assert table.rows[0][1:3] == ("0.80", "[0.60, 1.00]")
     assert any("R2 = 0.70 [0.40, 1.00], n = 30 candidates" in note for note in table.notes)
 
 
 def test_noise_prints_the_reason_and_no_ranking() -> None:
-    noise = replace(FOUND, rows=FOUND.rows.head(0), quality=Interval(0.1, -0.2, 0.4, 30), reason="Too few to tell.")
-    table = titled(tables(make_trials(30), found=noise), "Which hyperparameter mattered: the trials cannot tell")
+    noise = Importances(IMPORTANCES.rows.head(0), Interval(0.1, -0.2, 0.4, 30), reason="Too few to tell.")
+    table = titled(tables(make_trials(30), importances=noise), "Which hyperparameter mattered: the trials cannot tell")
     assert table.rows == ()
     assert table.notes[0] == "Too few to tell."
     assert f"R2 = 0.10 [{chr(0x2212)}0.20, 0.40]" in table.notes[1]
@@ -132,12 +138,12 @@ def test_noise_prints_the_reason_and_no_ranking() -> None:
 
 def test_pruned_and_diverged_trials_are_named_where_they_are_missing() -> None:
     trials = with_status(make_trials(30, n_diverged=3), [1, 2], "pruned")
-    found = tables(trials, found=FOUND)
-    notes = titled(found, "Which").notes
+    printed = tables(trials, importances=IMPORTANCES)
+    notes = titled(printed, "Which").notes
     pruned = trials["status"].eq("pruned").sum()
     assert any(f"{pruned} pruned" in note and "understated" in note for note in notes)
     assert any("diverged" in note for note in notes)
-    shares = titled(found, "Where trials diverged")
+    shares = titled(printed, "Where trials diverged")
     assert any(row[0].startswith("learning_rate") and row[1].startswith("3 of") for row in shares.rows)
     assert not any(table.title.startswith("Where") for table in tables(make_trials(30)))
 
@@ -217,9 +223,9 @@ def test_values_are_printed_short(value: object, printed: str) -> None:
 
 def test_every_table_fits_a_hundred_columns_and_every_format() -> None:
     trials = make_trials(40, n_diverged=4)
-    found = tables(trials, found=FOUND, fresh=fresh_seeds("done", "done"), data_note="Data: a copy.")
-    assert len(found) == 4
-    for table in found:
+    printed = tables(trials, importances=IMPORTANCES, fresh=fresh_seeds("done", "done"), data_note="Data: a copy.")
+    assert len(printed) == 4
+    for table in printed:
         assert table.notes[0] == "Data: a copy."
         assert max(map(len, to_text(table).splitlines())) <= 100
         assert to_markdown(table).count("\n| ") == len(table.rows) + 1
@@ -229,9 +235,9 @@ def test_every_table_fits_a_hundred_columns_and_every_format() -> None:
 def test_who_reaches_no_target_is_told_how_far_they_came() -> None:
     trials = make_trials(6).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.2, 0.5, 0.93, 0.7, 0.1, 0.4])
     table = tables(trials, objective="time_to_accuracy:0.98", direction="min")[0]
-    said = " ".join(table.notes)
-    assert "6 ended below 98 % without a time: not reached with every seed, or not timed alone in one session." in said
-    assert "Of these trial 3 ended highest, at 93.00 %" in said
+    notes = " ".join(table.notes)
+    assert "6 ended below 98 % without a time: not reached with every seed, or not timed alone in one session." in notes
+    assert "Of these trial 3 ended highest, at 93.00 %" in notes
     assert table.title == "Trials: none has a score, so none is best"
     assert "without a time" not in " ".join(tables(make_trials(6))[0].notes)
 
@@ -246,12 +252,12 @@ def test_an_interval_of_an_accuracy_ends_at_a_hundred_percent() -> None:
 
 def test_who_reached_the_target_but_was_not_timed_is_not_said_to_have_missed_it() -> None:
     trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.99, 0.985, 0.2])
-    said = " ".join(tables(trials, objective="time_to_accuracy:0.98", direction="min")[0].notes)
-    assert "2 ended above 98 % without a time: a run shared the machine, or two sessions trained it." in said
-    assert "1 ended below 98 % without a time" in said
-    said = " ".join(tables(trials.head(2), objective="time_to_accuracy:0.98", direction="min")[0].notes)
-    assert "2 ended above 98 % without a time" in said
-    assert "ended below" not in said
+    notes = " ".join(tables(trials, objective="time_to_accuracy:0.98", direction="min")[0].notes)
+    assert "2 ended above 98 % without a time: a run shared the machine, or two sessions trained it." in notes
+    assert "1 ended below 98 % without a time" in notes
+    notes = " ".join(tables(trials.head(2), objective="time_to_accuracy:0.98", direction="min")[0].notes)
+    assert "2 ended above 98 % without a time" in notes
+    assert "ended below" not in notes
 
 
 def test_a_score_that_is_no_accuracy_stands_beside_the_accuracy_at_the_end() -> None:
@@ -265,35 +271,31 @@ def test_a_score_that_is_no_accuracy_stands_beside_the_accuracy_at_the_end() -> 
 
 
 def test_equal_scores_are_said_to_be_equal() -> None:
-    winner = pd.Series(
-        {"trial": 2, "score": 0.98, "score_sd": 0.0, "val_accuracy": 0.98, "val_accuracy_sd": 0.0, "n_seeds": 2}
-    )
-    said: dict = {"names": (), "fresh": None, "objective": "val_accuracy", "direction": "max"}
-    notes = best_table(winner, scores=pd.Series([0.98, 0.98, 0.97]), **said).notes
+    notes = best_table(search(make_trials(3).assign(score=[0.97, 0.98, 0.98]))).notes
     assert notes[0] == "2 trials have this score: the first of them was taken."
     assert "the highest of 3" in notes[1]
 
 
 def test_epochs_too_short_for_the_counter_of_a_gpu_are_named_as_the_reason() -> None:
     trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, epoch_s=[0.21, 0.22, 0.23])
-    said = " ".join(tables(trials, objective="accuracy_per_joule", direction="max")[0].notes)
-    assert "a GPU's counter tells nothing of epochs under 0.5 s, these take 0.22 s (median)" in said
-    said = " ".join(tables(trials.assign(epoch_s=3.0), objective="accuracy_per_joule", direction="max")[0].notes)
-    assert "it could not be read, or a run shared the machine" in said
+    notes = " ".join(tables(trials, objective="accuracy_per_joule", direction="max")[0].notes)
+    assert "a GPU's counter tells nothing of epochs under 0.5 s, these take 0.22 s (median)" in notes
+    notes = " ".join(tables(trials.assign(epoch_s=3.0), objective="accuracy_per_joule", direction="max")[0].notes)
+    assert "it could not be read, or a run shared the machine" in notes
 
 
 def test_a_time_that_is_missing_has_its_reason_where_that_is_known() -> None:
     trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.99, 0.5, 0.2])
     options = {"objective": "time_to_accuracy:0.98", "direction": "min"}
-    said = " ".join(tables(trials, **options, is_timed_alone=True)[0].notes)
-    assert "2 ended below 98 % without a time: not reached with every seed. Of these trial 2" in said
-    assert "timed alone" not in said
+    notes = " ".join(tables(trials, **options, is_timed_alone=True)[0].notes)
+    assert "2 ended below 98 % without a time: not reached with every seed. Of these trial 2" in notes
+    assert "timed alone" not in notes
 
 
 def test_a_best_recipe_that_guesses_is_not_recommended() -> None:
     trials = make_trials(3).assign(score=[0.1, 0.12, 0.11], val_accuracy=[0.1, 0.12, 0.11])
-    said = " ".join(tables(trials, n_classes=10)[-1].notes)
-    assert "Hardly better than guessing: guessing reaches 10 % with 10 classes. This is no good recipe." in said
+    notes = " ".join(tables(trials, n_classes=10)[-1].notes)
+    assert "Hardly better than guessing: guessing reaches 10 % with 10 classes. This is no good recipe." in notes
     assert "guessing" not in " ".join(tables(make_trials(3), n_classes=10)[-1].notes)
     assert "guessing" not in " ".join(tables(trials)[-1].notes)
 

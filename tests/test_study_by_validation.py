@@ -9,11 +9,11 @@ import pytest
 from ledger_records import SETTING, label, record
 from study_files import grouped
 
-from kbnd.analysis.compare import VALIDATION_METRICS
+from kbnd.analysis.blinding import VALIDATION_METRICS
 from kbnd.data.catalogue import ORIGINALS
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
-from kbnd.report.overview import compare_ledger
+from kbnd.report.comparison import compare_ledger
 from kbnd.report.table import to_text
 from kbnd.spec import PROTOCOL
 from kbnd.study import outputs

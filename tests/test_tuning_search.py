@@ -16,7 +16,8 @@ from kbnd import recipe
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Reader
-from kbnd.report.overview import compare_ledger, run_table, stored_run, stored_runs
+from kbnd.report.comparison import compare_ledger
+from kbnd.report.runs import run_table, stored_run, stored_runs
 from kbnd.spec import RunSpec
 from kbnd.tuning.budget import expected
 from kbnd.tuning.defaults import space_for

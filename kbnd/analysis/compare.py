@@ -10,26 +10,16 @@ spread between seeds as well, which pairing takes away.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from kbnd.analysis.metrics import requirements
+from kbnd.analysis.blinding import METRICS
 from kbnd.analysis.selection import arm_order, check_comparable, first_replicates, measured, references
 from kbnd.analysis.stats import LEVEL, mean_interval, paired_difference, standard_deviation
 from kbnd.analysis.timing import time_pairs
 from kbnd.records import UNFINISHED
-
-METRICS = ("test_accuracy", "test_loss", "fit_s", "epoch_s")
-
-VALIDATION_METRICS = ("val_accuracy", "val_loss", "fit_s", "epoch_s")
-"""What takes their place where something is to be chosen: nothing is selected on test images, by nobody."""
-
-TEST_COLUMNS = ("test_accuracy", "test_loss")
-"""Columns of runs.csv and epochs.csv that are not shown there."""
-
-_OF_TEST = (*TEST_COLUMNS, "accuracy_gap", "loss_gap")
 
 COMPARISON_COLUMNS = (
     *("arm", "metric", "n", "mean", "ci_low", "ci_high", "published"),
@@ -107,22 +97,6 @@ def pairs_of(runs: pd.DataFrame, metric: str, *, baseline: str) -> pd.DataFrame:
     is_reference = done["arm"] == baseline
     reference = done.loc[is_reference, ["seed", "value"]].rename(columns={"value": "reference"})
     return done[~is_reference].merge(reference, on="seed")
-
-
-def is_of_test(metric: str) -> bool:
-    """Return whether a metric looks at test images.
-
-    Raises:
-        UsageError: no such metric.
-    """
-    return metric in _OF_TEST or "test_curve" in requirements(metric)
-
-
-def without_test(frame: pd.DataFrame, *, kept: Collection[str] = ()) -> pd.DataFrame:
-    """Return columns of runs.csv or epochs.csv without what arms reached on test images, but for those `kept`."""
-    shown = frame.copy()
-    shown.loc[~shown["arm"].isin(list(kept)), list(TEST_COLUMNS)] = np.nan
-    return shown
 
 
 def is_time(metric: str) -> bool:

@@ -33,10 +33,10 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare the arms of an experiment: mean, 95 % interval, paired difference and its interval, n."""
-    from kbnd.report import overview
+    from kbnd.report.comparison import compare_ledger
 
-    result = overview.compare_ledger(ledger, study=study, baseline=baseline)
-    show(overview.as_json(result) if as_json else result.tables)
+    result = compare_ledger(ledger, study=study, baseline=baseline)
+    show(result.as_json() if as_json else result.tables)
 
 
 def doctor(ledger: LedgerFile = DEFAULT_LEDGER, as_json: Json = False) -> None:
@@ -89,10 +89,11 @@ def _ledger_list(
     as_json: Json = False,
 ) -> None:
     """List the runs of a ledger."""
-    from kbnd.report import overview
+    from kbnd.report.json_values import as_rows
+    from kbnd.report.runs import run_tables, stored_runs
 
-    runs = overview.stored_runs(ledger, study=study)
-    show(overview.as_rows(runs) if as_json else overview.run_tables(runs, ledger))
+    runs = stored_runs(ledger, study=study)
+    show(as_rows(runs) if as_json else run_tables(runs, ledger))
 
 
 @ledger_app.command("show")
@@ -102,10 +103,10 @@ def ledger_show(
     as_json: Json = False,
 ) -> None:
     """Show one run whole: its result, epochs and spec."""
-    from kbnd.report import overview
+    from kbnd.report.runs import run_as_json, run_table, stored_run
 
-    record = overview.stored_run(ledger, run_id)
-    show(overview.run_as_json(record) if as_json else [overview.run_table(record)])
+    record = stored_run(ledger, run_id)
+    show(run_as_json(record) if as_json else [run_table(record)])
 
 
 @ledger_app.command("export")

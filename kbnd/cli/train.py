@@ -86,7 +86,7 @@ def train(
     from kbnd import recipe as recipes
     from kbnd.cost.images import check_batch, check_images
     from kbnd.execution.settings import Settings
-    from kbnd.report import overview
+    from kbnd.report.runs import run_as_json, run_table, stored_run
     from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
     from kbnd.study.runner import run_one
 
@@ -143,8 +143,8 @@ def train(
     if stopped and not outcome.n_trained:
         print("stopped: the same command continues", file=sys.stderr)
         end(stopped)
-    record = overview.stored_run(ledger, outcome.runs[0].run_id)
-    show(overview.run_as_json(record) if as_json else [overview.run_table(record)])
+    record = stored_run(ledger, outcome.runs[0].run_id)
+    show(run_as_json(record) if as_json else [run_table(record)])
     end(stopped or (SOME_RUNS_FAILED if record.status != "done" else 0))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from kbnd.analysis.blinding import accuracy_shown
 from kbnd.records import is_own
 from kbnd.words import counted, duration
 
@@ -35,13 +36,13 @@ class TerminalProgress:
         self._is_search = False  # whether what is to be done becomes known one by one
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._shown = "test"
+        self._is_blind = False
 
     def on_plan(self, runs: list[PlannedRun], *, held: set[str]) -> None:
         """Print how much there is to do."""
         self._is_search = False
         self._n_runs, self._n_done = len(runs), 0
-        self._shown = "validation" if self.is_by_validation else "test"
+        self._is_blind = self.is_by_validation
         self._epochs_left = sum(run.spec.train.epochs for run in runs if run.run_id not in held)
         arms, seeds = len({run.arm for run in runs}), len({run.spec.seed for run in runs})
         control = " and the A/A control" if len(runs) > arms * seeds else ""
@@ -53,7 +54,7 @@ class TerminalProgress:
 
     def expect(self, *, n_runs: int, n_epochs: int) -> None:
         """Expect as many runs as a search will have at most, 0 is any number; of each, only validation is shown."""
-        self._n_runs, self._epochs_left, self._shown = n_runs, n_epochs, "validation"
+        self._n_runs, self._epochs_left, self._is_blind = n_runs, n_epochs, True
         self._is_search = True
 
     def on_search(self, *, n_ended: int, n_epochs_ended: int) -> None:
@@ -91,8 +92,8 @@ class TerminalProgress:
         self._n_done += record.status != "interrupted"
         if record.status not in ("done", "interrupted"):
             self._epochs_left = max(0, self._epochs_left - run.spec.train.epochs + record.n_epochs)
-        reached = record.test_accuracy if self._shown == "test" else record.val_accuracy
-        accuracy = "" if reached is None else f", {self._shown} accuracy {reached:.4f}"
+        images, reached = accuracy_shown(record, is_blind=self._is_blind)
+        accuracy = "" if reached is None else f", {images} accuracy {reached:.4f}"
         took = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
         reason = f" ({(record.error or '').splitlines()[0][:120]})" if record.error else ""
         took += ", something else was trained beside it" * (record.is_concurrent and is_own(record.replicate))

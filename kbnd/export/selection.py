@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kbnd.analysis.blinding import blind_fields
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Reader
 from kbnd.ledger.checks import problems_of_fields
@@ -66,8 +67,8 @@ class Selected:
         """Return the run's result by the names of `FINAL`; empty unless it is `done`."""
         if self.record.status != "done":
             return {}
-        shown = [name for name in FINAL if not (self.is_candidate and name.startswith("test_"))]
-        values = {name: getattr(self.record, name) for name in shown}
+        names = blind_fields(FINAL) if self.is_candidate else FINAL
+        values = {name: getattr(self.record, name) for name in names}
         return {name: float(value) for name, value in values.items() if value is not None}
 
     def fields(self) -> dict[str, Value]:

@@ -1,4 +1,4 @@
-"""Datasets as a table: what is at hand, where, and what must be said beside results on it."""
+"""Datasets as a table: what is at hand, where, and the sentence that belongs beside results on it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from kbnd.report.table import Table
 STATES = "bundled: comes with kbnd; cached: decoded; prepared: tensorflow-datasets has it; missing: is downloaded."
 
 
-def dataset_rows(found: Sequence[Availability]) -> list[dict[str, Any]]:
+def dataset_rows(datasets: Sequence[Availability]) -> list[dict[str, Any]]:
     """Return datasets as JSON values."""
-    return [asdict(one) for one in found]
+    return [asdict(dataset) for dataset in datasets]
 
 
-def dataset_table(found: Sequence[Availability], *, title: str = "Datasets") -> Table:
+def dataset_table(datasets: Sequence[Availability], *, title: str = "Datasets") -> Table:
     """Return datasets as a table."""
     columns = ("Name", "Printed as", "State", "Where", "SHA-256")
-    rows = [(one.name, one.label, one.state, one.where, (one.fingerprint or "")[:12]) for one in found]
-    notes = sorted({one.note for one in found if one.note})
-    return Table(title, columns, tuple(rows), (STATES, *notes), "lllll")
+    rows = tuple(_cells(dataset) for dataset in datasets)
+    notes = sorted({dataset.note for dataset in datasets if dataset.note})
+    return Table(title, columns, rows, (STATES, *notes), "lllll")
 
 
 def data_note(dataset: str, fingerprint: str) -> str:
@@ -41,5 +41,10 @@ def data_note(dataset: str, fingerprint: str) -> str:
 
 def data_note_of(runs: pd.DataFrame) -> str:
     """Return `data_note` of the dataset that runs were trained on; columns of runs.csv."""
-    known = runs.reindex(columns=["dataset", "fingerprint"]).dropna().drop_duplicates()
-    return " ".join(filter(None, (data_note(str(name), str(copy)) for name, copy in known.itertuples(index=False))))
+    copies = runs.reindex(columns=["dataset", "fingerprint"]).dropna().drop_duplicates()
+    notes = (data_note(str(name), str(fingerprint)) for name, fingerprint in copies.itertuples(index=False))
+    return " ".join(filter(None, notes))
+
+
+def _cells(dataset: Availability) -> tuple[str, ...]:
+    return dataset.name, dataset.label, dataset.state, dataset.where, (dataset.fingerprint or "")[:12]

@@ -1,25 +1,29 @@
-"""The output folder of a study: the files of every study and search, each written whole or not at all.
+"""The output folder of a study or search: its files, each written whole or not at all.
 
-| file             | one row per     |
-|------------------|-----------------|
-| `runs.csv`       | run             |
-| `epochs.csv`     | run and epoch   |
-| `comparison.csv` | arm and metric  |
-| `times.csv`      | arm             |
-| `claims.csv`     | claim           |
-| `tables.md`      |                 |
-| `tables.tex`     |                 |
-| `figures/*`      |                 |
-| `report.html`    |                 |
+| file               | one row per     |
+|--------------------|-----------------|
+| `runs.csv`         | run             |
+| `epochs.csv`       | run and epoch   |
+| `comparison.csv`   | arm and metric  |
+| `times.csv`        | arm             |
+| `claims.csv`       | claim           |
+| `tables.md`        |                 |
+| `tables.tex`       |                 |
+| `figures/*`        |                 |
+| `report.html`      |                 |
+| `environment.json` |                 |
 
 A reader sees the old file or the new one, and a full disk leaves the old one (`kbnd.files`).
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -29,56 +33,54 @@ from kbnd.report.page import page
 from kbnd.report.table import LATEX_PREAMBLE, Table, to_latex, to_markdown
 
 CLAIM_COLUMNS = ("claim", "verdict", "estimate", "ci_low", "ci_high", "n", "seeds_needed", "rule")
-"""What claims.csv promises, in its order; what is not judged is empty."""
+"""What claims.csv promises, in its order; what has no verdict is empty."""
 
 
-def write_outputs(
-    out_dir: Path,
-    *,
-    runs: pd.DataFrame,
-    epochs: pd.DataFrame,
-    comparison: pd.DataFrame,
-    ratios: pd.DataFrame | None = None,
-    tables: Iterable[Table] = (),
-    figures: Mapping[str, Mapping[str, bytes]] | None = None,
-    claims: Iterable[str] = (),
-    title: str = "",
-) -> list[Path]:
-    """Write every file of a study and return their paths.
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What an output folder holds.
+
+    Attributes:
+        runs: columns of runs.csv first, whatever else there is after them.
+        epochs: likewise for epochs.csv.
+        comparison: what `kbnd.analysis.compare.compare` returns.
+        ratios: what `kbnd.analysis.timing.time_ratios` returns; None is no times.csv.
+        tables: for tables.md and tables.tex.
+        figures: contents by name and format, as `kbnd.report.figures.study.draw` returns them.
+        claims: what the study claims, by id.
+        title: of report.html; empty is that of the first table.
+        environments: machine, versions and threads of each session; None is no environment.json.
+        others: contents of further files by name; None removes that of an earlier call.
+    """
+
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+    comparison: pd.DataFrame
+    ratios: pd.DataFrame | None = None
+    tables: Sequence[Table] = ()
+    figures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    claims: Sequence[str] = ()
+    title: str = ""
+    environments: Mapping[str, Any] | None = None
+    others: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def write_outputs(out_dir: Path, outputs: Outputs) -> list[Path]:
+    """Write every file of a study or search and return their paths.
 
     Args:
         out_dir: the folder; made where it is missing. Files of these names are replaced, and a picture or
             times.csv of an earlier call that has nothing to show any more is removed; others are left alone.
-        runs: columns of runs.csv first, whatever else there is after them.
-        epochs: likewise for epochs.csv.
-        comparison: what `kbnd.analysis.compare.compare` returns.
-        ratios: what `kbnd.analysis.timing.time_ratios` returns.
-        tables: for tables.md and tables.tex.
-        figures: what `kbnd.report.figures.study.draw` returns: contents by name and format.
-        claims: what the study claims, by id.
-        title: of report.html; empty is that of the first table.
+        outputs: what they hold.
 
     Raises:
         UsageError: the folder cannot be written to.
         NoSpaceError: its disk is full.
     """
     check_writable(out_dir)
-    tables = list(tables)
-    contents: dict[str, bytes] = {
-        "runs.csv": _csv(runs, RUN_COLUMNS),
-        "epochs.csv": _csv(epochs, EPOCH_COLUMNS),
-        "comparison.csv": _csv(comparison),
-        "tables.md": "\n".join(map(to_markdown, tables)).encode(),
-        "tables.tex": (LATEX_PREAMBLE + "\n" + "\n".join(map(to_latex, tables))).encode(),
-        "claims.csv": _csv(pd.DataFrame({"claim": list(claims)}), CLAIM_COLUMNS),
-        "report.html": page(title or (tables[0].title if tables else out_dir.name), tables, figures or {}),
-    }
-    if ratios is not None:
-        contents["times.csv"] = _csv(ratios)
-    for name, formats in (figures or {}).items():
-        contents |= {f"figures/{name}.{suffix}": content for suffix, content in formats.items()}
-    _drop_stale(out_dir, kept=contents)
-    if figures:
+    contents = _contents(outputs, name=out_dir.name)
+    _drop_stale(out_dir, outputs, contents)
+    if outputs.figures:
         with disk_errors(f"the output folder {out_dir}"):
             (out_dir / "figures").mkdir(exist_ok=True)
     return [write_whole(out_dir / name, content, what="output") for name, content in contents.items()]
@@ -98,7 +100,28 @@ def check_writable(out_dir: Path) -> None:
             probe.flush()
 
 
-def _drop_stale(out_dir: Path, *, kept: Iterable[str]) -> None:
+def _contents(outputs: Outputs, *, name: str) -> dict[str, bytes]:
+    """Every file of a folder of this name: where it stands, what is in it."""
+    tables = outputs.tables
+    contents: dict[str, bytes] = {
+        "runs.csv": _csv(outputs.runs, RUN_COLUMNS),
+        "epochs.csv": _csv(outputs.epochs, EPOCH_COLUMNS),
+        "comparison.csv": _csv(outputs.comparison),
+        "tables.md": "\n".join(map(to_markdown, tables)).encode(),
+        "tables.tex": (LATEX_PREAMBLE + "\n" + "\n".join(map(to_latex, tables))).encode(),
+        "claims.csv": _csv(pd.DataFrame({"claim": list(outputs.claims)}), CLAIM_COLUMNS),
+        "report.html": page(outputs.title or (tables[0].title if tables else name), tables, outputs.figures),
+    }
+    if outputs.ratios is not None:
+        contents["times.csv"] = _csv(outputs.ratios)
+    for figure, formats in outputs.figures.items():
+        contents |= {f"figures/{figure}.{suffix}": content for suffix, content in formats.items()}
+    if outputs.environments is not None:
+        contents["environment.json"] = (json.dumps(outputs.environments, indent=2, sort_keys=True) + "\n").encode()
+    return contents | {file: text.encode() for file, text in outputs.others.items() if text is not None}
+
+
+def _drop_stale(out_dir: Path, outputs: Outputs, contents: Mapping[str, bytes]) -> None:
     """Remove what an earlier call wrote and this one has nothing to put into."""
     # Not above: matplotlib would be loaded before a study trains, by those who only prove that they may write.
     from kbnd.report.figures.formats import FORMATS
@@ -106,7 +129,7 @@ def _drop_stale(out_dir: Path, *, kept: Iterable[str]) -> None:
 
     pictures = {f"figures/{name}.{suffix}" for name in (*FIGURES, "marginals") for suffix in FORMATS}
     with disk_errors(f"the output folder {out_dir}"):
-        for name in (pictures | {"times.csv"}) - set(kept):
+        for name in (pictures | {"times.csv"} | set(outputs.others)) - set(contents):
             (out_dir / name).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""What a machine is called where results are printed, from the environment of a run."""
+"""The machines that trained what is printed, in words."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import floor, isfinite, log10
 
+from kbnd.analysis.compare import is_time
 from kbnd.report.table import DASH, MINUS, PLUS_MINUS
 
 
@@ -40,6 +41,11 @@ class Quantity:
     scale: float = 1.0
     decimals: int = 4
     short: str = ""
+
+    @property
+    def in_sentence(self) -> str:
+        """The label as it stands within a sentence."""
+        return self.label[:1].lower() + self.label[1:]
 
     def number(self, value: float) -> str:
         """Return a stored value as it is printed; a dash where there is none."""
@@ -99,15 +105,15 @@ PARAMETRIC: dict[str, Callable[[float], Quantity]] = {
 """Metrics that end in a number, by their stem."""
 
 
-def quantity(metric: str, values: Iterable[float] = ()) -> Quantity:
+def quantity_of(metric: str, values: Iterable[float] = ()) -> Quantity:
     """Return how to print a metric; `values` decide the decimals of times."""
     stem, _, number = metric.rpartition("_")
-    known = PARAMETRIC[stem](float(number)) if stem in PARAMETRIC else QUANTITIES.get(metric, Quantity(metric))
-    if not metric.endswith("_s"):
-        return known
+    quantity = PARAMETRIC[stem](float(number)) if stem in PARAMETRIC else QUANTITIES.get(metric, Quantity(metric))
+    if not is_time(metric):
+        return quantity
     positive = [value for value in values if isfinite(value) and value > 0]
     decimals = min(max(2 - floor(log10(min(positive))), 1), 4) if positive else 2
-    return replace(known, unit="s", difference_unit="s", decimals=decimals)
+    return replace(quantity, unit="s", difference_unit="s", decimals=decimals)
 
 
 def in_unit(text: str, unit: str) -> str:
@@ -115,16 +121,16 @@ def in_unit(text: str, unit: str) -> str:
     return f"{text}, {unit}" if unit else text
 
 
-def plus_minus(shown: Quantity, mean: float, low: float, high: float) -> str:
+def plus_minus(quantity: Quantity, mean: float, low: float, high: float) -> str:
     """Return a mean with half its (symmetric) interval; alone where it has none."""
-    return f"{shown.number(mean)}{half_interval(shown, low, high)}"
+    return f"{quantity.number(mean)}{half_interval(quantity, low, high)}"
 
 
-def half_interval(shown: Quantity, low: float, high: float) -> str:
+def half_interval(quantity: Quantity, low: float, high: float) -> str:
     """Return what stands behind a number: plus or minus half its interval, nothing where it has none."""
     if not (isfinite(low) and isfinite(high)):
         return ""
-    return f" {PLUS_MINUS} {shown.number((high - low) / 2)}"
+    return f" {PLUS_MINUS} {quantity.number((high - low) / 2)}"
 
 
 def usual_count(counts: Sequence[int]) -> int:
@@ -132,16 +138,16 @@ def usual_count(counts: Sequence[int]) -> int:
     return max(set(counts), key=lambda n: (list(counts).count(n), n), default=0)
 
 
-def signed(shown: Quantity, value: float) -> str:
+def signed(quantity: Quantity, value: float) -> str:
     """Return a difference with its sign; a difference that prints as zero has none."""
     if not isfinite(value):
         return DASH
-    text = f"{value * shown.scale:+.{shown.decimals}f}"
+    text = f"{value * quantity.scale:+.{quantity.decimals}f}"
     return text[1:] if float(text) == 0 else text.replace("-", MINUS)
 
 
-def interval(shown: Quantity, low: float, high: float) -> str:
+def interval(quantity: Quantity, low: float, high: float) -> str:
     """Return the limits of a difference in brackets; a dash where there are none."""
     if not (isfinite(low) and isfinite(high)):
         return DASH
-    return f"[{signed(shown, low)}, {signed(shown, high)}]"
+    return f"[{signed(quantity, low)}, {signed(quantity, high)}]"

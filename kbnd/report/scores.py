@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kbnd.report.numbers import Quantity, quantity
+from kbnd.report.numbers import Quantity, quantity_of
 
 OBJECTIVES: dict[str, Callable[[str], Quantity]] = {
     "time_to_accuracy": lambda target: Quantity(
@@ -26,14 +26,9 @@ def score_quantity(objective: str, values: pd.Series) -> Quantity:
     """Return how to print an objective; `values` decide the decimals of times and energies."""
     stem, _, target = objective.partition(":")
     if stem not in OBJECTIVES:
-        return quantity(objective, values)
-    shown = OBJECTIVES[stem](target)
-    return replace(shown, decimals=quantity("score_s", values * shown.scale).decimals)
-
-
-def lower(label: str) -> str:
-    """Return a label as it stands within a sentence."""
-    return label[:1].lower() + label[1:]
+        return quantity_of(objective, values)
+    quantity = OBJECTIVES[stem](target)
+    return replace(quantity, decimals=quantity_of("score_s", values * quantity.scale).decimals)
 
 
 def number(value: Any) -> float:

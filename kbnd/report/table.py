@@ -134,11 +134,11 @@ def to_html(table: Table) -> str:
 
     def line(tag: str, cells: Iterable[str]) -> str:
         sides = {"l": "left", "r": "right"}
-        shown = (
+        texts = (
             f'<{tag} style="text-align: {sides[side]}">{html.escape(cell.strip())}</{tag}>'
             for cell, side in zip(cells, table.align, strict=True)
         )
-        return f"<tr>{''.join(shown)}</tr>"
+        return f"<tr>{''.join(texts)}</tr>"
 
     heading = f"<thead>{line('th', table.columns)}</thead>" if any(table.columns) and table.rows else ""
     body = f"<tbody>{''.join(line('td', row) for row in table.rows)}</tbody>"

@@ -21,7 +21,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kbnd.analysis.compare import is_of_test
+from kbnd.analysis.blinding import is_of_test
 from kbnd.analysis.metrics import N_PLATEAU, PARAMETER, requirements
 from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.study.claims import Claim

@@ -6,7 +6,6 @@ A narrower command replaces the files of a wider one: what they showed stays in 
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,18 @@ from typing import Any
 import pandas as pd
 
 from kbnd import data
-from kbnd.analysis.compare import METRICS, VALIDATION_METRICS, compare, is_of_test, is_time, without_test
+from kbnd.analysis.blinding import blind_experiment, is_of_test, metrics_shown
+from kbnd.analysis.compare import compare, is_time
 from kbnd.analysis.metrics import with_metrics
 from kbnd.analysis.timing import time_ratios
-from kbnd.files import write_whole
 from kbnd.ledger import Reader
 from kbnd.records import FAILURES, RunRecord
 from kbnd.report.datasets import data_note_of
 from kbnd.report.figures.study import draw
-from kbnd.report.folder import write_outputs
+from kbnd.report.folder import Outputs, write_outputs
+from kbnd.report.frames import Frames
+from kbnd.report.json_values import as_rows
 from kbnd.report.machines import place_in_words
-from kbnd.report.overview import as_rows
 from kbnd.report.table import Table
 from kbnd.report.tables.notes import data_notes
 from kbnd.report.tables.study import report_tables
@@ -80,7 +80,7 @@ def make(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path
         runs, epochs = runs[runs["run_id"].isin(planned)], epochs[epochs["run_id"].isin(planned)]
         records = opened.sessions(runs.sort_values("started_at"))
     if experiment.is_by_validation:
-        runs, epochs = without_test(runs), without_test(epochs)
+        runs, epochs = blind_experiment(runs), blind_experiment(epochs)
     against: dict[str, Any] = {
         "baseline": experiment.baseline,
         "baselines": experiment.baselines,
@@ -129,20 +129,18 @@ def write(report: Report, folder: Path) -> list[Path]:
     """
     if words := left_out(report, folder):
         warnings.warn(words, stacklevel=1)
-    said = {"difference": report.difference, "data_note": report.data_note}
-    drawn = draw(report.runs, report.epochs, report.comparison, report.ratios, metric=report.metric, **said)
-    written = write_outputs(
-        folder,
+    frames = Frames(report.runs, report.epochs, report.comparison, report.ratios)
+    outputs = Outputs(
         runs=report.runs,
         epochs=report.epochs,
         comparison=report.comparison,
         ratios=report.ratios,
         tables=report.tables,
-        figures=drawn,
+        figures=draw(frames, metric=report.metric, difference=report.difference, data_note=report.data_note),
         claims=report.claims,
+        environments=report.environments,
     )
-    environments = json.dumps(report.environments, indent=2, sort_keys=True) + "\n"
-    return [*written, write_whole(folder / "environment.json", environments.encode())]
+    return write_outputs(folder, outputs)
 
 
 def left_out(report: Report, folder: Path) -> str:
@@ -183,7 +181,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def _usual(experiment: Experiment) -> tuple[str, ...]:
     """The metrics that every experiment compares, its accuracy first."""
-    return VALIDATION_METRICS if experiment.is_by_validation else METRICS
+    return metrics_shown(is_blind=experiment.is_by_validation)
 
 
 def _metrics(study: Study, experiment: Experiment) -> list[str]:

@@ -12,7 +12,6 @@ and `runs.csv` (with the hyperparameters of each run), `epochs.csv`, `claims.csv
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,14 +19,14 @@ from typing import Any
 
 import pandas as pd
 
-from kbnd.analysis.compare import COMPARISON_COLUMNS, VALIDATION_METRICS, compare
+from kbnd.analysis.blinding import VALIDATION_METRICS
+from kbnd.analysis.compare import COMPARISON_COLUMNS, compare
 from kbnd.cost.images import images_of
-from kbnd.files import disk_errors, write_whole
 from kbnd.records import arm_of
 from kbnd.report.figures.marginals import draw_marginals
-from kbnd.report.folder import write_outputs
+from kbnd.report.folder import Outputs, write_outputs
+from kbnd.report.json_values import as_rows
 from kbnd.report.machines import place_in_words
-from kbnd.report.overview import as_rows
 from kbnd.report.table import Table
 from kbnd.tuning.budget import Budget
 from kbnd.tuning.held import Stored
@@ -197,30 +196,22 @@ def is_logarithmic(path: str, parameter: Hyperparameter) -> bool:
 
 def write(result: TuneResult, folder: Path) -> list[Path]:
     """Write every file of the output folder; raises as `kbnd.report.folder.write_outputs` does."""
-    found = result.importances()
-    told: dict[str, Any] = {"objective": result.plan.objective.name, "direction": result.plan.objective.direction}
-    space = result.plan.space
+    found, space = result.importances(), result.plan.space
     logarithmic = [space.names[path] for path, each in space.hyperparameters.items() if is_logarithmic(path, each)]
-    figures = draw_marginals(
-        result.trials, result.names, found=found, log_scaled=logarithmic, data_note=result.data_note, **told
-    )
-    written = write_outputs(
-        folder,
+    outputs = Outputs(
         runs=result.runs,
         epochs=result.epochs,
         comparison=_comparison(result),
         tables=[_about(result), *result.tables(found=found, most_rows=None)],
-        figures=figures,
+        figures=draw_marginals(result.frames(found, log_scaled=logarithmic)),
         title=f"Search for {result.plan.objective.name} of {space.model['name']}: {result.name}",
+        environments=result.environments,
+        others={
+            "trials.csv": result.trials.to_csv(index=False, lineterminator="\n"),
+            "best.toml": None if result.best is None else result.recipe(),
+        },
     )
-    environments = json.dumps(result.environments, indent=2, sort_keys=True) + "\n"
-    others = {"trials.csv": result.trials.to_csv(index=False, lineterminator="\n"), "environment.json": environments}
-    if result.best is not None:
-        others["best.toml"] = result.recipe()
-    else:
-        with disk_errors(f"the output folder {folder}"):
-            (folder / "best.toml").unlink(missing_ok=True)  # of an earlier search under this name
-    return [*written, *(write_whole(folder / name, text.encode(), what="output") for name, text in others.items())]
+    return write_outputs(folder, outputs)
 
 
 def as_json(result: TuneResult) -> dict[str, Any]:

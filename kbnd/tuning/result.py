@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 
 from kbnd import recipe
-from kbnd.analysis.compare import without_test
+from kbnd.analysis.blinding import blind_experiment
 from kbnd.analysis.importance import Importances, importances
 from kbnd.execution.runs import PlannedRun
 from kbnd.ledger import Ledger
 from kbnd.records import FRESH, RunRecord, arm_of
 from kbnd.report.datasets import data_note_of
+from kbnd.report.frames import SearchFrames, ranked_trials
 from kbnd.report.table import Table, to_html
-from kbnd.report.tables.trials import MOST_ROWS, ranked_trials, status_counts, trial_tables
+from kbnd.report.tables.trials import MOST_ROWS, status_counts, trial_tables
 from kbnd.spec import RunSpec
 from kbnd.tuning.plan import SearchPlan
 from kbnd.tuning.search import Search
@@ -145,22 +146,31 @@ class TuneResult:
         """Return which hyperparameter mattered, or why that cannot be told."""
         return importances(self.trials, self.names, direction=self.plan.objective.direction)
 
-    def tables(self, *, found: Importances | None = None, most_rows: int | None = MOST_ROWS) -> list[Table]:
-        """Return the tables of the search; `most_rows` of trials are shown, None shows all."""
-        tables = trial_tables(
-            self.trials,
-            self.names,
+    def frames(self, found: Importances | None = None, *, log_scaled: Sequence[str] | None = None) -> SearchFrames:
+        """Return what the tables and the picture of the search are made from.
+
+        Args:
+            found: which hyperparameter mattered; None is computed here.
+            log_scaled: hyperparameters with a logarithmic axis; None takes learning rates and weight decays.
+        """
+        return SearchFrames(
+            trials=self.trials,
+            names=self.names,
             objective=self.plan.objective.name,
             direction=self.plan.objective.direction,
-            found=found or self.importances(),
+            importances=found or self.importances(),
             fresh=self.fresh,
             fresh_scores=self.fresh_scores,
             best=self.best_trial,
-            most_rows=most_rows,
             n_classes=self.n_classes,
             is_timed_alone=not bool((self.runs["is_concurrent"].eq(True) | self.runs["continued_from"].notna()).any()),
             data_note=self.data_note,
+            log_scaled=log_scaled,
         )
+
+    def tables(self, *, found: Importances | None = None, most_rows: int | None = MOST_ROWS) -> list[Table]:
+        """Return the tables of the search; `most_rows` of trials are shown, None shows all."""
+        tables = trial_tables(self.frames(found), most_rows=most_rows)
         if self.best_trial is not None and self.test_note:
             tables[-1] = replace(tables[-1], notes=(*tables[-1].notes, self.test_note))
         tables[0] = replace(tables[0], notes=(*tables[0].notes, *self.trial_notes))
@@ -239,7 +249,7 @@ def runs_of(
     if not ids:
         return ledger.runs().iloc[:0], ledger.epochs().iloc[:0]
     runs, epochs = (read(name, digest=digest) for read in (ledger.runs, ledger.epochs))
-    runs, epochs = (without_test(frame[frame["run_id"].isin(ids)], kept=(FRESH,)) for frame in (runs, epochs))
+    runs, epochs = (blind_experiment(frame[frame["run_id"].isin(ids)], is_search=True) for frame in (runs, epochs))
     return runs, epochs
 
 

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from kbnd.analysis.compare import pairs_of
 from kbnd.analysis.selection import measured
 from kbnd.analysis.timing import is_control, noise_floor
-from kbnd.report.figures.frames import Frames
 from kbnd.report.figures.style import GREY, INK, colours
-from kbnd.report.numbers import in_unit, quantity
+from kbnd.report.frames import Frames
+from kbnd.report.numbers import in_unit, quantity_of
 from kbnd.report.tables.notes import NO_INTERVAL
 
 Limits = tuple[float, float]
@@ -32,7 +32,7 @@ def accuracy_figure(frames: Frames, metric: str) -> Figure | None:
     rows = frames.compared(metric)
     if not any(row["n"] for row in rows):
         return None
-    shown, colour = quantity(metric), colours(frames.arms, frames.baseline)
+    quantity, colour = quantity_of(metric), colours(frames.arms, frames.baseline)
     figure = Figure(figsize=(8.4 + 0.9 * frames.has_many_baselines, 1.3 + 0.36 * len(rows)))
     left, right = figure.subplots(1, 2, sharey=True)
     seeds = measured(frames.runs, metric)
@@ -40,18 +40,18 @@ def accuracy_figure(frames: Frames, metric: str) -> Figure | None:
     for y, row in enumerate(rows):
         tint = colour[row["arm"]]
         mine = seeds.loc[seeds["arm"] == row["arm"], metric]
-        _row(left, y, mine, row["mean"], possible(row), scale=shown.scale, colour=tint)
+        _row(left, y, mine, row["mean"], possible(row), scale=quantity.scale, colour=tint)
         if np.isfinite(row["published"]):
-            left.plot(row["published"] * shown.scale, y - 0.28, "D", mfc="white", mec=INK, ms=4.5, zorder=4)
+            left.plot(row["published"] * quantity.scale, y - 0.28, "D", mfc="white", mec=INK, ms=4.5, zorder=4)
         own = pairs[row["baseline"]]
         own = own[own["arm"] == row["arm"]]
         limits = (row["diff_ci_low"], row["diff_ci_high"])
-        _row(right, y, own["value"] - own["reference"], row["diff"], limits, scale=shown.scale, colour=tint)
+        _row(right, y, own["value"] - own["reference"], row["diff"], limits, scale=quantity.scale, colour=tint)
     right.axvline(0, color=INK, lw=0.8)
     _name_rows(left, [_with_n(row) for row in rows])
-    left.set(xlabel=in_unit(shown.label, shown.unit), title="Each arm")
+    left.set(xlabel=in_unit(quantity.label, quantity.unit), title="Each arm")
     against = _name_baselines(right, rows)
-    right.set(xlabel=in_unit(f"arm minus {against}", shown.difference_unit), title="Difference, paired by seed")
+    right.set(xlabel=in_unit(f"arm minus {against}", quantity.difference_unit), title="Difference, paired by seed")
     has_intervals = any(np.isfinite(row["ci_low"]) for row in rows)
     marks = "small: one seed    large: mean with 95 % interval" if has_intervals else NO_INTERVAL
     has_published = any(np.isfinite(row["published"]) for row in rows)
@@ -67,7 +67,7 @@ def time_figure(ratios: pd.DataFrame) -> Figure | None:
     rows = ratios[ratios["n"] > 0].to_dict("records")
     if len(rows) < 2:
         return None
-    baseline, shown = str(ratios["baseline"].iloc[0]), quantity(str(ratios["metric"].iloc[0]))
+    baseline, quantity = str(ratios["baseline"].iloc[0]), quantity_of(str(ratios["metric"].iloc[0]))
     controls = set(ratios.loc[is_control(ratios), "arm"])
     colour = colours([row["arm"] for row in rows if row["arm"] not in controls], baseline)
     colour |= dict.fromkeys(controls, GREY)
@@ -83,7 +83,7 @@ def time_figure(ratios: pd.DataFrame) -> Figure | None:
         _row(axes, y, pd.Series(dtype=float), row["ratio"], (row["ci_low"], row["ci_high"]), colour=colour[row["arm"]])
     _name_rows(axes, [f"{row['arm']}  n={row['n']}" for row in rows])
     against = _name_baselines(axes, rows, controls=controls)
-    axes.set(xlabel=f"ratio to {against}, paired by block", title=shown.label)
+    axes.set(xlabel=f"ratio to {against}, paired by block", title=quantity.label)
     return figure
 
 
@@ -98,8 +98,8 @@ def _bands(axes: Axes, rows: Sequence[dict[Any, Any]], ratios: pd.DataFrame) -> 
     for y, row in enumerate(rows):
         if np.isfinite(floor := floors[row["control"]]):
             axes.fill_betweenx([y - 0.5, y + 0.5], 1 / floor, floor, color=GREY, alpha=0.15, lw=0)
-    known = [str(control) for control, floor in floors.items() if np.isfinite(floor)]
-    return f"grey: noise floor of {', '.join(known)}" if known else "no noise floor was measured"
+    controls = [str(control) for control, floor in floors.items() if np.isfinite(floor)]
+    return f"grey: noise floor of {', '.join(controls)}" if controls else "no noise floor was measured"
 
 
 def _row(

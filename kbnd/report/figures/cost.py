@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from kbnd.analysis.timing import time_ratios
 from kbnd.report.figures.arms import possible
-from kbnd.report.figures.frames import Frames
 from kbnd.report.figures.style import colours, label_points, markers, short_label
-from kbnd.report.numbers import in_unit, quantity
+from kbnd.report.frames import Frames
+from kbnd.report.numbers import in_unit, quantity_of
 from kbnd.report.tables.notes import NO_INTERVAL
 
 FEW_FAMILIES = 6
@@ -37,7 +37,7 @@ def cost_figure(frames: Frames, metric: str) -> Figure | None:
     if len(rows) < 2:
         return None
     arms = [row["arm"] for row in rows]
-    shown, colour, shape = quantity(metric), colours(arms, frames.baseline), markers(arms)
+    quantity, colour, shape = quantity_of(metric), colours(arms, frames.baseline), markers(arms)
     n_families = len({short_label(arm)[0] for arm in arms})
     has_room = n_families <= FEW_FAMILIES
     figure = Figure(figsize=(6.4, 4.4) if has_room else (8.4, max(4.4, 0.9 + 0.2 * n_families)))
@@ -46,14 +46,14 @@ def cost_figure(frames: Frames, metric: str) -> Figure | None:
     for row in rows:
         time, tint = times[row["arm"]], colour[row["arm"]]
         family, number = short_label(row["arm"])
-        x, y = time["ratio"], row["mean"] * shown.scale
+        x, y = time["ratio"], row["mean"] * quantity.scale
         axes.plot([time["ci_low"], time["ci_high"]], [y, y], color=tint, lw=1, alpha=0.5)
-        axes.plot([x, x], np.array(possible(row)) * shown.scale, color=tint, lw=1, alpha=0.5)
+        axes.plot([x, x], np.array(possible(row)) * quantity.scale, color=tint, lw=1, alpha=0.5)
         axes.plot(x, y, shape[row["arm"]], color=tint, ms=6, mec="white", mew=0.6, label=family, zorder=3)
         points.append((x, y, number, tint))
     _legend(axes, is_beside=not has_room)
-    time_label = quantity(str(ratios["metric"].iloc[0])).label.lower()
-    axes.set(xlabel=f"{time_label}, ratio to {frames.baseline}", ylabel=in_unit(shown.label, shown.unit))
+    time_label = quantity_of(str(ratios["metric"].iloc[0])).label.lower()
+    axes.set(xlabel=f"{time_label}, ratio to {frames.baseline}", ylabel=in_unit(quantity.label, quantity.unit))
     has_intervals = any(row["n"] > 1 or times[row["arm"]]["n"] > 1 for row in rows)
     axes.set_title(f"Accuracy against time, {'95 % intervals' if has_intervals else NO_INTERVAL}")
     _frame(axes, np.array([(x, y) for x, y, _, _ in points]))

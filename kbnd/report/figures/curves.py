@@ -6,8 +6,8 @@ a trailing number alone (`conv0.1`, `conv0.5`) share one, each in a shade that t
 
 | highest accuracy  | axis                                                                        |
 |-------------------|-----------------------------------------------------------------------------|
-| at least 90 %     | logarithm of the error: 98 to 99 % is as long as 80 to 90 %                 |
-| below             | linear: the logarithm would change little and read badly                    |
+| at least 90 %     | logarithm of the error (`kbnd.report.figures.error_axis`)                   |
+| below             | linear                                                                      |
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,8 +25,9 @@ from numpy.typing import NDArray
 
 from kbnd.analysis.selection import first_replicates
 from kbnd.analysis.stats import mean_interval
+from kbnd.report.figures.error_axis import HIGH, space_by_error
 from kbnd.report.figures.style import GREY, coloured_title, colours, shades, short_label, title_size
-from kbnd.report.numbers import in_unit, quantity
+from kbnd.report.numbers import in_unit, quantity_of
 from kbnd.report.tables.notes import NO_INTERVAL
 
 METRICS = ("test_accuracy", "val_accuracy", "train_accuracy")
@@ -38,21 +38,6 @@ MOST_PANELS = 12
 
 N_FOR_BAND = 4
 """Seeds from which an interval is drawn as a band; of fewer it is wider than the panel, and each seed is drawn."""
-
-SMALLEST_ERROR = 0.02
-"""Percent of error below which the axis ends; on a logarithmic axis an arm without errors has no place."""
-
-HIGH = 90.0
-"""Percent that some arm must reach for a logarithmic axis of the error."""
-
-TICKS = (99.95, 99.9, 99.8, 99.5, 99, 98, 95, 90, 80, 60, 40, 20, 0)
-"""Ticks of the logarithmic axis, those that must have room first."""
-
-ENOUGH_TICKS = 4
-"""Ticks below which round numbers between them are added."""
-
-TICK_ROOM = 0.14
-"""Part of the axis that a tick's label takes."""
 
 PANEL = (2.4, 1.75)
 """Width and height of a panel in inches."""
@@ -83,11 +68,11 @@ def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mappi
             a panel only where it stands behind none.
     """
     first = first_replicates(runs)
-    chosen = epochs[epochs["run_id"].isin(first.loc[first["status"] == "done", "run_id"])]
-    metric = next((name for name in METRICS if name in chosen and chosen[name].notna().any()), None)
+    done = epochs[epochs["run_id"].isin(first.loc[first["status"] == "done", "run_id"])]
+    metric = next((name for name in METRICS if name in done and done[name].notna().any()), None)
     if metric is None:
         return None
-    curves = {arm: _curve(chosen[chosen["arm"] == arm], metric) for arm in references}
+    curves = {arm: _curve(done[done["arm"] == arm], metric) for arm in references}
     panels = panels_of(references)
     figure, grid = _grid(len(panels))
     means = pd.concat([curve.mean(axis=1) for curve in curves.values()])
@@ -99,15 +84,15 @@ def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mappi
     is_joined = any(len(panel.members) > 1 for panel in panels)
     for axes, panel in zip(grid, panels, strict=False):
         if panel.reference is not None:
-            _line(axes, curves[panel.reference], GREY, is_spread_shown=not is_joined)
+            _line(axes, curves[panel.reference], GREY, has_spread=not is_joined)
         for arm, tint in _tints(panel, colour).items():
-            _line(axes, curves[arm], tint, is_front=True, is_spread_shown=not is_joined)
+            _line(axes, curves[arm], tint, is_front=True, has_spread=not is_joined)
         _title(axes, panel, counts, colour, usual=_usual(counts) if is_joined else "")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
-        axes.set_xlim(0.5, chosen["epoch"].max() + 0.5)
-    _say(figure, panels, curves, grid)
-    shown = quantity(metric)
-    figure.supylabel(in_unit(shown.label, shown.unit) + " (log of the error)" * is_high, fontsize=9)
+        axes.set_xlim(0.5, done["epoch"].max() + 0.5)
+    _caption(figure, panels, curves, grid)
+    quantity = quantity_of(metric)
+    figure.supylabel(in_unit(quantity.label, quantity.unit) + " (log of the error)" * is_high, fontsize=9)
     return figure
 
 
@@ -168,7 +153,7 @@ def _title(axes: Axes, panel: Panel, counts: Mapping[str, str], colour: Mapping[
     coloured_title(axes, panel.name, parts)
 
 
-def _say(figure: Figure, panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame], grid: Iterable[Axes]) -> None:
+def _caption(figure: Figure, panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame], grid: Iterable[Axes]) -> None:
     """Write what the lines are: below the picture, and in each panel where baselines differ."""
     behind = list(dict.fromkeys(panel.reference for panel in panels if panel.reference is not None))
     for axes, panel in zip(grid, panels, strict=False):
@@ -179,40 +164,13 @@ def _say(figure: Figure, panels: Sequence[Panel], curves: Mapping[str, pd.DataFr
     around = "mean over seeds, " + ("thin: each seed" if n < N_FOR_BAND else "95 % interval")
     if any(len(panel.members) > 1 for panel in panels):
         around = f"mean over seeds, n = {n} where no other is given"
-    said = "" if not behind else f"grey, dashed: {behind[0] if len(behind) == 1 else 'as named'};  "
-    figure.supxlabel(f"epoch    ({said}{around if n > 1 else NO_INTERVAL})", fontsize=9)
+    dashed = "" if not behind else f"grey, dashed: {behind[0] if len(behind) == 1 else 'as named'};  "
+    figure.supxlabel(f"epoch    ({dashed}{around if n > 1 else NO_INTERVAL})", fontsize=9)
 
 
 def _usual(counts: Mapping[str, str]) -> str:
     values = list(counts.values())
     return max(dict.fromkeys(values), key=values.count)
-
-
-def space_by_error(axes: Axes, means: pd.Series) -> None:
-    """Space accuracies by the logarithm of the error: a linear axis shows the end, which decides, as one flat line.
-
-    The means alone set the limits, or the interval of a few seeds would.
-    """
-
-    def forward(percent: Any) -> NDArray[np.float64]:
-        return -np.log10(np.maximum(100 - np.asarray(percent, dtype=float), SMALLEST_ERROR))
-
-    def inverse(place: Any) -> NDArray[np.float64]:
-        return 100 - 10 ** -np.asarray(place, dtype=float)
-
-    low, high = forward(np.array([means.min(), means.max()])) + np.array([-0.12, 0.12])
-    high = min(high, -math.log10(SMALLEST_ERROR))
-    axes.set_yscale("function", functions=(forward, inverse))
-    axes.set_ylim(float(inverse(low)), float(inverse(high)))
-    places: dict[float, float] = {}
-    between = MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(*axes.get_ylim())
-    for tick in (*TICKS, *between):
-        place = float(forward(tick))
-        has_room = all(abs(place - other) >= TICK_ROOM * (high - low) for other in places.values())
-        is_wanted = tick in TICKS or len(places) < ENOUGH_TICKS
-        if low <= place <= high and has_room and is_wanted:
-            places[tick] = place
-    axes.set_yticks(sorted(places), [f"{tick:g}" for tick in sorted(places)])
 
 
 def _counted(runs: pd.DataFrame) -> str:
@@ -227,16 +185,14 @@ def _curve(epochs: pd.DataFrame, metric: str) -> pd.DataFrame:
     return 100 * epochs.dropna(subset=[metric]).pivot_table(index="epoch", columns="seed", values=metric)
 
 
-def _line(
-    axes: Axes, curve: pd.DataFrame, colour: Any, *, is_front: bool = False, is_spread_shown: bool = True
-) -> None:
+def _line(axes: Axes, curve: pd.DataFrame, colour: Any, *, is_front: bool = False, has_spread: bool = True) -> None:
     """The mean over seeds, with a band for its interval or, for few seeds, a thin line for each."""
     if curve.empty:
         return
     epoch, mean = curve.index.to_numpy(dtype=float), curve.mean(axis=1)
     style: dict[str, Any] = {"lw": 1.8, "zorder": 3} if is_front else {"lw": 1.2, "ls": (0, (4, 2)), "zorder": 2}
     axes.plot(epoch, mean, color=colour, marker="o" if len(epoch) < 8 else "", ms=3, **style)
-    if not is_spread_shown:
+    if not has_spread:
         return
     if curve.shape[1] < N_FOR_BAND:
         for seed in curve:

@@ -15,10 +15,10 @@ FORMATS = {"svg": {"Date": None}, "png": {"Software": None}}
 """Formats with the metadata that would make two equal pictures differ, switched off."""
 
 
-def contents_of(figure: Figure, said: Sequence[str]) -> dict[str, bytes]:
-    """The bytes of a figure in every format, with what must be said beside its numbers above it."""
-    if said:
-        lines = [textwrap.fill(note, int(14 * figure.get_figwidth())) for note in said]
+def contents_of(figure: Figure, notes: Sequence[str]) -> dict[str, bytes]:
+    """Return the bytes of a figure in every format, with what belongs beside its numbers above it."""
+    if notes:
+        lines = [textwrap.fill(note, int(14 * figure.get_figwidth())) for note in notes]
         figure.suptitle("\n".join(lines), fontsize=8, color=GREY)
     FigureCanvasAgg(figure)
     contents = {}

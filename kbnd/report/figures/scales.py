@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from kbnd.analysis.importance import FEW_VALUES, numbers_of
-from kbnd.report.figures.curves import HIGH, space_by_error
+from kbnd.report.figures.error_axis import HIGH, space_by_error
 from kbnd.report.figures.style import GREY, INK
 from kbnd.report.numbers import Quantity
 from kbnd.report.table import DASH
@@ -59,9 +59,9 @@ def places_of(values: pd.Series, *, is_log: bool) -> pd.Series:
     elif numbers.nunique() > FEW_VALUES:
         return numbers.dropna()
     else:
-        known = np.unique(numbers.dropna())
-        known = np.log10(known) if is_log else known
-        room = float(np.diff(known).min()) if len(known) > 1 else 1.0
+        distinct = np.unique(numbers.dropna())
+        distinct = np.log10(distinct) if is_log else distinct
+        room = float(np.diff(distinct).min()) if len(distinct) > 1 else 1.0
     aside = ((3 * numbers.groupby(numbers).cumcount() + 3) % 7 - 3) * 0.05 * room
     return (numbers * 10**aside if is_log else numbers + aside).dropna()
 
@@ -87,29 +87,29 @@ def scale_values(axes: Axes, values: pd.Series, colour: Mapping[str, str], *, is
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    known = sorted(set(numbers.dropna()))
-    if len(known) == 1:  # marks stand beside it, and must not look far away
-        axes.set_xlim(*((known[0] / 10, 10 * known[0]) if is_log else (known[0] - 1, known[0] + 1)))
-    if len(known) <= FEW_VALUES and _have_room(known, is_log=is_log):
-        axes.set_xticks(known, [value_text(value) for value in known])
+    ticks = sorted(set(numbers.dropna()))
+    if len(ticks) == 1:  # marks stand beside it, and must not look far away
+        axes.set_xlim(*((ticks[0] / 10, 10 * ticks[0]) if is_log else (ticks[0] - 1, ticks[0] + 1)))
+    if len(ticks) <= FEW_VALUES and _has_room(ticks, is_log=is_log):
+        axes.set_xticks(ticks, [value_text(value) for value in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _have_room(known: Sequence[float], *, is_log: bool) -> bool:
+def _has_room(ticks: Sequence[float], *, is_log: bool) -> bool:
     """Whether the values can stand below their ticks without touching each other."""
-    places = np.log10(known) if is_log else np.asarray(known)
-    widths = LETTER_WIDTH * np.array([len(value_text(value)) for value in known])
-    needed = (widths[:-1] + widths[1:]) / 2 + LETTER_WIDTH
-    return bool((np.diff(places) >= needed * np.ptp(places)).all())
+    places = np.log10(ticks) if is_log else np.asarray(ticks)
+    widths = LETTER_WIDTH * np.array([len(value_text(value)) for value in ticks])
+    gaps = (widths[:-1] + widths[1:]) / 2 + LETTER_WIDTH
+    return bool((np.diff(places) >= gaps * np.ptp(places)).all())
 
 
-def scale_scores(axes: Axes, scores: pd.Series, shown: Quantity) -> str:
+def scale_scores(axes: Axes, scores: pd.Series, quantity: Quantity) -> str:
     """Spread scores over the axis, in the unit they are printed in; they alone set its limits, or one wild SD would.
 
     Returns:
         What the axis is, in words; empty where it is even.
     """
-    if shown.unit == "%" and scores.max() >= HIGH:
+    if quantity.unit == "%" and scores.max() >= HIGH:
         space_by_error(axes, scores)
         return "logarithmic in the error"
     margin = 0.08 * (scores.max() - scores.min()) or 0.5

@@ -16,15 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
 from kbnd.report.figures.arms import accuracy_figure, time_figure
 from kbnd.report.figures.cost import cost_figure
 from kbnd.report.figures.curves import curves_figure
 from kbnd.report.figures.formats import contents_of
-from kbnd.report.figures.frames import Frames
 from kbnd.report.figures.style import STYLE
+from kbnd.report.frames import Frames
 from kbnd.report.tables.notes import data_notes, difference_notes
 
 FIGURES: dict[str, Callable[[Frames, str], Figure | None]] = {
@@ -37,28 +36,17 @@ FIGURES: dict[str, Callable[[Frames, str], Figure | None]] = {
 
 
 def draw(
-    runs: pd.DataFrame,
-    epochs: pd.DataFrame,
-    comparison: pd.DataFrame,
-    ratios: pd.DataFrame,
-    *,
-    metric: str = "test_accuracy",
-    difference: str = "",
-    data_note: str = "",
+    frames: Frames, *, metric: str = "test_accuracy", difference: str = "", data_note: str = ""
 ) -> dict[str, dict[str, bytes]]:
     """Return the contents of every picture by name and format (`svg`, `png`).
 
     Args:
-        runs: columns of runs.csv.
-        epochs: columns of epochs.csv.
-        comparison: what `kbnd.analysis.compare.compare` returns of them.
-        ratios: what `kbnd.analysis.timing.time_ratios` returns of them.
+        frames: of the study.
         metric: an accuracy, for `accuracy` and `cost`.
-        difference: in words, what makes this another experiment than the report's; empty where nothing does.
+        difference: in words, what makes this another experiment than the source's; empty where nothing does.
         data_note: what must be said beside results on these images; usually nothing.
     """
-    frames = Frames(runs, epochs, comparison, ratios)
     with mpl.rc_context(STYLE):
-        figures = {name: drawn(frames, metric) for name, drawn in FIGURES.items()}
-        said = [*difference_notes(difference), *data_notes(data_note)]
-        return {name: contents_of(figure, said) for name, figure in figures.items() if figure is not None}
+        figures = {name: figure_of(frames, metric) for name, figure_of in FIGURES.items()}
+        notes = [*difference_notes(difference), *data_notes(data_note)]
+        return {name: contents_of(figure, notes) for name, figure in figures.items() if figure is not None}

@@ -63,22 +63,22 @@ TITLE_POINTS = 280.0
 
 def short_label(arm: str) -> tuple[str, str]:
     """Return the family of an arm and the number that tells it from the others: `("dropout", "0.5")`."""
-    found = re.fullmatch(r"(.*?[A-Za-z)])[-_]?(\d[\d.]*)", arm)
-    return (found[1], found[2]) if found else (arm, "")
+    match = re.fullmatch(r"(.*?[A-Za-z)])[-_]?(\d[\d.]*)", arm)
+    return (match[1], match[2]) if match else (arm, "")
 
 
 def colours(arms: Iterable[str], baseline: str) -> dict[str, str]:
     """Return a colour for each arm: grey for the baseline, one for each other family in order."""
     families: dict[str, str] = {}
-    result = {}
+    colour = {}
     for arm in arms:
         family = short_label(arm)[0]
         if arm == baseline:
-            result[arm] = GREY
+            colour[arm] = GREY
             continue
         families.setdefault(family, _PALETTE[len(families) % len(_PALETTE)])
-        result[arm] = families[family]
-    return result
+        colour[arm] = families[family]
+    return colour
 
 
 def markers(arms: Iterable[str]) -> dict[str, str]:
@@ -122,7 +122,7 @@ def label_points(figure: Figure, axes: Axes, points: list[tuple[float, float, st
     """Write each point's label on that side of it which is farthest from other points and labels."""
     figure.draw_without_rendering()
     centres = axes.transData.transform([(x, y) for x, y, _, _ in points])
-    taken = [tuple(centre) for centre in centres]
+    occupied = [tuple(centre) for centre in centres]
     outline = [withStroke(linewidth=2, foreground="white")]
     for centre, (x, y, text, colour) in zip(centres, points, strict=True):
         if not text:
@@ -130,10 +130,10 @@ def label_points(figure: Figure, axes: Axes, points: list[tuple[float, float, st
         # In units of the label's own size, so that a wide one keeps its distance at the sides.
         size = np.array([LETTER[0] * (len(text) / 2 + 1), LETTER[1]])
         sides = size * _SIDES
-        others = np.array([place for place in taken if place != tuple(centre)])
+        others = np.array([place for place in occupied if place != tuple(centre)])
         room = [np.hypot(*((others - centre - side) / size).T).min() if len(others) else 0.0 for side in sides]
         side = sides[int(np.argmax(room))]
-        taken.append(tuple(centre + side))
+        occupied.append(tuple(centre + side))
         axes.annotate(
             text,
             (x, y),

@@ -19,28 +19,28 @@ MUCH = 0.1
 """Importance from which a hyperparameter is said to matter, not to matter a little."""
 
 
-def importance_table(found: Importances, trials: pd.DataFrame) -> Table:
+def importance_table(importances: Importances, trials: pd.DataFrame) -> Table:
     """Return one row for each hyperparameter, most important first; no row where the trials cannot tell."""
     rows = []
-    for row in found.rows.to_dict("records"):
+    for row in importances.rows.to_dict("records"):
         interval = limits(IMPORTANCE, row["ci_low"], min(row["ci_high"], 1.0))
         rows.append((row["name"], IMPORTANCE.number(row["importance"]), interval, _in_words(row)))
     columns = ("Hyperparameter", "Importance", "95 % interval", "In words")
-    title = "Which hyperparameter mattered" + (": the trials cannot tell" if found.reason else "")
-    return Table(title, columns, tuple(rows), tuple(_importance_notes(found, trials)), "lrrl")
+    title = "Which hyperparameter mattered" + (": the trials cannot tell" if importances.reason else "")
+    return Table(title, columns, tuple(rows), tuple(_importance_notes(importances, trials)), "lrrl")
 
 
 def divergence_table(trials: pd.DataFrame, names: Sequence[str]) -> Table:
     """Return how many trials diverged in each range of each hyperparameter."""
     shares = diverged_shares(trials, names)
-    shown = Quantity("Share", "%", scale=100.0, decimals=0)
+    quantity = Quantity("Share", "%", scale=100.0, decimals=0)
     rows = [
         (
             f"{row['name']} {value_text(row['low'])}"
             + (f" to {value_text(row['high'])}" if row["low"] != row["high"] else ""),
             f"{row['n_diverged']} of {row['n']}",
-            shown.number(row["share"]),
-            limits(shown, row["ci_low"], row["ci_high"]),
+            quantity.number(row["share"]),
+            limits(quantity, row["ci_low"], row["ci_high"]),
         )
         for row in shares.to_dict("records")
     ]
@@ -63,21 +63,21 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
-def limits(shown: Quantity, low: float, high: float) -> str:
+def limits(quantity: Quantity, low: float, high: float) -> str:
     """Return the limits of a value in brackets, a dash where there are none."""
-    return f"[{shown.number(low)}, {shown.number(high)}]" if np.isfinite(low) and np.isfinite(high) else DASH
+    return f"[{quantity.number(low)}, {quantity.number(high)}]" if np.isfinite(low) and np.isfinite(high) else DASH
 
 
-def _importance_notes(found: Importances, trials: pd.DataFrame) -> list[str]:
-    notes = [found.reason] if found.reason else []
-    quality = found.quality
+def _importance_notes(importances: Importances, trials: pd.DataFrame) -> list[str]:
+    notes = [importances.reason] if importances.reason else []
+    quality = importances.quality
     if np.isfinite(quality.estimate):
         interval = limits(IMPORTANCE, quality.low, min(quality.high, 1.0))
         notes.append(
             f"A random forest predicts the ranks of held-out trials with R2 = {IMPORTANCE.number(quality.estimate)} "
             f"{interval}, n = {quality.n} candidates."
         )
-    if not found.reason:
+    if not importances.reason:
         notes.append(
             "Importance: part of the ranks' variance that goes with it, alone or with others, as far as the forest has "
             "learned it (together about R2; what is left may be anyone's); t-interval over held-out trials. Of the "

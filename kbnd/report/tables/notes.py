@@ -13,7 +13,7 @@ import pandas as pd
 
 from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.analysis.timing import N_BLOCKS_ADVISED, is_control, noise_floor
-from kbnd.report.numbers import quantity
+from kbnd.report.numbers import quantity_of
 from kbnd.report.table import PLUS_MINUS
 from kbnd.words import counted
 
@@ -29,7 +29,7 @@ NO_INTERVAL = "one run per arm: no interval"
 
 
 def tag(difference: str) -> str:
-    """Return what a title ends with where the experiment is not the report's own."""
+    """Return what a title ends with where the experiment is not the source's own."""
     return f" ({DIFFERENT})" if difference else ""
 
 
@@ -39,15 +39,15 @@ def data_notes(data_note: str) -> list[str]:
 
 
 def difference_notes(difference: str) -> list[str]:
-    """Return the sentence that says what makes the experiment another one than the report's."""
+    """Return the sentence that says what makes the experiment another one than the source's."""
     if not difference:
         return []
-    said = difference if difference.lower().startswith(DIFFERENT) else f"{DIFFERENT}: {difference}"
-    return [f"{said[0].upper()}{said[1:].rstrip('.')}."]
+    sentence = difference if difference.lower().startswith(DIFFERENT) else f"{DIFFERENT}: {difference}"
+    return [f"{sentence[0].upper()}{sentence[1:].rstrip('.')}."]
 
 
 def published_notes(measured: pd.DataFrame, *, usual: int, has_repeats: bool) -> list[str]:
-    """Return the notes of a report's own table; `usual` is the n of most cells."""
+    """Return the notes of a source's own table; `usual` is the n of most cells."""
     if measured.empty:
         notes = ["Not measured: these runs do not record what it is made of."]
     elif usual == 0:
@@ -69,7 +69,7 @@ def comparison_notes(rows: pd.DataFrame) -> list[str]:
     """
     n_pairs = rows.loc[rows["arm"] != rows["baseline"], "n_pairs"]
     n_compared = int((n_pairs > 1).sum())
-    unit = "in percentage points (pp)" if quantity(str(rows["metric"].iloc[0])).difference_unit == "pp" else ""
+    unit = "in percentage points (pp)" if quantity_of(str(rows["metric"].iloc[0])).difference_unit == "pp" else ""
     notes = []
     if n_compared:
         baseline, comma = ("baseline", "") if rows["baseline"].nunique() == 1 else ("the arm it stands against", ",")
@@ -88,14 +88,14 @@ def comparison_notes(rows: pd.DataFrame) -> list[str]:
 
 
 def censored_notes(metrics: Iterable[str]) -> list[str]:
-    """Return what must be known of metrics that wait for an accuracy which some runs never reach."""
+    """Return what belongs beside metrics that wait for an accuracy which some runs never reach."""
     if not any(metric.startswith("epochs_to_") for metric in metrics):
         return []
     return ["Epochs to an accuracy: a run that never reaches it counts as its budget and one epoch more."]
 
 
 def duration_notes(rows: pd.DataFrame) -> list[str]:
-    """Return what must be known of a report's table of seconds."""
+    """Return what belongs beside a source's table of seconds."""
     notes = [
         "Seconds of training, tracing and compilation included, validation not. They are this machine's, published "
         "ones another's: compare arms by their ratios."
@@ -145,25 +145,24 @@ def time_notes(ratios: pd.DataFrame) -> list[str]:
 def _floor_notes(ratios: pd.DataFrame) -> list[str]:
     """What the controls cannot resolve, and which ratios are held against which of them, or against none."""
     compared = ratios[(ratios["arm"] != ratios["baseline"]) & ~is_control(ratios) & (ratios["n"] > 0)]
-    held = {name: list(dict.fromkeys(rows["baseline"])) for name, rows in compared.groupby("control", sort=False)}
+    baselines = {name: list(dict.fromkeys(rows["baseline"])) for name, rows in compared.groupby("control", sort=False)}
     controls = {row["arm"]: row for row in ratios[is_control(ratios)].to_dict("records")}
-    floors = {name: noise_floor(ratios, name) for name in controls}
-    known = [name for name in controls if np.isfinite(floors[name])]
-    if not known:
+    floors = {name: floor for name in controls if np.isfinite(floor := noise_floor(ratios, name))}
+    if not floors:
         return [f"No noise floor was measured, so no ratio is called slower or faster: {NO_FLOOR}."]
     notes = []
-    for name in known:
-        twice, floor, references = controls[name]["baseline"], floors[name], held.get(name, [])
-        whose = f" of ratios to {', '.join(references)}" if references and len(held) > 1 else ""
+    for name, floor in floors.items():
+        twice, references = controls[name]["baseline"], baselines.get(name, [])
+        whose = f" of ratios to {', '.join(references)}" if references and len(baselines) > 1 else ""
         notes.append(
             f"Noise floor{whose}: {twice} against itself in {controls[name]['n']} blocks cannot resolve ratios within "
             f"{1 / floor:.3f} to {floor:.3f}."
         )
         if others := [reference for reference in references if reference != twice]:
-            once = "other baselines" if len(held) == 1 else ", ".join(others)
+            once = "other baselines" if len(baselines) == 1 else ", ".join(others)
             notes.append(f"{twice} was run twice: ratios to {once} are held against its noise floor, as logarithms.")
     notes.append("Slower, faster: the interval excludes 1 and the ratio lies beyond the noise floor.")
-    if lacking := [reference for name in held if name not in known for reference in held[name]]:
+    if lacking := [reference for name in baselines if name not in floors for reference in baselines[name]]:
         notes.append(f"No noise floor for ratios to {', '.join(lacking)}: {NO_FLOOR}.")
     return notes
 

@@ -1,4 +1,4 @@
-"""A report's own table: measured beside published, arm by arm, in the report's rows and columns.
+"""A source's own table: measured beside published, arm by arm, in the source's rows and columns.
 
     Test accuracy, %
                      P = 0.1  P = 0.2
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from kbnd.analysis.compare import is_time
-from kbnd.report.numbers import Quantity, in_unit, plus_minus, quantity, usual_count
+from kbnd.report.numbers import Quantity, in_unit, plus_minus, quantity_of, usual_count
 from kbnd.report.table import DASH, Table
 from kbnd.report.tables.notes import duration_notes, published_notes
 
@@ -28,7 +28,7 @@ SAME = "same"
 
 
 class PublishedRow(Protocol):
-    """One row of a report's table: an arm for each column, and the report's numbers (or none)."""
+    """One row of a source's table: an arm for each column, and the source's numbers (or none)."""
 
     @property
     def label(self) -> str: ...  # noqa: D102
@@ -39,7 +39,7 @@ class PublishedRow(Protocol):
 
 
 class PublishedTable(Protocol):
-    """A table of a report: what `kbnd.study.published.PublishedTable` is, without depending on it."""
+    """A table of a source: what `kbnd.study.published.PublishedTable` is, without depending on it."""
 
     @property
     def title(self) -> str: ...  # noqa: D102
@@ -52,47 +52,47 @@ class PublishedTable(Protocol):
 
 
 def published_table(table: PublishedTable, comparison: pd.DataFrame) -> Table | None:
-    """Return a report's own table: measured mean and interval, the published number below each.
+    """Return a source's own table: measured mean and interval, the published number below each.
 
     Args:
-        table: of the report.
-        comparison: what `kbnd.analysis.compare.compare` returns; its arms are those that were chosen.
+        table: of the source.
+        comparison: what `kbnd.analysis.compare.compare` returns; its arms are those of the experiment.
 
     Returns:
-        None where no arm of the table was chosen.
+        None where no arm of the table is in the experiment.
     """
-    chosen = set(comparison["arm"])
+    arms = set(comparison["arm"])
     measured = comparison[comparison["metric"] == table.metric]
-    shown = quantity(table.metric, measured["mean"])
-    kept = [row for row in table.rows if chosen & set(row.arms)]
-    if not kept:
+    quantity = quantity_of(table.metric, measured["mean"])
+    published = [row for row in table.rows if arms & set(row.arms)]
+    if not published:
         return None
-    used = measured[measured["arm"].isin({arm for row in kept for arm in row.arms})]
-    by_arm = {str(arm["arm"]): arm for arm in used.to_dict("records")}
-    usual = usual_count(used["n"].tolist())
+    measured = measured[measured["arm"].isin({arm for row in published for arm in row.arms})]
+    by_arm = {str(arm["arm"]): arm for arm in measured.to_dict("records")}
+    usual = usual_count(measured["n"].tolist())
     rows: list[tuple[str, ...]] = []
-    for row in kept:
-        cells = [_measured(by_arm.get(arm), shown) if arm in chosen else DASH for arm in row.arms]
+    for row in published:
+        cells = [_mean(by_arm.get(arm), quantity) if arm in arms else DASH for arm in row.arms]
         rows.append((row.label, *_once(cells, row.arms)))
         counts = [by_arm[arm]["n"] if arm in by_arm else None for arm in row.arms]
         if set(counts) - {usual, None}:
             rows.append(("  n", *_once([DASH if n is None else str(n) for n in counts], row.arms)))
         if any(value is not None for value in row.published):
-            numbers = [DASH if value is None else shown.number(value) for value in row.published]
+            numbers = [DASH if value is None else quantity.number(value) for value in row.published]
             keys = [f"{arm} {number}" for arm, number in zip(row.arms, numbers, strict=True)]
             rows.append(("  published", *_once(numbers, keys)))
-    notes = published_notes(used, usual=usual, has_repeats=any(SAME in row for row in rows))
-    notes += duration_notes(used) if is_time(table.metric) else []
-    return Table(in_unit(table.title, shown.unit), ("", *table.columns), tuple(rows), tuple(notes))
+    notes = published_notes(measured, usual=usual, has_repeats=any(SAME in row for row in rows))
+    notes += duration_notes(measured) if is_time(table.metric) else []
+    return Table(in_unit(table.title, quantity.unit), ("", *table.columns), tuple(rows), tuple(notes))
 
 
-def _measured(arm: dict[Any, Any] | None, shown: Quantity) -> str:
+def _mean(arm: dict[Any, Any] | None, quantity: Quantity) -> str:
     """What stands in the cell of a chosen arm: mean and interval, or in words why there is none."""
     if arm is None:
         return "not measured"
     if arm["n"] == 0:
         return "diverged" if arm["n_diverged"] else "none done"
-    return plus_minus(shown, arm["mean"], arm["ci_low"], arm["ci_high"])
+    return plus_minus(quantity, arm["mean"], arm["ci_low"], arm["ci_high"])
 
 
 def _once(cells: Sequence[str], keys: Sequence[str]) -> list[str]:
