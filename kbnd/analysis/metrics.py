@@ -120,6 +120,26 @@ def with_metrics(runs: pd.DataFrame, epochs: pd.DataFrame, metrics: Iterable[str
     return runs.assign(**{name: pd.Series(values, index=runs.index, dtype=float) for name, values in columns.items()})
 
 
+def epochs_to(curve: np.ndarray, accuracy: float) -> float | None:
+    """Return after how many epochs a curve first reaches an accuracy, linear between two epochs.
+
+    Args:
+        curve: accuracy after each epoch; shape (epochs,).
+        accuracy: to be reached.
+
+    Returns:
+        Epochs, 1 where the first one already reaches it; None where none does.
+    """
+    reached = np.flatnonzero(curve >= accuracy)
+    if not len(reached):
+        return None
+    first = int(reached[0])
+    if first == 0:
+        return 1.0
+    before, after = curve[first - 1], curve[first]
+    return float(first + (accuracy - before) / (after - before))
+
+
 def _known(name: str) -> Metric:
     found = _find(name)
     if found is None:
@@ -181,14 +201,8 @@ def _epoch_cv(epochs: pd.DataFrame, run: pd.Series) -> float:
 
 def _epochs_to(accuracy: float) -> Callable[[pd.DataFrame, pd.Series], float]:
     def number(curve: np.ndarray) -> float:
-        reached = np.flatnonzero(curve >= accuracy)
-        if not len(reached):
-            return len(curve) + 1
-        first = int(reached[0])
-        if first == 0:
-            return 1
-        before, after = curve[first - 1], curve[first]
-        return first + (accuracy - before) / (after - before)
+        n_epochs = epochs_to(curve, accuracy)
+        return len(curve) + 1 if n_epochs is None else n_epochs
 
     return _of_curve(number)
 
