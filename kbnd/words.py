@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DAY_S = 86_400
 UNITS_S = ((2 * DAY_S, DAY_S, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))
-"""From how many seconds on a time is said in which unit."""
+"""Shortest time in seconds, its unit in seconds, and the name of the unit."""
 SIZES = ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (0.0, 1e3, "kB"))
 
 

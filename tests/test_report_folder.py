@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from synthetic_runs import ARMS, TABLES, make_epochs, make_runs
+from synthetic_runs import TABLES, make_epochs
+from synthetic_runs import make_runs as runs_of
 
 from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
@@ -17,6 +18,12 @@ from kbnd.errors import UsageError
 from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS
 from kbnd.report.folder import CLAIM_COLUMNS, Outputs, check_writable, write_outputs
 from kbnd.report.tables.study import report_tables
+
+ARMS = ("baseline", "bn")
+
+
+def make_runs(*, seeds: int) -> pd.DataFrame:
+    return runs_of(seeds=seeds, arms=ARMS)
 
 
 def write(folder: Path, runs: pd.DataFrame, **more: Any) -> list[Path]:

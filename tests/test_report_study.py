@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from kbnd.data.catalogue import COPIES, ORIGINALS
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.report.comparison import compare_ledger
+from kbnd.report.figures import study as pictures
 from kbnd.report.figures.study import FIGURES
 from kbnd.report.frames import Frames
 from kbnd.report.table import DASH, Table
@@ -122,16 +124,29 @@ def made(
     experiment = decide(study, Choices(**choices))
     planned = plan(experiment, identity=identity)
     order = [arm["name"] for arm in STUDY["arms"]]
+    records = [
+        trained(run.spec, identity, arm=order.index(run.arm), block=run.block, has_curve=has_curve) for run in planned
+    ]
     with Ledger.open(folder / "kbnd.sqlite") as ledger:
-        for run in planned:
-            record = trained(run.spec, identity, arm=order.index(run.arm), block=run.block, has_curve=has_curve)
-            ledger.merge([record])
+        ledger.merge(list({record.run_id: record for record in records}.values()))
         labels = [(run.arm, run.spec.seed, run.spec.replicate, run.run_id) for run in planned]
         labels.sort(key=lambda label: list(experiment.arms).index(label[0]))
         about = {"title": experiment.title, "difference": experiment.difference}
         ledger.assign("nets", "0" * 16, labels, **about, baselines=experiment.baselines)
     outcome = Outcome("nets", "0" * 16, planned, len(planned))
     return outputs.make(study, experiment, outcome, ledger=folder / "kbnd.sqlite")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> outputs.Report:
+    """The outputs of the study as it is; its ledger lies in a folder of its own."""
+    return made(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def rooted(tmp_path_factory: pytest.TempPathFactory) -> outputs.Report:
+    """The outputs of the study with a second root."""
+    return made(tmp_path_factory.mktemp("rooted"), changes=ROOTED)
 
 
 def titled(report: outputs.Report, start: str) -> Table:
@@ -142,8 +157,7 @@ def rows(comparison: pd.DataFrame, metric: str) -> pd.DataFrame:
     return comparison[comparison["metric"] == metric].set_index("arm")
 
 
-def test_metrics_of_tables_and_claims_are_compared_beside_the_usual_ones(tmp_path: Path) -> None:
-    report = made(tmp_path)
+def test_metrics_of_tables_and_claims_are_compared_beside_the_usual_ones(report: outputs.Report) -> None:
     assert list(dict.fromkeys(report.comparison["metric"])) == [*METRICS, "aulc", "first_epoch_accuracy"]
     first = rows(report.comparison, "first_epoch_accuracy")
     assert first.loc["plain", "mean"] == pytest.approx(0.902 - 0.3)
@@ -152,8 +166,7 @@ def test_metrics_of_tables_and_claims_are_compared_beside_the_usual_ones(tmp_pat
     assert set(report.runs) & {"aulc", "first_epoch_accuracy"} == set()  # runs.csv holds what was measured
 
 
-def test_an_arm_stands_against_its_own_baseline_in_every_number(tmp_path: Path) -> None:
-    report = made(tmp_path)
+def test_an_arm_stands_against_its_own_baseline_in_every_number(report: outputs.Report) -> None:
     for frame in (rows(report.comparison, "test_accuracy"), report.ratios.set_index("arm")):
         assert frame["baseline"].drop("plain (A/A)", errors="ignore").to_dict() == {
             "plain": "plain",
@@ -169,19 +182,18 @@ ROOTED = {"arms": [arm | {"baseline": "other"} if arm["name"] == "other" else ar
 """The second network is a root."""
 
 
-def test_a_root_stands_against_nothing_and_its_arms_against_it(tmp_path: Path) -> None:
-    report = made(tmp_path, changes=ROOTED)
-    found = rows(report.comparison, "test_accuracy")
-    assert found["baseline"].to_dict() == {"plain": "plain", "bn": "plain", "other": "other", "other-bn": "other"}
-    assert found.loc["other", ["n", "n_pairs"]].tolist() == [3, 0]
-    assert found.loc["other-bn", "diff"] == pytest.approx(0.01)
-    assert report.ratios.set_index("arm")["ratio"].drop("bn").to_dict() == pytest.approx(
+def test_a_root_stands_against_nothing_and_its_arms_against_it(rooted: outputs.Report) -> None:
+    by_arm = rows(rooted.comparison, "test_accuracy")
+    assert by_arm["baseline"].to_dict() == {"plain": "plain", "bn": "plain", "other": "other", "other-bn": "other"}
+    assert by_arm.loc["other", ["n", "n_pairs"]].tolist() == [3, 0]
+    assert by_arm.loc["other-bn", "diff"] == pytest.approx(0.01)
+    assert rooted.ratios.set_index("arm")["ratio"].drop("bn").to_dict() == pytest.approx(
         {"plain": 1, "plain (A/A)": 1, "other": 1, "other-bn": 4 / 3}
     )
-    table = titled(report, "Test accuracy: arms against their own baselines")
+    table = titled(rooted, "Test accuracy: arms against their own baselines")
     assert [row[0] for row in table.rows if row[-1] == "reference"] == ["plain", "other"]
-    frames = Frames(report.runs, report.epochs, report.comparison, report.ratios)
-    assert all(drawn(frames, "test_accuracy") is not None for drawn in FIGURES.values())
+    frames = Frames(rooted.runs, rooted.epochs, rooted.comparison, rooted.ratios)
+    assert all(figure_of(frames, "test_accuracy") is not None for figure_of in FIGURES.values())
 
 
 def test_a_root_alone_is_the_baseline_of_its_network(tmp_path: Path) -> None:
@@ -190,22 +202,23 @@ def test_a_root_alone_is_the_baseline_of_its_network(tmp_path: Path) -> None:
     assert report.ratios["arm"].tolist() == ["other", "other (A/A)", "other-bn"]
 
 
-@pytest.mark.parametrize("changes", [{}, ROOTED], ids=["one root", "two roots"])
-def test_kbnd_compare_gives_the_same_rows(tmp_path: Path, changes: dict[str, Any]) -> None:
-    report, again = made(tmp_path, changes=changes), compare_ledger(tmp_path / "kbnd.sqlite")
-    usual = report.comparison[report.comparison["metric"].isin(METRICS)].reset_index(drop=True)
+@pytest.mark.parametrize("name", ["report", "rooted"])
+def test_kbnd_compare_gives_the_same_rows(name: str, request: pytest.FixtureRequest) -> None:
+    outcome = request.getfixturevalue(name)
+    again = compare_ledger(outcome.ledger)
+    usual = outcome.comparison[outcome.comparison["metric"].isin(METRICS)].reset_index(drop=True)
     pd.testing.assert_frame_equal(again.comparison, usual)
-    pd.testing.assert_frame_equal(again.ratios, report.ratios)
+    pd.testing.assert_frame_equal(again.ratios, outcome.ratios)
 
 
-def test_only_claims_metrics_without_a_table_of_their_own_get_the_compact_one(tmp_path: Path) -> None:
-    table = titled(made(tmp_path), "Further metrics")
+def test_only_claims_metrics_without_a_table_of_their_own_get_the_compact_one(report: outputs.Report) -> None:
+    table = titled(report, "Further metrics")
     assert table.columns == ("Arm", "Epoch 1, %")
     assert [row[0] for row in table.rows] == ["plain", "bn", "  minus plain"]
 
 
-def test_a_published_table_shows_what_was_chosen(tmp_path: Path) -> None:
-    table = titled(made(tmp_path), "Mean accuracy, %")
+def test_a_published_table_shows_what_was_chosen(report: outputs.Report, tmp_path: Path) -> None:
+    table = titled(report, "Mean accuracy, %")
     assert [row[0] for row in table.rows] == ["plain", "  published", "mixed", "  published"]
     assert table.rows[2][2] == DASH
     whole = titled(made(tmp_path, arms=("all",)), "Mean accuracy, %")
@@ -234,61 +247,67 @@ def test_before_the_first_run_is_done_nothing_is_said_to_be_unrecorded(tmp_path:
     assert titled(report, "Mean accuracy").notes[0] == "No run has finished yet."
 
 
-def test_every_table_and_picture_says_what_is_different_and_of_which_data(tmp_path: Path) -> None:
+def test_every_table_and_picture_says_what_is_different_and_of_which_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report = made(tmp_path, identity=JPEG, epochs=N_EPOCHS - 1)
     note = "Data: CIFAR-10 (JPEG), re-encoded as JPEG: results compare among themselves, not with published CIFAR-10"
     assert all(any(said.startswith(note) for said in table.notes) for table in report.tables)
     assert all(table.title.endswith("(a different experiment)") for table in report.tables[1:])
-    plain = {path.name: path for path in outputs.write(replace(report, data_note=""), tmp_path / "plain")}
-    noted = {path.name: path for path in outputs.write(report, tmp_path / "noted")}
-    pictures = [name for name in noted if name.endswith(".svg")]
-    assert sorted(pictures) == ["accuracy.svg", "cost.svg", "curves.svg", "time.svg"]
-    for name in pictures:
-        assert len(noted[name].read_bytes()) > len(plain[name].read_bytes())
+    # A picture is its notes here: that they stand above it is what tests/test_report_figures_study.py looks at.
+    monkeypatch.setattr(pictures, "contents_of", lambda _, notes: {"svg": "\n".join(notes).encode()})
+    texts = {path.name: path.read_text() for path in outputs.write(report, tmp_path / "out") if path.suffix == ".svg"}
+    assert sorted(texts) == ["accuracy.svg", "cost.svg", "curves.svg", "time.svg"]
+    for text in texts.values():
+        assert text.startswith("A different experiment: ")
+        assert note in text
 
 
 # What a narrower command leaves out
 
 
-def shown(report: outputs.Report, folder: Path) -> outputs.Report:
-    """Leave the report's runs in a folder, as writing all of its files would."""
-    folder.mkdir(exist_ok=True)
-    report.runs.to_csv(folder / "runs.csv", index=False)
-    return report
+@pytest.fixture
+def whole(report: outputs.Report, tmp_path: Path) -> outputs.Report:
+    """The outputs of the study with their ledger in this test's folder, and their runs.csv in its `out`."""
+    shutil.copy(report.ledger, tmp_path)
+    (tmp_path / "out").mkdir()
+    report.runs.to_csv(tmp_path / "out" / "runs.csv", index=False)
+    return replace(report, ledger=tmp_path / report.ledger.name)
 
 
-def test_a_narrower_command_says_what_its_files_no_longer_show(tmp_path: Path) -> None:
-    out, ledger = tmp_path / "out", tmp_path / "kbnd.sqlite"
-    shown(made(tmp_path), out)
+def test_a_narrower_command_says_what_its_files_no_longer_show(
+    whole: outputs.Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "FIGURES", {})
+    out = tmp_path / "out"
     narrow = made(tmp_path, arms=("bn",), seeds=2)
-    said = outputs.left_out(narrow, out)
-    assert said.startswith(f"no longer in {out / 'runs.csv'}: 9 runs of nets; {ledger} keeps them")  # of 15
+    sentence = outputs.left_out(narrow, out)
+    assert sentence.startswith(f"no longer in {out / 'runs.csv'}: 9 runs of nets; {whole.ledger} keeps them")  # of 15
     with pytest.warns(UserWarning, match="^no longer in .*: 9 runs of nets; "):
         outputs.write(narrow, out)
     assert outputs.left_out(narrow, out) == ""
-    assert outputs.left_out(made(tmp_path), out) == ""  # wider again
+    assert outputs.left_out(whole, out) == ""  # wider again
 
 
-def test_a_study_that_was_edited_says_so_too(tmp_path: Path) -> None:
-    shown(made(tmp_path), tmp_path / "out")
+def test_a_study_that_was_edited_says_so_too(whole: outputs.Report, tmp_path: Path) -> None:
     edited = made(tmp_path, changes={"train": {**STUDY["train"], "learning_rate": 0.5}})
+    assert set(edited.runs["run_id"]).isdisjoint(whole.runs["run_id"])
     assert "15 runs of nets" in outputs.left_out(edited, tmp_path / "out")
 
 
-def test_runs_that_another_ledger_holds_are_not_said_to_be_kept(tmp_path: Path) -> None:
+def test_runs_that_another_ledger_holds_are_not_said_to_be_kept(whole: outputs.Report, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    shown(made(tmp_path), tmp_path / "out")
-    assert "keeps 0 of them" in outputs.left_out(made(tmp_path / "other", arms=("bn",), seeds=2), tmp_path / "out")
+    narrow = made(tmp_path / "other", arms=("bn",), seeds=2)
+    assert narrow.ledger != whole.ledger
+    assert "keeps 0 of them" in outputs.left_out(narrow, tmp_path / "out")
 
 
-def test_files_of_something_else_are_no_matter(tmp_path: Path) -> None:
-    report = made(tmp_path)
+def test_files_of_something_else_are_no_matter(report: outputs.Report, tmp_path: Path) -> None:
     for text in ("", "a,b\n1,2\n", "study,run_id\nanother,x\n", "\0\1"):
         (tmp_path / "runs.csv").write_text(text)
         assert outputs.left_out(report, tmp_path) == "", text
 
 
-def test_what_is_printed_says_title_and_claims(tmp_path: Path) -> None:
-    report = made(tmp_path)
+def test_what_is_printed_says_title_and_claims(report: outputs.Report) -> None:
     assert outputs.as_json(report)["title"] == "Two networks"
     assert report.tables[0].notes[0] == "Claims that these arms can decide: first, time (2 of 2)."

@@ -61,7 +61,7 @@ class Frames:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchFrames:
-    """The trials of a search, the runs of its best recipe, and what must be known to print them.
+    """The trials of a search, the runs of its best recipe, and what it takes to print them.
 
     Attributes:
         trials: columns of trials.csv.
@@ -75,7 +75,7 @@ class SearchFrames:
         best: number of the best trial; None is the one with the best score.
         n_classes: of the dataset, to tell what guessing would reach; 0 where nobody knows.
         is_timed_alone: whether every run had the machine for itself in one session: no time is missing for that.
-        data_note: what must be said beside results on these images (`kbnd.report.datasets`); usually nothing.
+        data_note: the sentence that belongs beside results on these images (`kbnd.report.datasets`); usually nothing.
         log_scaled: hyperparameters with a logarithmic axis; None takes learning rates and weight decays.
     """
 

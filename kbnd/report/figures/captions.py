@@ -21,7 +21,7 @@ def search_caption(
     Args:
         trials: of the search, some of them with a score.
         importances: by which the lines are drawn; None where there are none.
-        axis_notes: what must be said of the axes.
+        axis_notes: what is unusual about the axes.
         category: the hyperparameter that colours and shapes stand for; may be empty.
     """
     done, status = trials[trials["score"].notna()], trials["status"]

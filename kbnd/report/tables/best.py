@@ -15,7 +15,7 @@ from kbnd.report.table import Table
 from kbnd.report.tables.hyperparameters import limits, value_text
 
 HARDLY = 0.05
-"""Accuracy above that of guessing up to which a recipe is said to have learned next to nothing."""
+"""Accuracy above that of guessing up to which a recipe has learned next to nothing."""
 
 PAIRS = {"accuracy": ("val_accuracy", "test_accuracy"), "loss": ("val_loss", "test_loss")}
 """What the best recipe is judged by: its value on validation and on test."""

@@ -16,7 +16,7 @@ from kbnd.report.table import DASH, Table
 IMPORTANCE = Quantity("Importance", decimals=2)
 
 MUCH = 0.1
-"""Importance from which a hyperparameter is said to matter, not to matter a little."""
+"""Importance from which a hyperparameter matters, and not only a little."""
 
 
 def importance_table(importances: Importances, trials: pd.DataFrame) -> Table:

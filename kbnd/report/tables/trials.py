@@ -37,7 +37,7 @@ def trial_tables(search: SearchFrames, *, most_rows: int | None = MOST_ROWS) -> 
     """Return the tables of a search in the order a reader wants them.
 
     Args:
-        search: its trials, and what else must be known of it.
+        search: its trials, and what it takes to print them.
         most_rows: trials that are shown; None shows all.
 
     Raises:

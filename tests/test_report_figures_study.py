@@ -10,15 +10,18 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from synthetic_runs import ARMS, make_epochs, make_runs, with_status
 
 from kbnd.analysis.compare import compare
 from kbnd.analysis.timing import time_ratios
+from kbnd.report.figures import study as pictures
 from kbnd.report.figures.arms import accuracy_figure, time_figure
 from kbnd.report.figures.cost import cost_figure
 from kbnd.report.figures.curves import curves_figure
 from kbnd.report.figures.error_axis import SMALLEST_ERROR
-from kbnd.report.figures.study import draw
+from kbnd.report.figures.formats import contents_of
+from kbnd.report.figures.study import FIGURES, draw
 from kbnd.report.figures.style import GREY, colours, short_label
 from kbnd.report.frames import Frames
 
@@ -26,12 +29,13 @@ FEW = ("baseline", "bn", "dropout0.5")
 
 
 def frames(runs: pd.DataFrame, arms: tuple[str, ...] = FEW) -> Frames:
-    comparison = compare(runs, baseline="baseline", arms=arms, published={("bn", "test_accuracy"): 0.9883})
+    published = {("bn", "test_accuracy"): 0.9883}
+    comparison = compare(runs, baseline="baseline", arms=arms, metrics=("test_accuracy",), published=published)
     return Frames(runs, make_epochs(runs), comparison, time_ratios(runs, baseline="baseline", arms=arms))
 
 
 def test_a_full_study_gives_four_pictures_twice_the_same() -> None:
-    study = frames(make_runs(seeds=4, arms=FEW))
+    study = frames(make_runs(seeds=2, n_epochs=3, arms=FEW))
     before = dict(mpl.rcParams)
     one, other = draw(study), draw(study)
     assert set(one) == {"curves", "accuracy", "time", "cost"}
@@ -141,14 +145,28 @@ def test_perfect_accuracy_has_a_place_on_the_logarithmic_axis() -> None:
     assert low < 100 - SMALLEST_ERROR <= high < 100.1
 
 
-def test_another_experiment_is_labelled_on_every_picture() -> None:
-    study = frames(make_runs(seeds=1, n_epochs=1, arms=FEW))
-    plain, labelled = draw(study), draw(study, difference="dataset digits instead of mnist")
-    assert all(len(labelled[name]["svg"]) > len(plain[name]["svg"]) for name in plain)
+def test_another_experiment_is_labelled_on_every_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "contents_of", lambda _, notes: {"svg": "\n".join(notes).encode()})
+    study = frames(make_runs(seeds=2, arms=FEW))
+    labelled = draw(study, difference="dataset digits instead of mnist", data_note="Data: re-encoded.")
+    assert set(labelled) == set(FIGURES)
+    label = b"A different experiment: dataset digits instead of mnist.\nData: re-encoded."
+    assert all(formats["svg"] == label for formats in labelled.values())
 
 
-def test_drawing_never_imports_pyplot() -> None:
-    code = "import kbnd.report.figures.study, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
+def test_notes_stand_above_a_picture() -> None:
+    plain, labelled = Figure(), Figure()
+    assert len(contents_of(labelled, ["Data: re-encoded."])["svg"]) > len(contents_of(plain, [])["svg"])
+    assert labelled.get_suptitle() == "Data: re-encoded."
+    assert plain.get_suptitle() == ""
+
+
+def test_drawing_imports_neither_pyplot_nor_scikit_learn_before_it_is_used() -> None:
+    modules, heavy = (
+        "kbnd.report.figures.study, kbnd.report.figures.marginals",
+        {"matplotlib.pyplot", "sklearn", "keras"},
+    )
+    code = f"import {modules}, sys; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
