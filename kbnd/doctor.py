@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from kbnd import data
 from kbnd.errors import KbndError, how_to_install
 from kbnd.ledger import Reader
+from kbnd.profiling import machine
 from kbnd.report.datasets import dataset_rows, dataset_table
 from kbnd.report.table import Table
 from kbnd.training import backend
@@ -43,39 +43,32 @@ def examine(ledger: Path) -> dict[str, Any]:
     """
     return {
         "python": sys.version.split()[0],
-        "packages": {name: _version(name) for name in PACKAGES},
-        "backends": [_examine_backend(name, found) for name, found in backend.installed().items()],
+        "packages": {name: machine.version(name) for name in PACKAGES},
+        "backends": [_examine_backend(name, version) for name, version in backend.installed().items()],
         "data": dataset_rows(data.available()),
         "ledger": _examine_ledger(ledger),
     }
 
 
-def tables(found: dict[str, Any]) -> list[Table]:
+def tables(examination: dict[str, Any]) -> list[Table]:
     """Return an examination as tables."""
-    versions = tuple((name, number or "not installed") for name, number in found["packages"].items())
+    versions = tuple((name, number or "not installed") for name, number in examination["packages"].items())
     backends = tuple(
-        (b["backend"], b["version"] or "-", b["state"], ", ".join(b["devices"])) for b in found["backends"]
+        (b["backend"], b["version"] or "-", b["state"], ", ".join(b["devices"])) for b in examination["backends"]
     )
-    ledger = found["ledger"]
+    ledger = examination["ledger"]
     about = tuple((key.replace("_", " "), str(value)) for key, value in ledger.items())
     return [
-        Table("Versions", ("Package", "Version"), (("python", found["python"]), *versions), align="ll"),
+        Table("Versions", ("Package", "Version"), (("python", examination["python"]), *versions), align="ll"),
         Table("Backends", ("Backend", "Version", "State", "Devices"), backends, align="llll"),
         dataset_table(data.available()),
         Table("Ledger", ("", ""), about, align="ll"),
     ]
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _examine_backend(name: str, found: str | None) -> dict[str, Any]:
-    about: dict[str, Any] = {"backend": name, "version": found, "devices": []}
-    if found is None:
+def _examine_backend(name: str, version: str | None) -> dict[str, Any]:
+    about: dict[str, Any] = {"backend": name, "version": version, "devices": []}
+    if version is None:
         extra = backend.BACKENDS[name]
         return {**about, "state": f"not installed: {how_to_install(extra)}" if extra else "not installed"}
     code = (

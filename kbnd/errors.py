@@ -2,10 +2,12 @@
 
 A command line ends with the ``exit_code`` of the error that stopped it; 0 is done, 1 unexpected, 3 means that
 a study finished but some of its runs failed or diverged (`SOME_RUNS_FAILED`, which is a result, not an error).
+What more than one room refuses is checked here: names outside a closed list, settings of the two layers out of range.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -82,6 +84,34 @@ def unknown(
     close = get_close_matches(text, [*names, *others], n=1)
     guess = f" (did you mean {close[0]!r}?)" if close else ""
     return UsageError(f"unknown {kind} {received!r}{guess}: choose from {_listed(names, text)}{hint}")
+
+
+def checked_rate(rate: object) -> float:
+    """Return a dropout rate as a float.
+
+    Raises:
+        UsageError: it does not lie in [0, 1).
+    """
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0.0 <= rate < 1.0:
+        raise UsageError(f"dropout should lie in [0, 1), received {rate!r}")
+    return float(rate)
+
+
+def check_batch_norm(momentum: float, epsilon: float, *, prefix: str = "") -> None:
+    """Refuse settings of Batch Normalization out of range.
+
+    Args:
+        momentum: weight of the old moving statistics in their update.
+        epsilon: what is added to the variance.
+        prefix: of both names in the sentence, such as ``"batch_norm_"``.
+
+    Raises:
+        UsageError: a momentum outside [0, 1), an epsilon that is not positive and finite.
+    """
+    if not 0.0 <= momentum < 1.0:
+        raise UsageError(f"{prefix}momentum should lie in [0, 1), received {momentum!r}")
+    if not 0.0 < epsilon < math.inf:
+        raise UsageError(f"{prefix}epsilon should be positive and finite, received {epsilon!r}")
 
 
 def how_to_install(extra: str) -> str:

@@ -9,8 +9,8 @@
 Each element has its own m; mu and var are those of its channel, over the batch and all other axes.
 
 Keras' own Dropout holds its rate as a Python float that ends up inside the compiled graph, so a new rate means a new
-graph; and `keras.random.dropout` refuses a tensor. `VariableDropout` reads its rate from a variable: one compiled
-graph serves every rate, and a callback can move it while the model trains.
+graph (keras-team/keras#8826); and `keras.random.dropout` refuses a tensor. `VariableDropout` reads its rate from a
+variable: one compiled graph serves every rate, and a callback can move it while the model trains.
 
 References: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15 (2014);
 Ioffe & Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2; Chen et al., "Rethinking the usage of Batch
@@ -26,7 +26,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kbnd.errors import UsageError
+from kbnd.errors import check_batch_norm, checked_rate
 
 
 @keras.saving.register_keras_serializable("kbnd")
@@ -48,9 +48,7 @@ class VariableDropout(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0.0 <= rate < 1.0:
-            raise UsageError(f"dropout should lie in [0, 1), received {rate!r}")
-        self.initial_rate = float(rate)
+        self.initial_rate = checked_rate(rate)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
@@ -134,7 +132,7 @@ class IndependentComponent(keras.layers.Layer):
         self, rate: float, *, momentum: float = 0.9, epsilon: float = 1e-5, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        _check_batch_norm(momentum, epsilon)
+        check_batch_norm(momentum, epsilon)
         self.batch_norm = keras.layers.BatchNormalization(
             axis=-1, momentum=momentum, epsilon=epsilon, dtype=self.dtype_policy, name="batch_norm"
         )
@@ -185,7 +183,7 @@ class ReferenceBatchNormalization(keras.layers.Layer):
 
     def __init__(self, *, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _check_batch_norm(momentum, epsilon)
+        check_batch_norm(momentum, epsilon)
         self.momentum = momentum
         self.epsilon = epsilon
 
@@ -229,10 +227,3 @@ class ReferenceBatchNormalization(keras.layers.Layer):
 
 def _scaled(inputs: Any, is_kept: Any, rate: Any) -> Any:
     return ops.where(is_kept, inputs * ops.cast(1.0 / (1.0 - rate), inputs.dtype), 0.0)
-
-
-def _check_batch_norm(momentum: float, epsilon: float) -> None:
-    if not 0.0 <= momentum < 1.0:
-        raise UsageError(f"momentum should lie in [0, 1), received {momentum!r}")
-    if not 0.0 < epsilon < float("inf"):
-        raise UsageError(f"epsilon should be positive and finite, received {epsilon!r}")

@@ -22,14 +22,14 @@ def held_stderr() -> Iterator[None]:
     except OSError:  # a daemon may have closed it
         yield
         return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
         try:
             yield
         except BaseException:
             os.dup2(stderr, 2)
-            held.seek(0)
-            sys.stderr.write(held.read().decode(errors="replace"))
+            chatter.seek(0)
+            sys.stderr.write(chatter.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(stderr, 2)

@@ -1,1 +1,1 @@
-"""The studies of the source reports, one module and one TOML file each; they run from a checkout."""
+"""The studies of the sources, one module and one TOML file each; they run from a checkout."""

@@ -1,4 +1,4 @@
-"""A small CNN, one twice as deep and ResNet-20 on CIFAR-10, with BN before or after the activation: report S3.
+"""A small CNN, one twice as deep and ResNet-20 on CIFAR-10, with BN before or after the activation: source S3.
 
 Reproduces: P. Adeikalam, G. Chen and K. Xu, "Effect of Batch Normalization and Dropout in Deep Learning Networks"
 (slides) - BN in a simple CNN, in one with twice the layers and in ResNet-20; dropout in the first two. The slides hold
@@ -9,7 +9,7 @@ Command:    python -m studies.cnn_depth                              (CIFAR-10, 
             python -m studies.cnn_depth --preset scaled              (half width, 4,000 images; a different experiment)
             python -m studies.cnn_depth --preset smoke               (under a minute, 6 arms)
             python -m studies.cnn_depth --arms core,rates,tuning     (what S3-C10 and S3-C14 need)
-Cost:       see studies/README.md.
+Cost:       120 runs of CNNs and ResNet-20: needs a GPU; about 5.5 days on 2 CPU cores (estimate; see studies/README.md)
 
 Reconstructed, and why:
 - Networks: the simple CNN is the one of Keras' cifar10_cnn example (1,250,858 parameters), whose results are published;

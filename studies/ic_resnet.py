@@ -1,4 +1,4 @@
-"""ResNets on CIFAR-10 with Batch Normalization and dropout joined to one layer, in three orders: report S1.
+"""ResNets on CIFAR-10 with Batch Normalization and dropout joined to one layer, in three orders: source S1.
 
 Reproduces: A. Choudhury, H. Ved and A. Vantipuli, "Combining Batch Normalization and Dropout in the Training of Deep
 Neural Network", 2021 - ResNet-110 and -164 and their bottleneck versions, each as usual and with the IC layer (BN, then
@@ -9,9 +9,9 @@ Command:    python -m studies.ic_resnet                      (CIFAR-10, 5 paired
             python -m studies.ic_resnet --preset decisive    (ResNet-20: orders and rates, 21 arms; needs a GPU)
             python -m studies.ic_resnet --preset scaled      (ResNet-20 at half width, 5,000 images, 5 epochs, 2 seeds)
             python -m studies.ic_resnet --preset smoke       (under a minute)
-Cost:       see studies/README.md.
+Cost:       105 runs of deep ResNets: needs a GPU; about 172 days on 2 CPU cores (estimate; see studies/README.md)
 
-Added, because the report has no control for either: `pre` (He et al.'s full pre-activation), which like every IC order
+Added, because the source has no control for either: `pre` (He et al.'s full pre-activation), which like every IC order
 has no ReLU after the addition, and each IC order without dropout (`-p0`, group `control`).
 
 Read from an ambiguous text: p is the probability of dropping. The optimizer is not named; Adam is what the rate and the

@@ -1,6 +1,6 @@
 """LeNet-5 on MNIST, BN position x dropout rate x dropout site: what S0, S2, S3 and S4 contradict each other about.
 
-Reproduces: nothing that was published. Five times the reports answer one question differently: whether dropout makes
+Reproduces: nothing that was published. Five times the sources answer one question differently: whether dropout makes
 training shorter (S0) or longer (S2); whether it still helps beside BN (S0 yes, S2 a little, S4 very bad); whether BN
 belongs before the activation (S3) or after it (S1); what BN costs in time (S0 over 10 %, S2 little); and whether
 dropout alone improves accuracy (S0, S3 and S4 yes, S2 no). They differ in site, rate, network and budget at once, so
@@ -11,7 +11,7 @@ Command:    python -m studies.lenet_factorial                      (MNIST, 10 pa
             python -m studies.lenet_factorial --preset scaled      (10,000 images, 5 seeds; a different experiment)
             python -m studies.lenet_factorial --preset smoke       (seconds, 5 arms)
             python -m studies.lenet_factorial --arms before,after  (BN position alone)
-Cost:       see studies/README.md.
+Cost:       400 runs of LeNet-5: about 2 hours on 2 CPU cores (estimate; measured: lenet_grid, see studies/README.md)
 
 Arms are called BN-SITERATE: `before-conv0.5` is BN before the activation and dropout of 0.5 on the convolutions;
 `none`, `before` and `after` have no dropout. Sites: `dense` is the hidden dense layer (S0's), `both` adds the logits

@@ -45,28 +45,35 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         os.environ.pop("KERAS_BACKEND", None)
 
 
+@pytest.fixture(scope="session")
+def real_cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The cache of real datasets, each decoded once for all tests, and why others are missing."""
+    return tmp_path_factory.mktemp("cache"), {}
+
+
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Dataset]]:
+def real(real_cache: tuple[Path, dict[str, str]]) -> Iterator[Callable[..., Dataset]]:
     """Load a real dataset by name, from KBND_TEST_DATA or else the network; where neither has it, skip and say why."""
     from kbnd.data import load
     from kbnd.errors import DataMissingError
     from kbnd.spec import DataSpec
 
     prepared = os.environ.get("KBND_TEST_DATA")
-    missing: dict[str, str] = {}  # a dead network is asked once for each dataset
+    cache, missing = real_cache  # a dead network is asked once
 
     def loaded(name: str, **fields: int) -> Dataset:
-        if name not in missing:
+        if name not in missing and not any("ConnectionError" in reason for reason in missing.values()):
             try:
                 return load(DataSpec(name=name, **fields), download=not prepared)
             except DataMissingError as error:
                 if "neither cached" not in str(error):  # it was there, but kbnd could not read it
                     raise
                 missing[name] = str(error)
-        pytest.skip(f"no real {name}: set KBND_TEST_DATA to a folder of prepared datasets ({missing[name]})")
+        reason = missing.get(name) or next(iter(missing.values()))
+        pytest.skip(f"no real {name}: set KBND_TEST_DATA to a folder of prepared datasets ({reason})")
 
     with pytest.MonkeyPatch.context() as patch:
         if prepared:
             patch.setenv("TFDS_DATA_DIR", str(Path(prepared).absolute()))
-        patch.setenv("KBND_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("KBND_CACHE", str(cache))
         yield loaded

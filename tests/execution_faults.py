@@ -5,6 +5,8 @@
 | `work FD`                        | a worker that trains nothing and fails as the network's name says      |
 | `train FD`                       | a worker that trains, but runs out of memory for the seed `FAKE_OOM`   |
 | `drive N`                        | a driver that never ends and says which processes its N workers are    |
+
+Workers start often, so what only some of them need is imported where it is used.
 """
 
 from __future__ import annotations
@@ -17,16 +19,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from ledger_records import SETTING, epoch, record
 
 from kbnd.data import Dataset
 from kbnd.errors import DataMissingError
-from kbnd.execution import processes, worker
+from kbnd.execution import worker
 from kbnd.records import RunRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-from kbnd.training import backend
 from kbnd.training.task import Observer, Task
 
 WORKER = ("-P", __file__, "work")
@@ -68,10 +68,12 @@ def train(task: Task, *, observer: Observer, **_: Any) -> RunRecord:
 
 def remotely(*arguments: Any) -> Any:
     """A remote task of Ray that trains nothing and fails as the network's name says."""
-    import kbnd.execution.ray as executor
+    from unittest.mock import patch
 
-    with patch.object(executor, "trainer", lambda: train):
-        return executor.trained(*arguments)
+    from kbnd.execution.ray import crew
+
+    with patch.object(crew, "trainer", lambda: train):
+        return crew.trained(*arguments)
 
 
 def unfinished(task: Task) -> RunRecord:
@@ -120,6 +122,8 @@ def _fault(name: str, attempt: int) -> dict[str, Any] | None:
 
 def drive(n: str) -> None:
     """Be a driver with N workers that train for ever."""
+    from kbnd.execution import processes
+
     processes.WORKER = WORKER
 
     def tasks() -> Iterator[Task]:
@@ -134,9 +138,13 @@ def drive(n: str) -> None:
 
 def train_or_run_out_of_memory() -> Callable[..., RunRecord]:
     """Train as a worker does, but without memory for one seed."""
+    from unittest.mock import patch
+
     trainer = worker.Trainer()
 
     def train(task: Task, *, observer: Observer) -> RunRecord:
+        from kbnd.training import backend
+
         backend.load(task.identity.backend)
         from kbnd.training.compiled import Networks
 

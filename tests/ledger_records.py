@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from kbnd.ledger import Ledger, database, schema
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import PROTOCOL, DataSpec, Identity, ModelSpec, RunSpec, TrainSpec
 
@@ -59,14 +53,3 @@ def epoch(number: int, **changes: Any) -> EpochRecord:
 
 def label(arm: str, run: RunRecord) -> tuple[str, int, int, str]:
     return (arm, run.seed, run.replicate, run.run_id)
-
-
-@contextmanager
-def older_ledger(file: Path, format: int) -> Iterator[Ledger]:
-    """A ledger of an older format, open for writing as a kbnd of that time would have written it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "MIGRATIONS", schema.MIGRATIONS[:format])
-        with Ledger.open(file) as old:
-            old._db.execute("ALTER TABLE runs ADD COLUMN continued_from TEXT")
-            yield old
-            old._db.execute("ALTER TABLE runs DROP COLUMN continued_from")

@@ -89,14 +89,25 @@ def fill(path: str) -> None:
 def create_without_space(path: str) -> None:
     """Make a ledger where not a byte can be written."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    _say_error(path, read_only=False)
+    _say_error(path, is_read_only=False)
 
 
-def open_as_nobody(path: str, file_mode: str, folder_mode: str, is_torn: str) -> None:
-    """Open for reading, then for writing, as a user with those rights; root would be allowed everything."""
+def open_as_nobody(*arguments: str) -> None:
+    """Open ledgers as a user with other rights, each in a child; four arguments are one: path, modes, state."""
     with tempfile.TemporaryDirectory() as folder, Ledger.open(os.path.join(folder, "first.sqlite")) as first:
         first.records()  # imports what Python loads late: nobody may not read where root's Python lies
-    if is_torn == "torn":
+    for number in range(0, len(arguments), 4):
+        child = os.fork()
+        if child == 0:
+            _open_as_nobody(*arguments[number : number + 4])
+            sys.stdout.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+def _open_as_nobody(path: str, file_mode: str, folder_mode: str, state: str) -> None:
+    """Open for reading, then for writing, as a user with those rights; root would be allowed everything."""
+    if state == "torn":
         tear(path)
         os.chmod(path + "-journal", int(file_mode, 8))
     os.chmod(path, int(file_mode, 8))
@@ -104,14 +115,14 @@ def open_as_nobody(path: str, file_mode: str, folder_mode: str, is_torn: str) ->
     if os.getuid() == 0:
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-    _say_error(path, read_only=True)
-    _say_error(path, read_only=False)
-    _say_error(os.path.join(os.path.dirname(path), "new.sqlite"), read_only=False)
+    _say_error(path, is_read_only=True)
+    _say_error(path, is_read_only=False)
+    _say_error(os.path.join(os.path.dirname(path), "new.sqlite"), is_read_only=False)
 
 
-def _say_error(path: str, *, read_only: bool) -> None:
+def _say_error(path: str, *, is_read_only: bool) -> None:
     try:
-        with (Reader if read_only else Ledger).open(path) as ledger:
+        with (Reader if is_read_only else Ledger).open(path) as ledger:
             print(f"opened, {len(ledger.records())} runs")
     except KbndError as error:
         print(error.exit_code, error)

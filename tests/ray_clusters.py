@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-import kbnd.execution.ray as ray_executor
+from kbnd.execution.ray import connection
+
+HEALTH_CHECK_MS = 200
+"""How often the head looks after its nodes: it calls one lost after five looks, which takes 15 s by default."""
 
 
 @contextmanager
@@ -18,10 +21,11 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Run a cluster of two nodes with a processor each; where Ray is not installed the test is skipped."""
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    ray_executor._imported()
+    connection.imported()
     from ray.cluster_utils import Cluster
 
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": {"health_check_period_ms": HEALTH_CHECK_MS}}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
     nodes.add_node(num_cpus=1)
     nodes.wait_for_nodes()
     yield nodes

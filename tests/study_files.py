@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from patience import HANG_S
 from kbnd.study.definition import Study, read
 
 ROOT = Path(__file__).parents[1]
-STUDIES = sorted(file.stem for file in (ROOT / "studies").glob("*.toml"))
+FOLDER = ROOT / "studies"
+STUDIES = sorted(file.stem for file in FOLDER.glob("*.toml"))
 """The studies of this checkout."""
 
 TINY = """
@@ -59,7 +61,7 @@ published = [0.99]
 GROUPED: dict[str, Any] = {
     "name": "grouped",
     "title": "Arms in groups",
-    "report": "nobody's",
+    "source": "nobody's",
     "baseline": "plain",
     "seeds": 3,
     "model": {"name": "lenet5"},
@@ -89,9 +91,10 @@ def grouped(**changes: Any) -> Study:
     return Study(**{**GROUPED, **changes})
 
 
+@cache
 def study(name: str) -> Study:
-    """Return a study of this checkout."""
-    return read(ROOT / "studies" / f"{name}.toml")
+    """Return a study of this checkout, which is read once."""
+    return read(FOLDER / f"{name}.toml")
 
 
 def start(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -106,6 +106,7 @@ def test_a_small_grid_shows_its_second_effect_too() -> None:
     assert (found["ci_low"] > 0).tolist() == [True, True, False]
 
 
+@pytest.mark.usefixtures("quick")
 def test_where_only_epochs_decide_no_hyperparameter_matters() -> None:
     trials = make_trials(30, learning_rate=0, dropout=0, batch_norm=0)
     found = importances(rungs(trials), NAMES, direction="max")
@@ -127,6 +128,7 @@ def test_an_unknown_hyperparameter_is_refused() -> None:
         importances(make_trials(5), [], direction="max")
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_forest_expects_the_best_score_near_the_best_value() -> None:
     lines = partial_dependence(make_trials(60), NAMES, direction="max", log_scaled=["learning_rate"])
     rate = lines[lines["name"] == "learning_rate"]
@@ -164,6 +166,7 @@ def test_what_failed_says_nothing_about_divergence() -> None:
     assert (diverged_shares(trials, NAMES).groupby("name")["n"].sum() == 37).all()
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_hyperparameter_that_some_candidates_do_without_hides_none_of_them() -> None:
     trials = make_trials(40)
     trials["momentum"] = np.where(np.arange(40) % 2, np.linspace(0, 0.9, 40), np.nan)

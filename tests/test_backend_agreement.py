@@ -1,7 +1,8 @@
 """TensorFlow, JAX and PyTorch compute the same network: same weights in, same logits and same step out.
 
-Each backend needs a process of its own, so this file starts one for every installed backend and compares what they
-wrote. It says the same under each of them, so it holds tests only where the first installed one is chosen.
+Each backend needs a process of its own, so this file starts one for every other installed backend, side by side, and
+compares what they wrote. It says the same under each of them, so it holds tests only where the first installed one is
+chosen.
 
 A gradient jumps where a value before ReLU is so near to 0, or two values in a pooling window are so nearly equal, that
 rounding decides: there no two backends need agree. Few and centred images (BN magnifies the rounding of a large mean)
@@ -12,6 +13,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -31,35 +33,44 @@ ARMS = {
 }
 TRAINED = ("baseline", "before_activation")  # a step takes seconds to compile on JAX
 
-SCRIPT = f"""
-import keras
-import numpy as np
-from kbnd.models import lenet5
-from kbnd.training.initial import initialise
 
-rng = np.random.default_rng(0)
-images, labels = rng.uniform(-1, 1, (8, 28, 28, 1)).astype("float32"), np.arange(8)
-seen = {{}}
-for arm, options in {ARMS!r}.items():
-    model = lenet5((28, 28, 1), 10, **options)
-    initialise(model, seed=1)
-    for name in (weight.path for weight in model.weights if "moving_" in weight.path):
-        layer, statistic = name.split("/")
-        variable = getattr(model.get_layer(layer), statistic)
-        variable.assign(rng.uniform(0.5, 1.5, variable.shape).astype("float32"))
-    seen[f"logits of {{arm}}"] = model.predict_on_batch(images)
-    if arm in {TRAINED!r}:
-        model.compile(keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        model.fit(images, labels, batch_size=8, epochs=1, shuffle=False, verbose=0)
-        for weight in model.weights:
-            seen[f"{{weight.path}} of {{arm}}"] = keras.ops.convert_to_numpy(weight.value)
-np.savez("seen.npz", **seen)
-"""
+def computed() -> dict[str, np.ndarray]:
+    """Logits, and weights after a step, of every arm on the backend of this process."""
+    import keras
+
+    from kbnd.models import lenet5
+    from kbnd.training.initial import initialise
+
+    rng = np.random.default_rng(0)
+    images, labels = rng.uniform(-1, 1, (8, 28, 28, 1)).astype("float32"), np.arange(8)
+    arrays = {}
+    for arm, options in ARMS.items():
+        model = lenet5((28, 28, 1), 10, **options)
+        initialise(model, seed=1)
+        for name in (weight.path for weight in model.weights if "moving_" in weight.path):
+            layer, statistic = name.split("/")
+            variable = getattr(model.get_layer(layer), statistic)
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape).astype("float32"))
+        arrays[f"logits of {arm}"] = model.predict_on_batch(images)
+        if arm in TRAINED:
+            model.compile(keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+            model.fit(images, labels, batch_size=8, epochs=1, shuffle=False, verbose=0)
+            for weight in model.weights:
+                arrays[f"{weight.path} of {arm}"] = keras.ops.convert_to_numpy(weight.value)
+    return arrays
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
-    return {backend: _run(backend, tmp_path_factory.mktemp(backend)) for backend in INSTALLED}
+    folder = tmp_path_factory.mktemp("seen")
+    with ExitStack() as stack:
+        children = {backend: stack.enter_context(_started(backend, folder)) for backend in INSTALLED[1:]}
+        arrays = {INSTALLED[0]: computed()}
+        for backend, child in children.items():
+            assert child.wait() == 0, (folder / f"{backend}.log").read_text()
+            with np.load(folder / f"{backend}.npz") as stored:
+                arrays[backend] = dict(stored)
+    return arrays
 
 
 @pytest.mark.parametrize("backend", INSTALLED[1:])
@@ -87,11 +98,13 @@ def test_the_step_moved_the_weights_by_more_than_the_tolerance(seen, arm):
     assert np.abs(seen[INSTALLED[0]][f"logits/kernel of {arm}"] - start).max() > 1e-3
 
 
-def _run(backend, folder):
+def _started(backend, folder):
+    """A process that computes the same on another backend."""
     environment = os.environ | {"KERAS_BACKEND": backend}
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    with np.load(folder / "seen.npz") as arrays:
-        return dict(arrays)
+    with (folder / f"{backend}.log").open("wb") as log:
+        command = [sys.executable, __file__, str(folder / f"{backend}.npz")]
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], **computed())

@@ -23,7 +23,7 @@ def kbnd(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         (["train", "--model", "lenet"], "unknown model 'lenet' (did you mean 'lenet5'?)"),
         (["train", "--dataset", "mnits"], "mnits"),
@@ -53,12 +53,12 @@ def kbnd(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     ],
 )
 def test_bad_input_is_one_sentence(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
     code, out, err = kbnd(capsys, *arguments)
     assert code == 2
     assert out == ""
-    assert said in err
+    assert sentence in err
     assert "Traceback" not in err
     if err.startswith("kbnd: "):
         assert err.count("\n") == 1
@@ -81,7 +81,7 @@ def test_a_warning_of_kbnd_is_one_line_once_and_those_of_others_say_where_they_c
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         (
             ["--model", "alexnet"],
@@ -100,9 +100,9 @@ def test_a_warning_of_kbnd_is_one_line_once_and_those_of_others_say_where_they_c
     ],
 )
 def test_images_too_small_for_the_network_are_refused_before_anything_is_printed(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
-    assert kbnd(capsys, "train", *arguments) == (2, "", f"kbnd: {said}\n")
+    assert kbnd(capsys, "train", *arguments) == (2, "", f"kbnd: {sentence}\n")
     assert not list(tmp_path.rglob("*.sqlite"))
 
 

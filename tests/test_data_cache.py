@@ -43,7 +43,7 @@ def python(code, **options):
 def test_what_was_written_is_read_as_read_only_memory_maps():
     written = arrays()
     store(written)
-    found = cache.read("tiny", thorough=True)
+    found = cache.read("tiny", is_thorough=True)
     assert isinstance(found.train.images, np.memmap)
     assert not found.train.images.flags.writeable
     for part in ("train", "test"):
@@ -66,7 +66,7 @@ def test_one_flipped_bit_is_found_and_the_file_named(home, file):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(DataMissingError, match=rf"{file}\.npy is damaged: run kbnd data prepare tiny --force"):
-        cache.read("tiny", thorough=True)
+        cache.read("tiny", is_thorough=True)
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: os.truncate(path, 100)])
@@ -146,8 +146,9 @@ def test_a_writer_killed_before_the_manifest_leaves_the_previous_state(home):
 
 def test_a_second_writer_waits_for_the_first(tmp_path):
     with cache.lock("tiny"):
-        child = python("store(arrays()); print('stored')", stdout=subprocess.PIPE)
-        time.sleep(1.0)
+        child = python("print('asks', flush=True); store(arrays()); print('stored')", stdout=subprocess.PIPE)
+        assert child.stdout.readline() == "asks\n"
+        time.sleep(0.3)  # what it would need to write, many times over
         assert cache.manifest_of("tiny") is None
     assert child.communicate()[0] == "stored\n"
     assert cache.manifest_of("tiny") is not None

@@ -102,10 +102,16 @@ def test_a_folder_that_changed_is_read_again(tmp_path):
 def test_two_processes_decode_a_folder_once(tmp_path):
     root = fill(tmp_path / "pets")
     code = (
-        "import sys, time; from kbnd.data import folder, fingerprint; from kbnd.spec import DataSpec\n"
+        "import os, pathlib, sys, time\n"
+        "from kbnd.data import folder, fingerprint\nfrom kbnd.spec import DataSpec\n"
         "whole = folder.decode\n"
-        "def slow(*a, **k): print('decoding', file=sys.stderr); time.sleep(1); return whole(*a, **k)\n"
+        "def slow(*a, **k):\n"
+        "    print('decoding', file=sys.stderr)\n"
+        "    while len(list(pathlib.Path().glob('begun-*'))) < 2: time.sleep(0.01)\n"
+        "    time.sleep(0.1)\n"
+        "    return whole(*a, **k)\n"
         "folder.decode = slow\n"
+        "pathlib.Path(f'begun-{os.getpid()}').touch()\n"
         f"print(fingerprint(DataSpec(name='folder:{root}')))\n"
     )
     children = [

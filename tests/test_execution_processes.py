@@ -18,7 +18,7 @@ from patience import HANG_S
 
 from kbnd.errors import DataMissingError, UsageError
 from kbnd.execution import processes, resources
-from kbnd.execution.concurrent import Ended, Event, Flight, Refused, fly
+from kbnd.execution.concurrent import ActiveRun, Ended, Event, Refused, train_concurrently
 from kbnd.execution.executors import executor
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.training.task import Observer, Task
@@ -87,29 +87,30 @@ def test_where_nothing_is_free_it_is_asked_again_after_the_next_news(tmp_path: P
     assert all(record.is_concurrent for record in seen if record)
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "error", "n_attempts"),
-    [
-        ("killed-once", "done", None, 2),
-        ("oom-once", "done", None, 2),
-        ("killed", "oom", "killed by SIGKILL", 2),
-        ("segfault", "failed", "signal 11 (Segmentation fault)", 2),
-        ("raises", "failed", "exit code 1: ZeroDivisionError: nobody caught this", 2),
-        ("oom", "oom", "RESOURCE_EXHAUSTED", 2),
-    ],
-)
-def test_a_fault_takes_down_one_run_which_is_tried_once_more(
-    name: str, status: str, error: str | None, n_attempts: int, tmp_path: Path
-) -> None:
-    bad, others = faults.task(name, folder=tmp_path), [faults.task("well", folder=tmp_path, seed=s) for s in (1, 2, 3)]
-    records = run(2, [others[0], bad, *others[1:]])
-    record = records.pop(f"{name}.1")
-    assert (record.status, record.n_epochs) == (status, len(record.epochs))
-    assert (error or "") in (record.error or "")
-    assert [epoch.epoch for epoch in record.epochs][:1] == [1]
-    assert faults.attempts(bad) == n_attempts
-    assert {one.status for one in records.values()} == {"done"}
-    assert [faults.attempts(task) for task in others] == [1, 1, 1]
+FAULTS = {
+    "killed-once": ("done", ""),
+    "oom-once": ("done", ""),
+    "killed": ("oom", "killed by SIGKILL"),
+    "segfault": ("failed", "signal 11 (Segmentation fault)"),
+    "raises": ("failed", "exit code 1: ZeroDivisionError: nobody caught this"),
+    "oom": ("oom", "RESOURCE_EXHAUSTED"),
+}
+"""Fault -> status and error of the run that has it."""
+
+
+def test_a_fault_takes_down_one_run_which_is_tried_once_more(tmp_path: Path) -> None:
+    """Between and beside the faults other runs go on as if there were none."""
+    bad = [faults.task(name, folder=tmp_path) for name in FAULTS]
+    others = [faults.task("well", folder=tmp_path, seed=seed) for seed in range(1, len(FAULTS) + 1)]
+    records = run(2, [task for pair in zip(others, bad, strict=True) for task in pair])
+    for name, (status, error) in FAULTS.items():
+        record = records.pop(f"{name}.1")
+        assert (record.status, record.n_epochs) == (status, len(record.epochs)), name
+        assert error in (record.error or ""), name
+        assert [epoch.epoch for epoch in record.epochs][:1] == [1], name
+    assert [faults.attempts(task) for task in bad] == [2] * len(bad)
+    assert {record.status for record in records.values()} == {"done"}
+    assert [faults.attempts(task) for task in others] == [1] * len(others)
 
 
 def test_what_the_user_must_mend_ends_everything(tmp_path: Path) -> None:
@@ -124,14 +125,14 @@ class OneRefused:
 
     lost_retries = 0
 
-    def start(self, flight: Flight) -> None:
+    def start(self, run: ActiveRun) -> None:
         """Nothing has to be started."""
 
-    def events(self, flights: Sequence[Flight]) -> list[tuple[Flight, Event]]:
-        trained = replace(faults.unfinished(flights[1].task), status="done")
-        return [(flights[0], Refused(DataMissingError("no data"))), (flights[1], Ended(trained, 0))]
+    def events(self, active: Sequence[ActiveRun]) -> list[tuple[ActiveRun, Event]]:
+        trained = replace(faults.unfinished(active[1].task), status="done")
+        return [(active[0], Refused(DataMissingError("no data"))), (active[1], Ended(trained, 0))]
 
-    def answer(self, flight: Flight, answer: bool) -> None:
+    def answer(self, run: ActiveRun, answer: bool) -> None:
         """Nobody asks."""
 
     def close(self) -> None:
@@ -140,12 +141,12 @@ class OneRefused:
 
 def test_what_ended_beside_a_refusal_is_not_lost(tmp_path: Path) -> None:
     tasks = [faults.task("well", folder=tmp_path, seed=seed) for seed in (1, 2)]
-    flown = fly(iter(tasks), observer=silent, crew=OneRefused(), n_places=2)
-    record = next(flown)
+    records = train_concurrently(iter(tasks), observer=silent, crew=OneRefused(), n_places=2)
+    record = next(records)
     assert record is not None
     assert (record.seed, record.status) == (2, "done")
     with pytest.raises(DataMissingError):
-        next(flown)
+        next(records)
 
 
 def test_a_run_stops_at_its_next_epoch_when_it_is_told_to(tmp_path: Path) -> None:
@@ -204,15 +205,15 @@ def test_places_share_out_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     monkeypatch.setenv("MKL_NUM_THREADS", "1")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    found = [resources.seat(place, n_places=3) for place in range(3)]
-    assert [one.cores for one in found] == [(0, 1), (2, 3), (4, 5)]
-    assert [one.variables["CUDA_VISIBLE_DEVICES"] for one in found] == ["GPU-a", "GPU-b", "GPU-a"]
-    assert {(one.variables["OMP_NUM_THREADS"], one.variables["MKL_NUM_THREADS"]) for one in found} == {("2", "1")}
-    assert resources.seat(9, n_places=12).cores == (1,)
+    places = [resources.of_place(place, n_places=3) for place in range(3)]
+    assert [one.cores for one in places] == [(0, 1), (2, 3), (4, 5)]
+    assert [one.variables["CUDA_VISIBLE_DEVICES"] for one in places] == ["GPU-a", "GPU-b", "GPU-a"]
+    assert {(one.variables["OMP_NUM_THREADS"], one.variables["MKL_NUM_THREADS"]) for one in places} == {("2", "1")}
+    assert resources.of_place(9, n_places=12).cores == (1,)
 
 
 def test_one_place_has_the_machine_as_the_driver_would() -> None:
-    alone = resources.seat(0, n_places=1)
+    alone = resources.of_place(0, n_places=1)
     assert not alone.cores
     assert set(alone.variables) == set(resources.SHARED_GPU)
 

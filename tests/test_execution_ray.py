@@ -14,10 +14,10 @@ import execution_faults as faults
 import pytest
 from ray_clusters import two_nodes
 
-import kbnd.execution.ray as ray_executor
 from kbnd.errors import UsageError
-from kbnd.execution.clusters import Share, Wanted, share
 from kbnd.execution.executors import executor
+from kbnd.execution.ray import crew
+from kbnd.execution.ray.clusters import Request, Share, share
 from kbnd.ledger import Ledger
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.training.task import Observer, Task
@@ -26,7 +26,7 @@ from kbnd.training.task import Observer, Task
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A cluster whose workers train nothing."""
-    monkeypatch.setattr(ray_executor, "trained", faults.remotely)
+    monkeypatch.setattr(crew, "trained", faults.remotely)
     with two_nodes(monkeypatch) as nodes:
         yield nodes
 
@@ -123,32 +123,32 @@ def test_an_address_has_one_form(address: str) -> None:
 
 
 def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_executor, "find_spec", lambda name: None)
+    monkeypatch.setattr("kbnd.execution.ray.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"not installed: pip install 'kbnd\[ray\]'"):
         executor("ray")
 
 
 @pytest.mark.parametrize(
-    ("nodes", "wanted", "expected"),
+    ("nodes", "asked", "expected"),
     [
-        ([{"CPU": 4}], Wanted(), Share(4, 1, 0)),
-        ([{"CPU": 4}, {"CPU": 12}], Wanted(places=4), Share(4, 4, 0)),
-        ([{"CPU": 2}], Wanted(places=4), Share(4, 0.5, 0)),
-        ([{"CPU": 6}, {"CPU": 6}], Wanted(places=1), Share(1, 6, 0)),
-        ([{"CPU": 16, "GPU": 2}], Wanted(), Share(2, 1, 1)),
-        ([{"CPU": 16, "GPU": 1}], Wanted(places=3), Share(3, 5, 0.3333)),
-        ([{"CPU": 16, "GPU": 1}], Wanted(num_gpus=0.25), Share(4, 1, 0.25)),
-        ([{"CPU": 16, "GPU": 1}], Wanted(num_gpus=0, num_cpus=4), Share(4, 4, 0)),
+        ([{"CPU": 4}], Request(), Share(4, 1, 0)),
+        ([{"CPU": 4}, {"CPU": 12}], Request(places=4), Share(4, 4, 0)),
+        ([{"CPU": 2}], Request(places=4), Share(4, 0.5, 0)),
+        ([{"CPU": 6}, {"CPU": 6}], Request(places=1), Share(1, 6, 0)),
+        ([{"CPU": 16, "GPU": 2}], Request(), Share(2, 1, 1)),
+        ([{"CPU": 16, "GPU": 1}], Request(places=3), Share(3, 5, 0.3333)),
+        ([{"CPU": 16, "GPU": 1}], Request(num_gpus=0.25), Share(4, 1, 0.25)),
+        ([{"CPU": 16, "GPU": 1}], Request(num_gpus=0, num_cpus=4), Share(4, 4, 0)),
     ],
 )
-def test_a_cluster_is_shared_out(nodes: list[dict[str, float]], wanted: Wanted, expected: Share) -> None:
-    assert share(nodes, wanted) == expected
+def test_a_cluster_is_shared_out(nodes: list[dict[str, float]], asked: Request, expected: Share) -> None:
+    assert share(nodes, asked) == expected
 
 
 def test_what_no_node_has_is_refused_rather_than_waited_for() -> None:
     with pytest.raises(
         UsageError, match="no node of the Ray cluster has the 1 processors and 1 GPUs that a run asks for"
     ):
-        share([{"CPU": 8}], Wanted(num_gpus=1))
+        share([{"CPU": 8}], Request(num_gpus=1))
     with pytest.raises(UsageError, match=r"num_gpus should be a fraction from 0 to 1 or a whole number, received 1\.5"):
-        Wanted(num_gpus=1.5)
+        Request(num_gpus=1.5)

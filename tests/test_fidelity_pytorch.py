@@ -122,7 +122,7 @@ def batches():
 
 def compiled(options, rule="sgd"):
     from kbnd.spec import ModelSpec, RunSpec, TrainSpec
-    from kbnd.training.run import compiled
+    from kbnd.training.compiled import compiled
 
     train = TrainSpec(batch_size=BATCH, epochs=1, **RULES[rule])
     return compiled(RunSpec(model=ModelSpec(name="lenet5", **options), data=digits().spec, train=train), digits())

@@ -19,6 +19,11 @@ from kbnd.ledger.schema import MIGRATIONS
 
 KINDS: tuple[type[Reader], ...] = (Ledger, Reader)
 WORKER = Path(__file__).with_name("ledger_worker.py")
+MODES = (("444", "777"), ("444", "555"), ("666", "555"))
+"""Of the file and its folder."""
+
+STATES = ("whole", "torn")
+Answers = dict[tuple[str, str, str], tuple[Path, list[str]]]
 
 
 @pytest.fixture
@@ -43,9 +48,22 @@ def worker(verb: str, *arguments: object) -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=HANG_S, check=False).stdout.strip()
 
 
-def as_nobody(path: Path, file_mode: str, folder_mode: str, state: str = "whole") -> list[str]:
-    """What a user without rights is told when reading, when writing and when making a new ledger."""
-    return worker("open_as_nobody", path, file_mode, folder_mode, state).splitlines()
+@pytest.fixture(scope="module")
+def as_nobody() -> Iterator[Answers]:
+    """By modes of file and folder and state: a ledger, what nobody is told who reads it, writes it, makes another."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        cases = {(*modes, state): Path(name, "-".join((*modes, state))) for modes in MODES for state in STATES}
+        for folder in cases.values():
+            folder.mkdir()
+            with Ledger.open(folder / "kbnd.sqlite") as ledger:
+                ledger.finish(record())
+        files = {case: folder / "kbnd.sqlite" for case, folder in cases.items()}
+        answers = worker("open_as_nobody", *(text for case, file in files.items() for text in (file, *case)))
+        lines = iter(answers.splitlines())
+        yield {case: (file, [next(lines) for _ in range(3)]) for case, file in files.items()}
+        for folder in cases.values():
+            folder.chmod(0o700)
 
 
 def journal_of(path: Path) -> Path:
@@ -112,17 +130,21 @@ def test_a_damaged_ledger_is_one_sentence(path: Path) -> None:
         ledger.records()
 
 
-@pytest.mark.parametrize(("file_mode", "folder_mode"), [("444", "777"), ("444", "555"), ("666", "555")])
-def test_a_read_only_ledger_can_be_read_and_refuses_to_be_written(path: Path, file_mode: str, folder_mode: str) -> None:
-    reading, writing, creating = as_nobody(path, file_mode, folder_mode)
+@pytest.mark.parametrize(("file_mode", "folder_mode"), MODES)
+def test_a_read_only_ledger_can_be_read_and_refuses_to_be_written(
+    as_nobody: Answers, file_mode: str, folder_mode: str
+) -> None:
+    path, (reading, writing, creating) = as_nobody[file_mode, folder_mode, "whole"]
     assert reading == "opened, 1 runs"
     assert writing == f"2 the ledger {path} cannot be written: the file or its folder is read-only"
     assert creating.startswith("opened" if folder_mode == "777" else "2 the ledger")
 
 
-@pytest.mark.parametrize(("file_mode", "folder_mode"), [("444", "777"), ("444", "555"), ("666", "555")])
-def test_a_crash_journal_that_cannot_be_rolled_back_is_named(path: Path, file_mode: str, folder_mode: str) -> None:
-    reading, writing, _ = as_nobody(path, file_mode, folder_mode, "torn")
+@pytest.mark.parametrize(("file_mode", "folder_mode"), MODES)
+def test_a_crash_journal_that_cannot_be_rolled_back_is_named(
+    as_nobody: Answers, file_mode: str, folder_mode: str
+) -> None:
+    path, (reading, writing, _) = as_nobody[file_mode, folder_mode, "torn"]
     assert reading == writing
     assert reading.startswith(f"2 the ledger {path} was left by a crash in the middle of a write and is read-only here")
     assert journal_of(path).exists()

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_records import label, older_ledger, record
+from ledger_formats import older_ledger
+from ledger_records import label, record
 
 from kbnd.errors import UsageError
 from kbnd.ledger import Ledger, Merged, Reader, StudyInfo, schema

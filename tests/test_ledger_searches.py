@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ledger_records import older_ledger, record
+from ledger_formats import older_ledger
+from ledger_records import record
 
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.ledger import Ledger, Merged, Reader

@@ -8,7 +8,9 @@ from kbnd.errors import UsageError
 from kbnd.models import check, resolve
 from kbnd.models.canonical import canonical_spec
 from kbnd.models.lenet import UNITS
-from kbnd.models.placement import PLACEMENTS, Unit, carried, place
+from kbnd.models.options import PlacementOptions, options_of
+from kbnd.models.placement import PLACEMENTS, Unit, carried
+from kbnd.models.sites import place
 from kbnd.spec import ModelSpec
 
 SITES = ("conv", "dense", "logits", "conv1", "conv2", "conv3", "dense1")
@@ -45,8 +47,7 @@ anyhow = specs(UNIFORM, MAPPING)
 
 
 def plan_of(spec):
-    fields = spec.model_dump(exclude={"name", "options"})
-    return place("lenet5", UNITS, **fields, activation=spec.options.get("activation", "relu"))
+    return place("lenet5", UNITS, options_of(spec, PlacementOptions))
 
 
 def network(spec):
@@ -74,9 +75,9 @@ def test_two_specs_resolve_to_one_exactly_if_they_are_one_network():
     @settings(max_examples=500)  # so that many networks come more than once
     @given(anyhow)
     def every_example(spec):
-        found, text = network(spec), resolve(spec).model_dump_json()
-        assert resolved.setdefault(found, text) == text  # compared with all examples before
-        assert networks.setdefault(text, found) == found
+        layers, text = network(spec), resolve(spec).model_dump_json()
+        assert resolved.setdefault(layers, text) == text  # compared with all examples before
+        assert networks.setdefault(text, layers) == layers
 
     every_example()
 
@@ -151,7 +152,7 @@ def test_it_is_so_for_every_chain(name, fields, same):
 def test_the_unit_that_before_weight_leaves_alone_does_not_keep_its_kind_from_being_named():
     convolutions = (Unit("conv1", "conv"), Unit("conv2", "conv"), Unit("logits", "logits"))
     spec = ModelSpec(name="bare", batch_norm="before_weight", batch_norm_sites=["conv2", "logits"])
-    plan = place("bare", convolutions, batch_norm="before_weight", batch_norm_sites=("conv2", "logits"))
+    plan = place("bare", convolutions, {"batch_norm": "before_weight", "batch_norm_sites": ("conv2", "logits")})
     assert canonical_spec(spec, plan, convolutions, defaults={}).batch_norm_sites == ("conv", "logits")
 
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from kbnd.errors import UsageError
 from kbnd.models.lenet import UNITS
 from kbnd.models.logits_dropout import logits_dropout_floor, warn_of_logits_dropout
-from kbnd.models.placement import ACTIVATIONS, ORDER, PLACEMENTS, carried, place
+from kbnd.models.options import ACTIVATIONS
+from kbnd.models.placement import ORDER, PLACEMENTS, carried
+from kbnd.models.sites import place
 from kbnd.models.sizes import check_input
 
 NAMES = tuple(unit.name for unit in UNITS)
@@ -19,7 +21,7 @@ PLACED = PLACEMENTS[1:]
 
 
 def lenet(**options):
-    return place("lenet5", UNITS, **options)
+    return place("lenet5", UNITS, options)
 
 
 def test_by_default_convolutions_carry_batch_norm_and_the_hidden_dense_layer_dropout():
@@ -108,9 +110,9 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(options, sentence):
 
 def test_a_network_without_a_hidden_dense_layer_has_no_place_for_default_dropout():
     convolutions = (*UNITS[:3], UNITS[4])
-    assert not place("bare", convolutions).dropout
+    assert not place("bare", convolutions, {}).dropout
     with pytest.raises(UsageError, match=r"dropout 0\.5 has no place in bare: name dropout_sites among conv, logits"):
-        place("bare", convolutions, dropout=0.5)
+        place("bare", convolutions, {"dropout": 0.5})
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 0), (28.0, 28, 1), (28, 28, True)])

@@ -1,4 +1,4 @@
-"""Parameter counts that others published, from their layer tables: what the reports' networks are easily taken for."""
+"""Parameter counts that others published, from their layer tables: what the sources' networks are easily taken for."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def plain(units, input_shape):
     return count(placed, input_shape).n_parameters
 
 
-def test_report_s0_read_literally_is_another_lenet():
+def test_source_s0_read_literally_is_another_lenet():
     """Ten filters in the third convolution, and dense layers 10 -> 120 -> 84 -> 10."""
     by_hand = conv(1, 6, 5) + conv(6, 16, 5) + conv(16, 10, 5) + dense(10, 120) + dense(120, 84) + dense(84, 10)
     units = (

@@ -22,8 +22,8 @@ def test_importing_the_networks_and_checking_a_spec_imports_no_backend():
         "kbnd.models.resolve(deep), kbnd.models.cost(deep, input_shape=(32, 32, 3), classes=10);"
         f"print([name for name in {BACKENDS} if name in sys.modules])"
     )
-    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert seen.stdout.strip() == "[]"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "[]"
 
 
 def test_an_image_too_small_is_refused_before_keras_is_imported():
@@ -32,8 +32,8 @@ def test_an_image_too_small_is_refused_before_keras_is_imported():
         "try: lenet5((8, 8, 1), 10)\n"
         "except UsageError: print('keras' in sys.modules)"
     )
-    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert seen.stdout.strip() == "False"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -44,7 +44,7 @@ def test_a_network_is_registered_and_exported_under_the_name_of_its_builder(name
     check(ModelSpec(name=name, options={"depth": 20} if name == "resnet" else {}))
 
 
-def test_the_datasets_are_those_of_the_reports():
+def test_the_datasets_are_those_of_the_sources():
     assert {name for name, entry in MODELS.items() if entry.dataset == "mnist"} == {"lenet5"}
     assert {entry.dataset for entry in MODELS.values()} == {"mnist", "cifar10"}
 
@@ -66,6 +66,56 @@ def test_options_are_what_the_builder_takes_beyond_the_spec():
         },
     }
     check(ModelSpec(name="lenet5", options={"activation": "tanh"}))
+
+
+SHARED = {
+    "batch_norm": "none",
+    "batch_norm_sites": None,
+    "dropout": 0.0,
+    "dropout_sites": None,
+    "batch_norm_momentum": 0.9,
+    "batch_norm_epsilon": 1e-5,
+    "activation": "relu",
+}
+"""Options of every chain, with their defaults."""
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_signature_shows_every_keyword_with_its_default(name):
+    shared = {
+        option: SHARED[option] for option in (kbnd.models.LayerOptions.__annotations__ if name == "resnet" else SHARED)
+    }
+    keywords = {
+        parameter.name: None if parameter.default is parameter.empty else parameter.default
+        for parameter in inspect.signature(MODELS[name].builder).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    dropout = {"dropout": 0.0}  # of a residual network, a keyword of its own
+    assert keywords == {"name": name, **dropout, **shared, **MODELS[name].options}
+    assert {field: value.default for field, value in ModelSpec.model_fields.items() if field in SHARED} == {
+        option: default for option, default in SHARED.items() if option != "activation"
+    }
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("keyword", ["batchnorm", "hint", "network", "options"])
+def test_a_keyword_that_a_builder_does_not_take_is_an_error_of_pythons_words(name, keyword):
+    depth = {"depth": 8} if name == "resnet" else {}
+    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument '{keyword}'$"):
+        MODELS[name].builder((65, 65, 3), 10, **depth, **{keyword: 1})
+
+
+def test_a_residual_network_takes_no_placement():
+    with pytest.raises(TypeError, match=r"^resnet\(\) got an unexpected keyword argument 'batch_norm'$"):
+        kbnd.models.resnet((32, 32, 3), 10, depth=8, batch_norm="none")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_docstring_says_where_the_options_are_documented(name):
+    kind = "LayerOptions" if name == "resnet" else "PlacementOptions"
+    assert f"**options: of `kbnd.models.{kind}`" in MODELS[name].builder.__doc__
+    for option in getattr(kbnd.models, kind).__annotations__:
+        assert option in getattr(kbnd.models, kind).__doc__
 
 
 REFUSED = [

@@ -83,7 +83,7 @@ def test_without_dropout_no_unit_has_any(order):
         for placed in ([part] if isinstance(part, Placed) else part.branch)
     ]
     assert not any("dropout" in placed.steps for placed in flat)
-    assert not place_residual(Residual(8, order=order)).dropout
+    assert not place_residual(Residual(8, order=order), {}).dropout
 
 
 @pytest.mark.parametrize(("block", "depth", "n"), [("basic", 20, 3), ("basic", 110, 18), ("bottleneck", 110, 12)])
@@ -166,13 +166,13 @@ def test_dropout_is_one_rate_without_sites(fields):
 
 @pytest.mark.parametrize("block", BLOCKS)
 @given(depth=st.integers(3, 400))
-def test_a_refused_depth_is_told_depths_that_are_let_through(block, depth):
+def test_a_refused_depth_names_depths_that_are_let_through(block, depth):
     try:
         check(spec(options={"depth": depth, "block": block}))
     except UsageError as error:
-        told = [int(word) for word in str(error).rpartition("nearest")[2].split() if word.isdigit()]
-        assert told
-        for nearest in told:
+        depths = [int(word) for word in str(error).rpartition("nearest")[2].split() if word.isdigit()]
+        assert depths
+        for nearest in depths:
             check(spec(options={"depth": nearest, "block": block}))
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from recorded_meter import LOG, RecordedMeter
 
 from kbnd.profiling import meters
 
-LOG = Path(__file__).parent / "data" / "nvml_log.json"
 BETWEEN_SAMPLES_S = 0.05
 
 
@@ -24,7 +24,7 @@ class Clock:
 @pytest.mark.parametrize("window", json.loads(LOG.read_text())["truth"], ids=lambda w: f"{w['from_s']}-{w['to_s']}s")
 def test_a_recorded_window_holds_its_known_energy(window):
     clock = Clock()
-    meter = meters.RecordedMeter(LOG, clock=clock)
+    meter = RecordedMeter(clock=clock)
     meter.energy_j()
     clock.now = window["from_s"] + BETWEEN_SAMPLES_S
     start = meter.energy_j()
@@ -38,7 +38,7 @@ def test_a_recorded_window_holds_its_known_energy(window):
 
 def test_a_recording_stands_still_between_samples_as_the_counter_does():
     clock = Clock()
-    meter = meters.RecordedMeter(LOG, clock=clock)
+    meter = RecordedMeter(clock=clock)
     readings = set()
     for clock.now in (0.0, 0.03, 0.09):
         readings.add(meter.energy_j())
@@ -47,14 +47,14 @@ def test_a_recording_stands_still_between_samples_as_the_counter_does():
 
 def test_a_recording_knows_nothing_after_its_end():
     clock = Clock()
-    meter = meters.RecordedMeter(LOG, clock=clock)
+    meter = RecordedMeter(clock=clock)
     meter.energy_j()
     clock.now = 31.0
     assert meter.energy_j() is None
 
 
 def test_a_copied_meter_reads_the_same():
-    meter = meters.RecordedMeter(LOG, clock=Clock())
+    meter = RecordedMeter(clock=Clock())
     assert copy.deepcopy(meter).energy_j() == meter.energy_j()
 
 

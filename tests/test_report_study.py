@@ -25,6 +25,7 @@ from kbnd.study import outputs
 from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import Study
 from kbnd.study.plan import plan
+from kbnd.study.results import Results, gather
 from kbnd.study.runner import Outcome
 
 MNIST = replace(SETTING, fingerprint=ORIGINALS["mnist"])
@@ -118,7 +119,7 @@ def made(
     identity: Identity = MNIST,
     changes: dict[str, Any] | None = None,
     **choices: Any,
-) -> outputs.Report:
+) -> Results:
     """Train a study in a moment and make its outputs."""
     study = Study(**{**STUDY, **(changes or {})})
     experiment = decide(study, Choices(**choices))
@@ -134,22 +135,22 @@ def made(
         about = {"title": experiment.title, "difference": experiment.difference}
         ledger.assign("nets", "0" * 16, labels, **about, baselines=experiment.baselines)
     outcome = Outcome("nets", "0" * 16, planned, len(planned))
-    return outputs.make(study, experiment, outcome, ledger=folder / "kbnd.sqlite")
+    return gather(study, experiment, outcome, ledger=folder / "kbnd.sqlite")
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> outputs.Report:
+def report(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The outputs of the study as it is; its ledger lies in a folder of its own."""
     return made(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture(scope="module")
-def rooted(tmp_path_factory: pytest.TempPathFactory) -> outputs.Report:
+def rooted(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The outputs of the study with a second root."""
     return made(tmp_path_factory.mktemp("rooted"), changes=ROOTED)
 
 
-def titled(report: outputs.Report, start: str) -> Table:
+def titled(report: Results, start: str) -> Table:
     return next(table for table in report.tables if table.title.startswith(start))
 
 
@@ -157,7 +158,7 @@ def rows(comparison: pd.DataFrame, metric: str) -> pd.DataFrame:
     return comparison[comparison["metric"] == metric].set_index("arm")
 
 
-def test_metrics_of_tables_and_claims_are_compared_beside_the_usual_ones(report: outputs.Report) -> None:
+def test_metrics_of_tables_and_claims_are_compared_beside_the_usual_ones(report: Results) -> None:
     assert list(dict.fromkeys(report.comparison["metric"])) == [*METRICS, "aulc", "first_epoch_accuracy"]
     first = rows(report.comparison, "first_epoch_accuracy")
     assert first.loc["plain", "mean"] == pytest.approx(0.902 - 0.3)
@@ -166,7 +167,7 @@ def test_metrics_of_tables_and_claims_are_compared_beside_the_usual_ones(report:
     assert set(report.runs) & {"aulc", "first_epoch_accuracy"} == set()  # runs.csv holds what was measured
 
 
-def test_an_arm_stands_against_its_own_baseline_in_every_number(report: outputs.Report) -> None:
+def test_an_arm_stands_against_its_own_baseline_in_every_number(report: Results) -> None:
     for frame in (rows(report.comparison, "test_accuracy"), report.ratios.set_index("arm")):
         assert frame["baseline"].drop("plain (A/A)", errors="ignore").to_dict() == {
             "plain": "plain",
@@ -182,7 +183,7 @@ ROOTED = {"arms": [arm | {"baseline": "other"} if arm["name"] == "other" else ar
 """The second network is a root."""
 
 
-def test_a_root_stands_against_nothing_and_its_arms_against_it(rooted: outputs.Report) -> None:
+def test_a_root_stands_against_nothing_and_its_arms_against_it(rooted: Results) -> None:
     by_arm = rows(rooted.comparison, "test_accuracy")
     assert by_arm["baseline"].to_dict() == {"plain": "plain", "bn": "plain", "other": "other", "other-bn": "other"}
     assert by_arm.loc["other", ["n", "n_pairs"]].tolist() == [3, 0]
@@ -211,13 +212,13 @@ def test_kbnd_compare_gives_the_same_rows(name: str, request: pytest.FixtureRequ
     pd.testing.assert_frame_equal(again.ratios, outcome.ratios)
 
 
-def test_only_claims_metrics_without_a_table_of_their_own_get_the_compact_one(report: outputs.Report) -> None:
+def test_only_claims_metrics_without_a_table_of_their_own_get_the_compact_one(report: Results) -> None:
     table = titled(report, "Further metrics")
     assert table.columns == ("Arm", "Epoch 1, %")
     assert [row[0] for row in table.rows] == ["plain", "bn", "  minus plain"]
 
 
-def test_a_published_table_shows_what_was_chosen(report: outputs.Report, tmp_path: Path) -> None:
+def test_a_published_table_shows_what_was_chosen(report: Results, tmp_path: Path) -> None:
     table = titled(report, "Mean accuracy, %")
     assert [row[0] for row in table.rows] == ["plain", "  published", "mixed", "  published"]
     assert table.rows[2][2] == DASH
@@ -243,7 +244,7 @@ def test_before_the_first_run_is_done_nothing_is_said_to_be_unrecorded(tmp_path:
         ledger.merge([lost])
         ledger.assign("nets", "0" * 16, [("plain", 1, lost.replicate, lost.run_id)])
     outcome = Outcome("nets", "0" * 16, planned, 0)
-    report = outputs.make(study, experiment, outcome, ledger=tmp_path / "kbnd.sqlite")
+    report = gather(study, experiment, outcome, ledger=tmp_path / "kbnd.sqlite")
     assert titled(report, "Mean accuracy").notes[0] == "No run has finished yet."
 
 
@@ -267,7 +268,7 @@ def test_every_table_and_picture_says_what_is_different_and_of_which_data(
 
 
 @pytest.fixture
-def whole(report: outputs.Report, tmp_path: Path) -> outputs.Report:
+def whole(report: Results, tmp_path: Path) -> Results:
     """The outputs of the study with their ledger in this test's folder, and their runs.csv in its `out`."""
     shutil.copy(report.ledger, tmp_path)
     (tmp_path / "out").mkdir()
@@ -276,7 +277,7 @@ def whole(report: outputs.Report, tmp_path: Path) -> outputs.Report:
 
 
 def test_a_narrower_command_says_what_its_files_no_longer_show(
-    whole: outputs.Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "FIGURES", {})
     out = tmp_path / "out"
@@ -289,25 +290,25 @@ def test_a_narrower_command_says_what_its_files_no_longer_show(
     assert outputs.left_out(whole, out) == ""  # wider again
 
 
-def test_a_study_that_was_edited_says_so_too(whole: outputs.Report, tmp_path: Path) -> None:
+def test_a_study_that_was_edited_says_so_too(whole: Results, tmp_path: Path) -> None:
     edited = made(tmp_path, changes={"train": {**STUDY["train"], "learning_rate": 0.5}})
     assert set(edited.runs["run_id"]).isdisjoint(whole.runs["run_id"])
     assert "15 runs of nets" in outputs.left_out(edited, tmp_path / "out")
 
 
-def test_runs_that_another_ledger_holds_are_not_said_to_be_kept(whole: outputs.Report, tmp_path: Path) -> None:
+def test_runs_that_another_ledger_holds_are_not_said_to_be_kept(whole: Results, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     narrow = made(tmp_path / "other", arms=("bn",), seeds=2)
     assert narrow.ledger != whole.ledger
     assert "keeps 0 of them" in outputs.left_out(narrow, tmp_path / "out")
 
 
-def test_files_of_something_else_are_no_matter(report: outputs.Report, tmp_path: Path) -> None:
+def test_files_of_something_else_are_no_matter(report: Results, tmp_path: Path) -> None:
     for text in ("", "a,b\n1,2\n", "study,run_id\nanother,x\n", "\0\1"):
         (tmp_path / "runs.csv").write_text(text)
         assert outputs.left_out(report, tmp_path) == "", text
 
 
-def test_what_is_printed_says_title_and_claims(report: outputs.Report) -> None:
+def test_what_is_printed_says_title_and_claims(report: Results) -> None:
     assert outputs.as_json(report)["title"] == "Two networks"
     assert report.tables[0].notes[0] == "Claims that these arms can decide: first, time (2 of 2)."

@@ -32,10 +32,10 @@ def test_a_dry_run_shows_every_arm_and_writes_nothing(name: str, tmp_path: Path)
 
 
 def test_a_dry_run_is_a_table_for_people(tmp_path: Path) -> None:
-    shown = start("ic_resnet", tmp_path, "--dry-run").stdout
-    assert "r164b-conv_relu_ic" in shown
-    assert "1,730,522" in shown
-    assert "estimate" in shown
+    text = start("ic_resnet", tmp_path, "--dry-run").stdout
+    assert "r164b-conv_relu_ic" in text
+    assert "1,730,522" in text
+    assert "estimate" in text
 
 
 def test_a_cpu_is_refused_what_needs_a_gpu_before_anything_is_made(tmp_path: Path) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from study_files import GROUPED, grouped
+from study_files import study as read
 
 from kbnd import models
 from kbnd.errors import UsageError
 from kbnd.spec import Identity
 from kbnd.study.choices import Choices, check_differences, decide
-from kbnd.study.definition import read
 from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
 
-STUDIES = Path(__file__).parents[1] / "studies"
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "0" * 64)
 ARMS = GROUPED["arms"]
 
@@ -67,7 +65,7 @@ def test_what_is_chosen_changes_no_run_and_not_the_experiment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "sentence"),
     [
         ({"arms": [*ARMS, {"name": "core"}]}, "an arm and a group are both called 'core'"),
         ({"arms": [*ARMS, {"name": "all"}]}, "no arm or group can be called 'all'"),
@@ -88,10 +86,10 @@ def test_what_is_chosen_changes_no_run_and_not_the_experiment() -> None:
         ({"arms": {"name": "plain"}}, "arms should be tables, [[arms]]"),
     ],
 )
-def test_names_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
+def test_names_that_cannot_be_are_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError) as error:
         grouped(**changes)
-    assert said in str(error.value)
+    assert sentence in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +108,11 @@ def test_of_many_allowed_names_an_error_lists_the_likest() -> None:
     arms = [{"name": f"net{i}"} for i in range(40)] + [{"name": "plain"}]
     with pytest.raises(UsageError) as error:
         grouped(arms=[*arms, {"name": "x", "baseline": "net77"}])
-    said = str(error.value)
-    assert "unknown arm 'net77' (did you mean 'net" in said
-    assert "net7, " in said
-    assert "plain" not in said
-    assert said.endswith(", ... (42 in all)")
+    sentence = str(error.value)
+    assert "unknown arm 'net77' (did you mean 'net" in sentence
+    assert "net7, " in sentence
+    assert "plain" not in sentence
+    assert sentence.endswith(", ... (42 in all)")
 
 
 # Baselines
@@ -283,7 +281,7 @@ def test_a_preset_may_leave_out_arms_that_its_network_cannot_have(other_network:
 
 @pytest.mark.parametrize("preset", ["decisive", "scaled"])
 def test_another_baseline_makes_another_experiment(preset: str) -> None:
-    experiment = decide(read(STUDIES / "ic_resnet.toml"), Choices(preset=preset))
+    experiment = decide(read("ic_resnet"), Choices(preset=preset))
     assert "baseline r20-post instead of r110-post" in experiment.difference
 
 

@@ -19,6 +19,7 @@ from kbnd.spec import PROTOCOL
 from kbnd.study import outputs
 from kbnd.study.choices import Choices, decide
 from kbnd.study.plan import plan
+from kbnd.study.results import Results, gather
 from kbnd.study.runner import Outcome
 
 MNIST = replace(SETTING, fingerprint=ORIGINALS["mnist"])
@@ -45,7 +46,7 @@ def ledger(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def report(ledger: Path) -> outputs.Report:
+def report(ledger: Path) -> Results:
     experiment = decide(STUDY, Choices(preset="validation"))
     planned = plan(experiment, identity=MNIST)
     with Ledger.open(ledger) as opened:
@@ -86,10 +87,10 @@ def report(ledger: Path) -> outputs.Report:
             is_by_validation=experiment.is_by_validation,
             baselines=experiment.baselines,
         )
-    return outputs.make(STUDY, experiment, Outcome("nets", "0" * 16, planned, 0), ledger=ledger)
+    return gather(STUDY, experiment, Outcome("nets", "0" * 16, planned, 0), ledger=ledger)
 
 
-def test_a_preset_without_the_test_curve_compares_by_validation(report: outputs.Report, ledger: Path) -> None:
+def test_a_preset_without_the_test_curve_compares_by_validation(report: Results, ledger: Path) -> None:
     assert tuple(dict.fromkeys(report.comparison["metric"])) == VALIDATION_METRICS
     text = "\n".join(map(to_text, report.tables)).lower()
     assert "validation accuracy, %: arms against plain" in text or "validation accuracy: arms against plain" in text
@@ -101,13 +102,13 @@ def test_a_preset_without_the_test_curve_compares_by_validation(report: outputs.
     assert [table.rows for table in again.tables[1:]] == [table.rows for table in report.tables[1:]]
 
 
-def test_it_is_said_once_below_each_table_that_no_test_image_was_looked_at(report: outputs.Report) -> None:
+def test_it_is_said_once_below_each_table_that_no_test_image_was_looked_at(report: Results) -> None:
     for table in report.tables[1:]:
         assert sum(NOTE in note for note in table.notes) == 1
     assert report.tables[0].notes[0].endswith("none (0 of 1; 1 needs test images).")
 
 
-def test_its_files_hold_no_test_result_and_its_pictures_show_validation(report: outputs.Report, tmp_path: Path) -> None:
+def test_its_files_hold_no_test_result_and_its_pictures_show_validation(report: Results, tmp_path: Path) -> None:
     files = {path.name: path for path in outputs.write(report, tmp_path / "out")}
     assert "accuracy.svg" in files
     for frame in (report.runs, report.epochs):
@@ -139,9 +140,9 @@ def test_candidates_of_a_search_are_compared_by_validation_and_only_the_fresh_ru
         opened.merge([run for _, run in runs])
         opened.begin_search("s", {"oracle": "random"})
         opened.assign("s", "0" * 16, [label(arm, run) for arm, run in runs])
-    found = compare_ledger(ledger)
-    assert set(found.comparison["metric"]) == set(VALIDATION_METRICS)
-    text = "\n".join(map(to_text, found.tables))
+    overview = compare_ledger(ledger)
+    assert set(overview.comparison["metric"]) == set(VALIDATION_METRICS)
+    text = "\n".join(map(to_text, overview.tables))
     assert "Validation accuracy: arms against t1" in text
     assert "compared by validation images alone" in " ".join(text.split())
     assert text.count("Test accuracy") == text.count("Test accuracy of best_fresh_seeds: 70.00") == 1

@@ -62,7 +62,7 @@ def test_every_rule_can_be_written_and_comes_back_from_json(fields: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "sentence"),
     [
         ({"metric": "accuracy"}, "unknown metric 'accuracy'"),
         ({"rule": "better"}, "rule should be 'superiority', 'equivalence', 'ranks', 'trend'"),
@@ -102,10 +102,10 @@ def test_every_rule_can_be_written_and_comes_back_from_json(fields: dict[str, An
         ({"contrst": {}}, "unknown field 'contrst' (did you mean 'contrast'?)"),
     ],
 )
-def test_a_comparison_that_nobody_could_decide_is_refused(fields: dict[str, Any], said: str) -> None:
+def test_a_comparison_that_nobody_could_decide_is_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError) as error:
         comparison(**fields)
-    assert said in str(error.value)
+    assert sentence in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_claim_says_what_decides_it(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "sentence"),
     [
         ({"id": "S0-12"}, "ids of the source reports read like S0-C12"),
         ({"id": "S4-C3d"}, "ids of the source reports read like S0-C12"),
@@ -161,10 +161,10 @@ def test_a_claim_says_what_decides_it(fields: dict[str, Any]) -> None:
         ({"seeds": 0}, "seeds should be greater than or equal to 1"),
     ],
 )
-def test_a_claim_without_its_evidence_is_refused(fields: dict[str, Any], said: str) -> None:
+def test_a_claim_without_its_evidence_is_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError) as error:
         claim(**fields)
-    assert said in str(error.value)
+    assert sentence in str(error.value)
 
 
 def test_a_claim_knows_the_arms_it_stands_on() -> None:
@@ -177,7 +177,7 @@ def test_a_claim_knows_the_arms_it_stands_on() -> None:
 def test_a_study_holds_its_claims_and_names_the_one_that_is_wrong() -> None:
     one = {"id": "one", "statement": "BN is better", "tests": [BETTER]}
     assert grouped(claims=[one]).claims[0].tests[0].margin == 0.001
-    for wrong, said in (
+    for wrong, sentence in (
         ([one, one], "two claims are called 'one'"),
         ([one, {**one, "id": "two", "tests": [{**BETTER, "metric": "x"}]}], "claim 'two': unknown metric 'x'"),
         (
@@ -187,7 +187,7 @@ def test_a_study_holds_its_claims_and_names_the_one_that_is_wrong() -> None:
     ):
         with pytest.raises(UsageError) as error:
             grouped(claims=wrong)
-        assert said in str(error.value)
+        assert sentence in str(error.value)
 
 
 def test_every_form_names_arms_that_the_study_has() -> None:
@@ -204,9 +204,9 @@ def test_ranks_need_seeds_enough_to_tell_arms_apart() -> None:
     one = {"id": "one", "statement": "BN is better", "tests": [{**BETTER, "rule": "ranks"}]}
     assert problems_of(grouped(claims=[one], seeds=6)) == []
     assert problems_of(grouped(claims=[{**one, "seeds": 6}], seeds=3)) == []
-    said = ["claim 'one' is decided by ranks, which needs 6 or more seeds, has 5"]
-    assert problems_of(grouped(claims=[one], seeds=5)) == said
-    assert problems_of(grouped(claims=[{**one, "seeds": 5}], seeds=10)) == said
+    sentences = ["claim 'one' is decided by ranks, which needs 6 or more seeds, has 5"]
+    assert problems_of(grouped(claims=[one], seeds=5)) == sentences
+    assert problems_of(grouped(claims=[{**one, "seeds": 5}], seeds=10)) == sentences
 
 
 def test_every_form_needs_the_curves_of_all_its_arms() -> None:

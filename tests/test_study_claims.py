@@ -5,28 +5,25 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+from study_files import ROOT, STUDIES
+from study_files import study as read
 
 from kbnd.analysis.metrics import is_metric, requirements
 from kbnd.spec import RunSpec, TrainSpec
 from kbnd.study.choices import Choices, decide
-from kbnd.study.definition import Study
-from kbnd.study.definition import read as read_file
 from kbnd.study.experiment import Experiment
 from kbnd.study.protocol import unmet
 
-ROOT = Path(__file__).parents[1]
-REPORTS = {
+SOURCES = {
     "S0": "lenet_grid",
     "S1": "ic_resnet",
     "S2": "lenet_placement",
     "S3": "cnn_depth",
     "S4": "alexnet_bn",
 }
-STUDIES = sorted(file.stem for file in (ROOT / "studies").glob("*.toml"))
 IDS = {
     "S0": [f"S0-C{n}" for n in range(1, 16)],
     "S1": [f"S1-C{n}" for n in range(1, 13)],
@@ -52,11 +49,6 @@ TABLE_1_OF_S1 = {  # the three orders, then the baseline
 
 
 @cache
-def read(name: str) -> Study:
-    return read_file(ROOT / "studies" / f"{name}.toml")
-
-
-@cache
 def faithful(name: str) -> Experiment:
     """The whole study at the report's budget, every arm of it."""
     return decide(read(name), Choices(arms=("all",)))
@@ -76,14 +68,14 @@ def by_arm_test(name: str) -> list[tuple[str, str, str]]:
 
 
 def test_the_five_reports_make_72_claims() -> None:
-    assert {report: [c.id for c in read(name).claims] for report, name in REPORTS.items()} == IDS
+    assert {report: [c.id for c in read(name).claims] for report, name in SOURCES.items()} == IDS
     assert sum(map(len, IDS.values())) == 72
-    others = [c.id for name in STUDIES if name not in REPORTS.values() for c in read(name).claims]
+    others = [c.id for name in STUDIES if name not in SOURCES.values() for c in read(name).claims]
     assert not [claim for claim in others if re.match(r"S\d-", claim)]
 
 
 def test_the_core_set_has_38() -> None:
-    core = {report: {c.id for c in read(name).claims if c.core} for report, name in REPORTS.items()}
+    core = {report: {c.id for c in read(name).claims if c.core} for report, name in SOURCES.items()}
     assert core == {report: {f"{report}-C{n}" for n in numbers.split()} for report, numbers in CORE.items()}
     assert sum(map(len, core.values())) == 38
 
@@ -95,8 +87,8 @@ def test_every_claim_says_where_it_stands_and_what_was_expected(name: str) -> No
     for claim in claims:
         assert claim.place, claim.id
         assert len(claim.statement.split()) > 4, claim.id
-    said = {claim.id for claim in claims if "prior" in claim.model_fields_set}
-    assert said == {claim.id for claim in claims}
+    with_prior = {claim.id for claim in claims if "prior" in claim.model_fields_set}
+    assert with_prior == {claim.id for claim in claims}
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -164,8 +156,8 @@ def is_defined(test: str) -> bool:
     """Whether a file holds a test function of that name, found without importing it."""
     path, _, function = test.partition("::")
     file = ROOT / path
-    found = ast.walk(ast.parse(file.read_text())) if file.exists() else ()
-    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in found)
+    nodes = ast.walk(ast.parse(file.read_text())) if file.exists() else ()
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in nodes)
 
 
 def test_probe_claims_name_their_probe() -> None:
@@ -245,10 +237,10 @@ def test_every_preset_can_be_decided_and_says_what_it_is(name: str) -> None:
 def test_s1_arms_are_named_after_their_network_order_and_rate() -> None:
     for name, (model, _) in faithful("ic_resnet").arms.items():
         network, order, *rest = name.split("-")
-        found = re.fullmatch(r"r(\d+)(b?)", network)
-        assert found
-        assert model.options["depth"] == int(found[1])
-        assert (model.options.get("block", "basic") == "bottleneck") == bool(found[2])
+        match = re.fullmatch(r"r(\d+)(b?)", network)
+        assert match
+        assert model.options["depth"] == int(match[1])
+        assert (model.options.get("block", "basic") == "bottleneck") == bool(match[2])
         assert model.options.get("order", "post") == order
         rate = next((float(part[1:]) for part in rest if part.startswith("p")), 0.05 if order in ORDERS else 0.0)
         assert model.dropout == rate, name
@@ -270,13 +262,18 @@ def test_the_factorial_is_one_and_shares_its_runs_with_the_grid() -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_a_module_that_says_what_it_costs(name: str) -> None:
     module = ROOT / "studies" / f"{name}.py"
-    said = ast.get_docstring(ast.parse(module.read_text())) or ""
+    docstring = ast.get_docstring(ast.parse(module.read_text())) or ""
     for word in ("Reproduces:", "Command:", "Cost:", "studies/README.md", f"python -m studies.{name}"):
-        assert word in said, word
+        assert word in docstring, word
+    cost = re.search(r"^Cost: +(\d+) runs of .*(measured|estimate)", docstring, re.MULTILINE)
+    core = decide(read(name), Choices())
+    assert cost is not None
+    assert int(cost[1]) == core.seeds * (len(core.arms) + 1)  # with the A/A control
+    assert ("needs a GPU" in cost[0]) == core.needs_gpu
     readme = (ROOT / "studies" / "README.md").read_text()
     assert f"`{name}`" in readme
     for group in read(name).groups:
-        assert group in ("core", "smoke") or f"`{group}`" in said + readme, group
+        assert group in ("core", "smoke") or f"`{group}`" in docstring + readme, group
     lines = [line for kind in ("py", "toml") for line in module.with_suffix(f".{kind}").read_text().splitlines()]
     assert not [line for line in lines if len(line) > 120]
 
@@ -285,4 +282,4 @@ def test_every_study_is_a_module_that_says_what_it_costs(name: str) -> None:
 def test_a_reconstruction_says_that_it_is_one(name: str) -> None:
     assert "RECONSTRUCTION" in (ROOT / "studies" / f"{name}.py").read_text()
     assert "reconstruct" in read(name).title
-    assert "reconstruct" in read(name).report
+    assert "reconstruct" in read(name).source

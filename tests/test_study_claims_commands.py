@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
 import pytest
+from study_files import FOLDER
+from study_files import study as read
 
 from kbnd.study.choices import Choices, decide
 from kbnd.study.decidable import decidable
-from kbnd.study.definition import Study
-from kbnd.study.definition import read as read_file
 
-FOLDER = Path(__file__).parents[1] / "studies"
 CLAIM = re.compile(r"\bS\d-C\d+[abc]?\b")
 N_SEEDS = 10  # as many as every claim advises or more than it needs: arms alone are asked about
 
 Advice = tuple[str, str, str, str]
 """(study, claim, option, what stands behind it)."""
-
-
-@cache
-def read(name: str) -> Study:
-    return read_file(FOLDER / f"{name}.toml")
 
 
 def decided_by(name: str, option: str, chosen: str) -> tuple[str, ...]:
@@ -76,8 +68,10 @@ def test_what_a_claim_is_said_to_need_is_enough(name: str, claim: str, option: s
 @pytest.mark.parametrize("name", sorted({name for name, *_ in ADVICE}))
 def test_every_claim_that_the_core_cannot_decide_is_in_the_readme(name: str) -> None:
     study = read(name)
-    said = {claim for of, claim, *_ in in_readme() if of == name}
-    assert said == {claim.id for claim in study.claims if claim.needs == "arms"} - set(decided_by(name, "arms", "core"))
+    in_table = {claim for of, claim, *_ in in_readme() if of == name}
+    assert in_table == {claim.id for claim in study.claims if claim.needs == "arms"} - set(
+        decided_by(name, "arms", "core")
+    )
 
 
 @pytest.mark.parametrize("name", sorted({name for name, *_ in ADVICE}))

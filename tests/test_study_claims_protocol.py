@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from study_files import FOLDER
+from study_files import study as read
 
 from kbnd.study.claims import Claim
-from kbnd.study.definition import Study, read
+from kbnd.study.definition import Study
 from kbnd.study.rules import Test
 
 HERE = Path(__file__).parent
@@ -50,22 +52,21 @@ class Row(NamedTuple):
     why: str
 
 
-@cache
-def study(report: str) -> Study:
-    return read(HERE.parent / "studies" / f"{STUDIES[report]}.toml")
+def study(source: str) -> Study:
+    return read(STUDIES[source])
 
 
 @cache
 def protocol() -> Mapping[str, Row]:
     text = re.sub(r"^#.*\n", "", (HERE / "data" / "claims_protocol.txt").read_text(), flags=re.MULTILINE)
-    return {found["id"]: row(found["asked"], found["rest"]) for found in re.finditer(
+    return {match["id"]: row(match["asked"], match["rest"]) for match in re.finditer(
         r"^(?P<id>S\d-C\w+): (?P<asked>.*)\n(?P<rest>(?: {4}.*\n)*)", text, re.MULTILINE
     )}  # fmt: skip
 
 
 def row(asked: str, rest: str) -> Row:
     lines = [line.strip() for line in rest.splitlines()]
-    said = {
+    values = {
         word: line.removeprefix(f"{word} ")
         for line in lines
         for word in ("seeds", "because")
@@ -74,8 +75,8 @@ def row(asked: str, rest: str) -> Row:
     tests = [test for line in lines if not line.startswith(("seeds ", "because ")) for test in expanded(line)]
     asked, _, n = asked.partition(", ")
     seeds = int(n) if n else None
-    declared = int(said["seeds"]) if "seeds" in said else seeds
-    kinds, _, why = said.get("because", "").partition(": ")
+    declared = int(values["seeds"]) if "seeds" in values else seeds
+    kinds, _, why = values.get("because", "").partition(": ")
     return Row(asked, seeds, declared, sorted(tests), set(kinds.split(", ")) - {""}, why)
 
 
@@ -117,34 +118,34 @@ def declared(claim: Claim) -> list[str]:
     return sorted([*probe, *(written(test) for test in claim.tests)])
 
 
-def comments(report: str) -> str:
-    text = (HERE.parent / "studies" / f"{STUDIES[report]}.toml").read_text()
+def comments(source: str) -> str:
+    text = (FOLDER / f"{STUDIES[source]}.toml").read_text()
     return " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
 
 
-def size_asked(found: re.Match[str], test: Test, report: str) -> float:
-    if found["size"]:
-        return float(found["size"]) * UNITS[found["unit"]]
+def size_asked(match: re.Match[str], test: Test, source: str) -> float:
+    if match["size"]:
+        return float(match["size"]) * UNITS[match["unit"]]
     is_accuracy = "accuracy" in test.metric or test.metric == "aulc"
-    return USUAL_SIZE[report] if is_accuracy and found["kind"] == "SUP" else 0.0
+    return USUAL_SIZE[source] if is_accuracy and match["kind"] == "SUP" else 0.0
 
 
-@pytest.mark.parametrize("report", STUDIES)
-def test_every_claim_is_declared_as_the_protocol_has_it(report: str) -> None:
-    rows = {claim: row for claim, row in protocol().items() if claim.startswith(report)}
-    claims = {claim.id: claim for claim in study(report).claims}
+@pytest.mark.parametrize("source", STUDIES)
+def test_every_claim_is_declared_as_the_protocol_has_it(source: str) -> None:
+    rows = {claim: row for claim, row in protocol().items() if claim.startswith(source)}
+    claims = {claim.id: claim for claim in study(source).claims}
     assert list(rows) == list(claims)
     assert {claim: (row.seeds, row.tests) for claim, row in rows.items()} == {
         claim.id: (claim.seeds, declared(claim)) for claim in claims.values()
     }
 
 
-@pytest.mark.parametrize("report", STUDIES)
-def test_rule_size_and_seeds_are_those_asked_for_but_where_the_reason_is_about_them(report: str) -> None:
-    for claim in study(report).claims:
+@pytest.mark.parametrize("source", STUDIES)
+def test_rule_size_and_seeds_are_those_asked_for_but_where_the_reason_is_about_them(source: str) -> None:
+    for claim in study(source).claims:
         row = protocol()[claim.id]
         assert row.excused <= EXCUSES, claim.id
-        found = {m["kind"]: m for m in re.finditer(
+        matches = {m["kind"]: m for m in re.finditer(
             r"(?P<kind>[A-Z]+)(\((?P<size>[\d.]+) (?P<unit>\S+)\))?", row.asked
         )}  # fmt: skip
         kinds = {KINDS[test.rule] for test in claim.tests} or {claim.needs.upper()}
@@ -152,16 +153,16 @@ def test_rule_size_and_seeds_are_those_asked_for_but_where_the_reason_is_about_t
             test
             for test in claim.tests
             if test.value is None
-            and (asked := found.get(KINDS[test.rule]))
-            and test.margin != pytest.approx(size_asked(asked, test, report), abs=1e-12)
+            and (asked := matches.get(KINDS[test.rule]))
+            and test.margin != pytest.approx(size_asked(asked, test, source), abs=1e-12)
         ]
-        other = {"seeds": row.seeds != row.seeds_asked, "rule": kinds != set(found), "size": bool(wrong_sizes)}
+        other = {"seeds": row.seeds != row.seeds_asked, "rule": kinds != set(matches), "size": bool(wrong_sizes)}
         assert {kind for kind in other if other[kind]} == row.excused - {"tests"}, claim.id
 
 
-@pytest.mark.parametrize("report", STUDIES)
-def test_reasons_stand_in_the_study_too(report: str) -> None:
-    said = comments(report)
-    reasons = [row.why for claim, row in protocol().items() if claim.startswith(report) and row.why]
+@pytest.mark.parametrize("source", STUDIES)
+def test_reasons_stand_in_the_study_too(source: str) -> None:
+    text = comments(source)
+    reasons = [row.why for claim, row in protocol().items() if claim.startswith(source) and row.why]
     assert reasons
-    assert not [why for why in reasons if why not in said]
+    assert not [why for why in reasons if why not in text]

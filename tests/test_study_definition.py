@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from study_files import write_tiny
+from study_files import FOLDER, STUDIES, study, write_tiny
 
 from kbnd.errors import UsageError
 from kbnd.spec import Identity
@@ -13,13 +13,11 @@ from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
 from kbnd.study.plan import plan
 
-LENET_GRID = Path(__file__).parents[1] / "studies" / "lenet_grid.toml"
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "0" * 64)
 
 
 def test_lenet_grid_is_the_reports_experiment() -> None:
-    study = read(LENET_GRID)
-    experiment = decide(study, Choices())
+    experiment = decide(study("lenet_grid"), Choices())
     rates = ("0.1", "0.2", "0.5", "0.8")
     assert list(experiment.arms) == [
         "baseline",
@@ -38,7 +36,7 @@ def test_lenet_grid_is_the_reports_experiment() -> None:
 
 
 def test_published_numbers_are_the_reports() -> None:
-    times, accuracies = read(LENET_GRID).tables
+    times, accuracies = study("lenet_grid").tables
     assert [row.published for row in accuracies.rows] == [
         (0.9832,) * 4,
         (0.9883,) * 4,
@@ -49,27 +47,27 @@ def test_published_numbers_are_the_reports() -> None:
 
 
 def test_another_dataset_brings_its_own_budget_and_says_so() -> None:
-    experiment = decide(read(LENET_GRID), Choices(dataset="digits"))
+    experiment = decide(study("lenet_grid"), Choices(dataset="digits"))
     _, train = experiment.arms["baseline"]
     assert (train.batch_size, train.epochs) == (32, 20)
     assert "digits instead of mnist" in experiment.difference
     assert "epochs 20 instead of 5" in experiment.difference
-    assert experiment.name != decide(read(LENET_GRID), Choices()).name
+    assert experiment.name != decide(study("lenet_grid"), Choices()).name
 
 
 def test_choices_change_the_plan_and_never_the_runs_of_others() -> None:
-    study = read(LENET_GRID)
-    few = plan(decide(study, Choices(seeds=2)), identity=HERE)
-    many = plan(decide(study, Choices(seeds=3)), identity=HERE)
+    grid = study("lenet_grid")
+    few = plan(decide(grid, Choices(seeds=2)), identity=HERE)
+    many = plan(decide(grid, Choices(seeds=3)), identity=HERE)
     assert {run.run_id for run in few} < {run.run_id for run in many}
-    chosen = decide(study, Choices(seeds=2, arms=("bn",)))
+    chosen = decide(grid, Choices(seeds=2, arms=("bn",)))
     assert list(chosen.arms) == ["baseline", "bn"]
     assert {run.run_id for run in plan(chosen, identity=HERE)} < {run.run_id for run in few}
-    assert chosen.definition == decide(study, Choices()).definition
+    assert chosen.definition == decide(grid, Choices()).definition
 
 
 def test_a_block_is_one_seed_with_its_arms_shuffled_and_the_control() -> None:
-    runs = plan(decide(read(LENET_GRID), Choices(seeds=3)), identity=HERE)
+    runs = plan(decide(study("lenet_grid"), Choices(seeds=3)), identity=HERE)
     blocks = [[run for run in runs if run.block == seed] for seed in (1, 2, 3)]
     for seed, block in zip((1, 2, 3), blocks, strict=True):
         assert {run.spec.seed for run in block} == {seed}
@@ -81,7 +79,7 @@ def test_a_block_is_one_seed_with_its_arms_shuffled_and_the_control() -> None:
 
 
 def test_retiming_repeats_every_run_as_a_new_replicate() -> None:
-    experiment = decide(read(LENET_GRID), Choices(seeds=1))
+    experiment = decide(study("lenet_grid"), Choices(seeds=1))
     once, twice = (plan(experiment, identity=HERE, retime=n) for n in (0, 1))
     again = twice[len(once) :]
     assert [run.run_id for run in twice[: len(once)]] == [run.run_id for run in once]
@@ -91,7 +89,7 @@ def test_retiming_repeats_every_run_as_a_new_replicate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "sentence"),
     [
         ('baseline = "plain"', 'baseline = "plian"', "unknown arm 'plian' (did you mean 'plain'?)"),
         ('name = "bn"', 'name = "plain"', "two arms are called 'plain'"),
@@ -105,20 +103,20 @@ def test_retiming_repeats_every_run_as_a_new_replicate() -> None:
         ("[model]", "[model", "is not TOML"),
     ],
 )
-def test_a_wrong_file_is_refused_in_one_sentence(tmp_path: Path, before: str, after: str, said: str) -> None:
+def test_a_wrong_file_is_refused_in_one_sentence(tmp_path: Path, before: str, after: str, sentence: str) -> None:
     file = write_tiny(tmp_path)
     text = file.read_text()
     assert before in text
     file.write_text(text.replace(before, after, 1))
     with pytest.raises(UsageError) as error:
         read(file)
-    assert said in str(error.value)
+    assert sentence in str(error.value)
     assert str(file) in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sentence"),
     [
         ('model = { batch_norm = "befor" }', "'befor'"),
         ('model = { batch_normm = "none" }', "batch_normm"),
@@ -128,11 +126,23 @@ def test_a_wrong_file_is_refused_in_one_sentence(tmp_path: Path, before: str, af
         ("train = { epochs = 0 }", "epochs"),
     ],
 )
-def test_an_arm_that_cannot_be_is_refused_before_training(tmp_path: Path, change: str, said: str) -> None:
+def test_an_arm_that_cannot_be_is_refused_before_training(tmp_path: Path, change: str, sentence: str) -> None:
     file = write_tiny(tmp_path)
     file.write_text(file.read_text().replace('model = { batch_norm = "before_activation" }', change, 1))
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=sentence):
         decide(read(file), Choices())
+
+
+def test_a_file_that_still_calls_its_source_a_report_is_read(tmp_path: Path) -> None:
+    file = write_tiny(tmp_path)
+    text = file.read_text()
+    for key in ("source", "report"):
+        file.write_text(f'{key} = "S9: somebody"\n' + text)
+        assert decide(read(file), Choices()).source == "S9: somebody"
+    file.write_text('source = "S9: somebody"\nreport = "S9: somebody"\n' + text)
+    with pytest.raises(UsageError) as error:
+        read(file)
+    assert str(error.value) == (f"the study {file}: `report` is the former name of `source`: leave one of the two out")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -141,12 +151,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["alexnet_bn", "cnn_depth"])
-def test_a_reconstruction_says_so_in_title_report_and_module(name: str) -> None:
-    study = read(LENET_GRID.with_name(f"{name}.toml"))
-    for said in (study.title, study.report, LENET_GRID.with_name(f"{name}.py").read_text().lower()):
-        assert "reconstruct" in said
+def test_a_reconstruction_says_so_in_title_source_and_module(name: str) -> None:
+    about = study(name)
+    for text in (about.title, about.source, (FOLDER / f"{name}.py").read_text().lower()):
+        assert "reconstruct" in text
 
 
 def test_titles_fit_on_a_line() -> None:
-    titles = [read(file).title for file in LENET_GRID.parent.glob("*.toml")]
-    assert max(map(len, titles)) <= 110
+    assert max(len(study(name).title) for name in STUDIES) <= 110

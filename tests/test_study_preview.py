@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from study_files import grouped, write_tiny
+from study_files import FOLDER, grouped, write_tiny
 
 from kbnd import cli
+from kbnd.cost import estimate
 from kbnd.errors import UsageError
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
@@ -25,13 +28,20 @@ from kbnd.spec import PROTOCOL, Identity
 from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
 from kbnd.study.experiment import Experiment
+from kbnd.study.gpu import check_gpu
 from kbnd.study.plan import plan
-from kbnd.study.plan_tables import plan_tables
-from kbnd.study.preview import check_gpu, preview
+from kbnd.study.preview import preview
+from kbnd.study.preview_tables import preview_tables
 from kbnd.training import backend
 
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "")
 NEEDING = {"faithful": {"needs_gpu": True}, "smoke": {"train": {"epochs": 1}}, "scaled": {"train": {"epochs": 2}}}
+
+
+@pytest.fixture(autouse=True)
+def _moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine's speed is measured in a moment: which it is decides nothing here."""
+    monkeypatch.setattr(estimate, "machine_speed", partial(estimate.machine_speed, budget_s=0.002))
 
 
 @pytest.fixture
@@ -92,18 +102,18 @@ def put(folder: Path, *records: RunRecord) -> None:
 
 
 def test_without_a_ledger_everything_is_to_be_trained_and_estimated(tmp_path: Path, tiny: Experiment) -> None:
-    found = preview(tiny, settings(tmp_path))
-    assert [(arm.arm, arm.n_runs, arm.n_held, arm.source) for arm in found.arms] == [
+    cost = preview(tiny, settings(tmp_path))
+    assert [(arm.arm, arm.n_runs, arm.n_held, arm.basis) for arm in cost.arms] == [
         ("plain", 4, 0, "estimated"),  # 2 seeds, each with its A/A control
         ("bn", 2, 0, "estimated"),
         ("bn+dropout0.5", 2, 0, "estimated"),
     ]
-    assert found.arms[1].changes == "batch_norm before_activation"
-    assert found.arms[0].changes.startswith("lenet5, optimizer sgd, learning_rate 0.05, batch_size 32, epochs 2")
-    assert (found.arms[0].n_parameters, found.arms[1].n_parameters) == (61_706, 61_990)
-    assert found.seconds == pytest.approx(sum(arm.run_s * arm.n_runs for arm in found.arms if arm.run_s))
-    assert found.seconds > 0
-    assert found.memory_bytes > 5e8
+    assert cost.arms[1].changes == "batch_norm before_activation"
+    assert cost.arms[0].changes.startswith("lenet5, optimizer sgd, learning_rate 0.05, batch_size 32, epochs 2")
+    assert (cost.arms[0].n_parameters, cost.arms[1].n_parameters) == (61_706, 61_990)
+    assert cost.seconds == pytest.approx(sum(arm.run_s * arm.n_runs for arm in cost.arms if arm.run_s))
+    assert cost.seconds > 0
+    assert cost.memory_bytes > 5e8
     assert not (tmp_path / "kbnd.sqlite").exists()
 
 
@@ -114,19 +124,19 @@ def test_runs_that_the_ledger_holds_are_counted_and_their_times_taken(
     of_plain = [run for run in planned(tiny) if run.arm == "plain"]
     put(tmp_path, stored(of_bn[0], tiny, wall_s=6.0), stored(of_bn[1], tiny, wall_s=10.0))
     put(tmp_path, stored(of_plain[0], tiny, status="failed", error="no", epochs=(), n_epochs=0, wall_s=1.0))
-    found = preview(tiny, settings(tmp_path))
-    plain, bn, _ = found.arms
-    assert (bn.n_held, bn.n_left, bn.run_s, bn.source) == (2, 0, 8.0, "measured")
-    assert (plain.n_held, plain.n_left, plain.source) == (1, 3, "scaled")
+    cost = preview(tiny, settings(tmp_path))
+    plain, bn, _ = cost.arms
+    assert (bn.n_held, bn.n_left, bn.run_s, bn.basis) == (2, 0, 8.0, "measured")
+    assert (plain.n_held, plain.n_left, plain.basis) == (1, 3, "scaled")
     assert preview(tiny, settings(tmp_path, retry_failed=True)).arms[0].n_left == 4
     alone = preview(tiny, settings(tmp_path / "elsewhere"))
     assert plain.run_s == pytest.approx(alone.arms[0].run_s * 8.0 / alone.arms[1].run_s, rel=0.5)  # two calibrations
-    assert found.seconds == pytest.approx(3 * plain.run_s + 2 * found.arms[2].run_s)
+    assert cost.seconds == pytest.approx(3 * plain.run_s + 2 * cost.arms[2].run_s)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"environment": {"machine": "another"}}, {"is_concurrent": True}, {"session": "s1+s2"}, {"wall_s": None}],
+    [{"environment": {"machine": "another"}}, {"is_concurrent": True}, {"continued_from": "s0"}, {"wall_s": None}],
     ids=["another machine", "beside others", "continued", "not timed"],
 )
 def test_times_of_other_conditions_are_not_taken(
@@ -135,7 +145,7 @@ def test_times_of_other_conditions_are_not_taken(
     run = next(run for run in planned(tiny) if run.arm == "bn")
     put(tmp_path, stored(run, tiny, **changes))
     bn = preview(tiny, settings(tmp_path)).arms[1]
-    assert (bn.n_held, bn.source) == (1, "estimated")
+    assert (bn.n_held, bn.basis) == (1, "estimated")
 
 
 def test_before_the_data_are_decoded_it_is_said_what_cannot_be_told(
@@ -143,10 +153,10 @@ def test_before_the_data_are_decoded_it_is_said_what_cannot_be_told(
 ) -> None:
     monkeypatch.setenv("KBND_CACHE", str(tmp_path / "cache"))
     put(tmp_path)
-    found = preview(decide(grouped(), Choices(seeds=1)), settings(tmp_path))
-    assert [arm.n_held for arm in found.arms] == [None, None]
-    assert found.disk_bytes > 70_000 * 28 * 28  # MNIST's own cache
-    text = " ".join("".join(map(to_text, plan_tables(found))).split())
+    cost = preview(decide(grouped(), Choices(seeds=1)), settings(tmp_path))
+    assert [arm.n_held for arm in cost.arms] == [None, None]
+    assert cost.disk_bytes > 70_000 * 28 * 28  # MNIST's own cache
+    text = " ".join("".join(map(to_text, preview_tables(cost))).split())
     assert "the ledger's cannot be told before the data are decoded, 3 to train" in text
     assert not (tmp_path / "cache").exists()
 
@@ -189,18 +199,17 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(capsys: pytest.CaptureFixtu
     assert "unknown arm or group 'bnn' (did you mean 'bn'?)" in err
 
 
-def test_a_module_of_studies_has_the_same_options() -> None:
-    root = Path(__file__).parents[1]
+def test_a_module_of_studies_has_the_same_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     options = ["--dry-run", "--json", "--arms", "core", "--ledger", "nowhere.sqlite", "--backend", "tensorflow"]
-    done = subprocess.run(
-        [sys.executable, "-m", "studies.lenet_grid", *options],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=root,
-    )
-    assert json.loads(done.stdout)["label"] == "lenet_grid.mnist.tensorflow"
-    assert not (root / "nowhere.sqlite").exists()
+    module = str(FOLDER / "lenet_grid.py")
+    monkeypatch.setattr(sys, "argv", [module, *options])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(module, run_name="__main__")
+    assert not stop.value.code
+    assert json.loads(capsys.readouterr().out)["label"] == "lenet_grid.mnist.tensorflow"
+    assert not list(tmp_path.iterdir())
 
 
 # Presets that need a GPU
@@ -210,9 +219,11 @@ def test_a_preset_for_a_gpu_is_refused_on_a_cpu_with_its_time_and_a_way_out(on_c
     study = grouped(presets=NEEDING, train={"epochs": 50_000})
     with pytest.raises(UsageError) as error:
         check_gpu(study, decide(study, Choices()), settings(tmp_path))
-    said = str(error.value)
-    assert said.startswith("preset 'faithful' needs a GPU and tensorflow sees none, on this CPU it would take about ")
-    assert " days (an estimate): --preset scaled fits a CPU, --yes starts it all the same" in said
+    sentence = str(error.value)
+    assert sentence.startswith(
+        "preset 'faithful' needs a GPU and tensorflow sees none, on this CPU it would take about "
+    )
+    assert " days (an estimate): --preset scaled fits a CPU, --yes starts it all the same" in sentence
     check_gpu(study, decide(study, Choices(preset="smoke")), settings(tmp_path))  # which needs none
 
 

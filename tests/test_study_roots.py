@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from study_files import grouped
+from study_files import grouped, study
 
 from kbnd.spec import Identity
 from kbnd.study.choices import Choices, decide
-from kbnd.study.definition import read
 from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
 
-STUDIES = Path(__file__).parents[1] / "studies"
 HERE = Identity("tensorflow", "2.21", "3.15", "cpu", "0" * 64)
 
 NETWORKS = [
@@ -26,8 +23,7 @@ NETWORKS = [
 
 
 def chosen(*arms: str, preset: str = "faithful", **changes: Any) -> Experiment:
-    study = grouped(arms=NETWORKS, **changes)
-    return decide(study, Choices(arms=arms or None, preset=preset))
+    return decide(grouped(arms=NETWORKS, **changes), Choices(arms=arms or None, preset=preset))
 
 
 def test_an_arm_that_names_itself_is_compared_with_nothing() -> None:
@@ -66,6 +62,6 @@ def test_a_preset_trains_only_its_arms_and_their_baselines() -> None:
     ],
 )
 def test_each_network_of_a_study_is_a_root(name: str, arms: str, roots: list[str]) -> None:
-    experiment = decide(read(STUDIES / f"{name}.toml"), Choices(arms=(arms,)))
+    experiment = decide(study(name), Choices(arms=(arms,)))
     assert [arm for arm, other in experiment.baselines.items() if arm == other] == roots
     assert experiment.baseline == roots[0]

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ledger_records import SETTING
 from study_files import write_tiny
 
 from kbnd import data
+from kbnd.execution.progress import Silent
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Reader
 from kbnd.study import runner
 from kbnd.study.choices import Choices, decide
 from kbnd.study.definition import read
 from kbnd.training import backend
-
-
-class Silence:
-    """Progress that tells nobody."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: None
 
 
 def test_a_study_asks_once_for_its_data_and_remembers_its_baselines(
@@ -34,6 +27,7 @@ def test_a_study_asks_once_for_its_data_and_remembers_its_baselines(
     monkeypatch.setattr(data, "fingerprint", lambda spec: asked.append(spec) or fingerprint(spec))
     monkeypatch.setattr(backend, "load", lambda name=None: "tensorflow")
     monkeypatch.setattr(backend, "identity", lambda text: replace(SETTING, fingerprint=text))
+    monkeypatch.setattr(runner, "drive_all", lambda driver, runs: None)
     file = write_tiny(tmp_path)
     own = 'name = "bn+dropout0.5"\nbaseline = "bn"'
     file.write_text(file.read_text().replace('name = "bn+dropout0.5"', own))
@@ -41,7 +35,7 @@ def test_a_study_asks_once_for_its_data_and_remembers_its_baselines(
     for arms in (None, ("bn",)):  # what is chosen later leaves what was chosen before its baselines
         asked.clear()
         experiment = decide(read(file), Choices(arms=arms))
-        runner.run(experiment, settings, progress=Silence(), should_stop=lambda: True)
+        runner.run(experiment, settings, progress=Silent())
         assert len(asked) == 1
     with Reader.open(settings.ledger) as ledger:
         baselines = ledger.about("tiny.digits.tensorflow").baselines

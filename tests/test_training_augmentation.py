@@ -11,10 +11,10 @@ IMAGES = np.random.default_rng(1).integers(1, 256, (50, 9, 7, 3), np.uint8)
 ALL = np.arange(len(IMAGES))
 
 
-def one_by_one(images: np.ndarray, drawn: CropFlip) -> np.ndarray:
+def one_by_one(images: np.ndarray, crop_flip: CropFlip) -> np.ndarray:
     """Pad, crop and mirror, as one would by hand."""
     changed = []
-    for image, top, left, is_mirrored in zip(images, drawn.top, drawn.left, drawn.is_mirrored, strict=True):
+    for image, top, left, is_mirrored in zip(images, crop_flip.top, crop_flip.left, crop_flip.is_mirrored, strict=True):
         padded = np.pad(image, ((4, 4), (4, 4), (0, 0)))
         cropped = padded[top : top + image.shape[0], left : left + image.shape[1]]
         changed.append(cropped[:, ::-1] if is_mirrored else cropped)
@@ -22,45 +22,45 @@ def one_by_one(images: np.ndarray, drawn: CropFlip) -> np.ndarray:
 
 
 def test_it_is_pad_crop_and_mirror() -> None:
-    drawn = CropFlip.drawn(50, seed=1, epoch=1)
-    np.testing.assert_array_equal(drawn.applied(IMAGES, ALL), one_by_one(IMAGES, drawn))
+    crop_flip = CropFlip.for_epoch(50, seed=1, epoch=1)
+    np.testing.assert_array_equal(crop_flip.apply(IMAGES, ALL), one_by_one(IMAGES, crop_flip))
 
 
 def test_batches_and_their_order_do_not_matter() -> None:
-    drawn = CropFlip.drawn(50, seed=1, epoch=2)
-    whole = drawn.applied(IMAGES, ALL)
+    crop_flip = CropFlip.for_epoch(50, seed=1, epoch=2)
+    whole = crop_flip.apply(IMAGES, ALL)
     shuffled = np.random.default_rng(2).permutation(50)
     for start in range(0, 50, 7):
-        chosen = shuffled[start : start + 7]
-        np.testing.assert_array_equal(drawn.applied(IMAGES[chosen], chosen), whole[chosen])
+        indices = shuffled[start : start + 7]
+        np.testing.assert_array_equal(crop_flip.apply(IMAGES[indices], indices), whole[indices])
 
 
 def test_an_image_gets_the_same_whatever_the_size_of_the_split() -> None:
-    few, many = CropFlip.drawn(50, seed=1, epoch=1), CropFlip.drawn(900, seed=1, epoch=1)
+    few, many = CropFlip.for_epoch(50, seed=1, epoch=1), CropFlip.for_epoch(900, seed=1, epoch=1)
     for mine, theirs in ((few.top, many.top), (few.left, many.left), (few.is_mirrored, many.is_mirrored)):
         np.testing.assert_array_equal(mine, theirs[:50])
 
 
 def test_the_images_that_were_given_stay_as_they_are() -> None:
     images = IMAGES.copy()
-    CropFlip.drawn(50, seed=1, epoch=1).applied(images, ALL)
+    CropFlip.for_epoch(50, seed=1, epoch=1).apply(images, ALL)
     np.testing.assert_array_equal(images, IMAGES)
 
 
 def test_seed_and_epoch_change_the_draw() -> None:
-    places = [CropFlip.drawn(50, seed=seed, epoch=epoch).top.tobytes() for seed, epoch in ((1, 1), (1, 2), (2, 1))]
+    places = [CropFlip.for_epoch(50, seed=seed, epoch=epoch).top.tobytes() for seed, epoch in ((1, 1), (1, 2), (2, 1))]
     assert len(set(places)) == 3
 
 
 def test_every_place_is_as_likely_and_half_are_mirrored() -> None:
     n = 81_000
-    drawn = CropFlip.drawn(n, seed=3, epoch=1)
-    counts = np.bincount(9 * drawn.top + drawn.left, minlength=81)
+    crop_flip = CropFlip.for_epoch(n, seed=3, epoch=1)
+    counts = np.bincount(9 * crop_flip.top + crop_flip.left, minlength=81)
     assert counts.shape == (81,)
     assert np.abs(counts - 1000).max() < 5 * np.sqrt(1000)  # 5 standard deviations
-    assert abs(drawn.is_mirrored.mean() - 0.5) < 5 * 0.5 / np.sqrt(n)
-    in_center = (drawn.top == 4) & (drawn.left == 4)
-    assert 0.4 < drawn.is_mirrored[in_center].mean() < 0.6  # independent of the place
+    assert abs(crop_flip.is_mirrored.mean() - 0.5) < 5 * 0.5 / np.sqrt(n)
+    in_center = (crop_flip.top == 4) & (crop_flip.left == 4)
+    assert 0.4 < crop_flip.is_mirrored[in_center].mean() < 0.6  # independent of the place
 
 
 GOLDEN = {
@@ -73,17 +73,17 @@ GOLDEN = {
 
 @pytest.mark.parametrize(("seed", "epoch"), GOLDEN)
 def test_the_draw_of_a_stored_seed_never_changes(seed: int, epoch: int) -> None:
-    drawn = CropFlip.drawn(8, seed=seed, epoch=epoch)
-    found = (drawn.top.tolist(), drawn.left.tolist(), drawn.is_mirrored.astype(int).tolist())
+    crop_flip = CropFlip.for_epoch(8, seed=seed, epoch=epoch)
+    found = (crop_flip.top.tolist(), crop_flip.left.tolist(), crop_flip.is_mirrored.astype(int).tolist())
     assert found == GOLDEN[seed, epoch]
 
 
 def test_the_pixels_of_a_stored_seed_never_change() -> None:
     images = np.arange(1, 37, dtype=np.uint8).reshape(2, 3, 6, 1)
-    drawn = CropFlip.drawn(2, seed=832, epoch=3)
-    assert (drawn.top.tolist(), drawn.left.tolist()) == ([5, 3], [2, 5])
-    assert drawn.is_mirrored.tolist() == [False, True]
-    one, other = drawn.applied(images, np.arange(2))[..., 0]
+    crop_flip = CropFlip.for_epoch(2, seed=832, epoch=3)
+    assert (crop_flip.top.tolist(), crop_flip.left.tolist()) == ([5, 3], [2, 5])
+    assert crop_flip.is_mirrored.tolist() == [False, True]
+    one, other = crop_flip.apply(images, np.arange(2))[..., 0]
     assert one.tolist() == [
         [0, 0, 7, 8, 9, 10],
         [0, 0, 13, 14, 15, 16],
@@ -99,5 +99,5 @@ def test_the_pixels_of_a_stored_seed_never_change() -> None:
 @pytest.mark.parametrize("shape", [(3, 1, 1, 1), (2, 32, 32, 3), (1, 5, 40, 2)])
 def test_any_size_of_image_will_do(shape: tuple[int, ...]) -> None:
     images = np.full(shape, 7, np.uint8)
-    drawn = CropFlip.drawn(shape[0], seed=1, epoch=1)
-    np.testing.assert_array_equal(drawn.applied(images, np.arange(shape[0])), one_by_one(images, drawn))
+    crop_flip = CropFlip.for_epoch(shape[0], seed=1, epoch=1)
+    np.testing.assert_array_equal(crop_flip.apply(images, np.arange(shape[0])), one_by_one(images, crop_flip))

@@ -11,6 +11,7 @@ import pytest
 from kbnd import quiet
 from kbnd.errors import UsageError
 from kbnd.profiling import device
+from kbnd.profiling.machine import environment
 from kbnd.training import backend
 
 MODULES_OF_BACKENDS = {"keras", "tensorflow", "jax", "torch"}
@@ -105,8 +106,8 @@ def test_output_is_quiet_unless_the_user_wants_it(fresh, monkeypatch):
 
 def test_choosing_imports_no_backend():
     script = (
-        "import sys; from kbnd.training import backend; import kbnd.training\n"
-        "backend.choose(); backend.installed(); backend.environment()\n"
+        "import sys; from kbnd.profiling import machine; from kbnd.training import backend; import kbnd.training\n"
+        "backend.choose(); backend.installed(); machine.environment()\n"
         f"print(sorted({MODULES_OF_BACKENDS} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -118,7 +119,7 @@ def test_installed_names_every_backend():
 
 
 def test_the_environment_is_json_without_paths():
-    found = backend.environment()
+    found = environment()
     assert json.loads(json.dumps(found)) == found
     assert "/" not in found["machine"]
     assert os.path.expanduser("~/") not in json.dumps(found)
@@ -127,7 +128,7 @@ def test_the_environment_is_json_without_paths():
 
 
 def test_the_machine_stays_the_same_machine():
-    assert backend.environment()["machine"] == backend.environment()["machine"]
+    assert environment()["machine"] == environment()["machine"]
 
 
 def test_held_stderr_is_dropped_when_all_goes_well(capfd):

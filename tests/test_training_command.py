@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
 from kbnd import cli, recipe
 from kbnd.cli.options import builder_options
+from kbnd.cli.train import FIELDS, READERS, train
 from kbnd.errors import KbndError, UsageError
 from kbnd.spec import RunSpec
 from kbnd.study import runner
@@ -24,7 +26,7 @@ def spec_of(monkeypatch: pytest.MonkeyPatch):
     """The spec that a command line comes to; nothing is trained."""
     seen: list[RunSpec] = []
 
-    def run_one(spec, settings, **told):
+    def run_one(spec, settings, **callbacks):
         seen.append(spec)
         raise SeenError("seen")
 
@@ -59,9 +61,25 @@ TYPED = {
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_every_option_of_a_training_reaches_its_field(spec_of, typed: str) -> None:
-    train, plain = spec_of(*typed.split()).train, spec_of().train
-    assert {name: getattr(train, name) for name in TYPED[typed]} == TYPED[typed]
-    assert train == plain.model_copy(update=TYPED[typed])
+    training, plain = spec_of(*typed.split()).train, spec_of().train
+    assert {name: getattr(training, name) for name in TYPED[typed]} == TYPED[typed]
+    assert training == plain.model_copy(update=TYPED[typed])
+
+
+def test_every_option_of_a_recipe_fills_a_field_of_its_own() -> None:
+    assert len(set(FIELDS.values())) == len(FIELDS)
+    assert not [field for part, field in FIELDS.values() if field not in recipe.PARTS[part].model_fields]
+    assert set(READERS) <= set(FIELDS) <= set(inspect.signature(train).parameters)
+
+
+@pytest.mark.parametrize(("typed", "option"), [("--lr 0.05", "lr"), ("--batch-norm none", "batch-norm")])
+def test_a_recipe_stands_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path, typed: str, option: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["train", "--recipe", "nowhere.toml", "--seed", "2", *typed.split()])
+    assert end.value.code == UsageError.exit_code
+    assert capsys.readouterr().err == (
+        f"kbnd: --recipe says network, images and training: leave out --{option}, or change the file\n"
+    )
 
 
 def test_images_are_standardised_where_that_is_asked_for(spec_of) -> None:

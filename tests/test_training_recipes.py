@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import keras
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from kbnd import data
+from kbnd.records import RunRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 from kbnd.training import backend, run
+from kbnd.training.compiled import Networks
 from kbnd.training.feed import OrderedBatches
 from kbnd.training.pixels import pixels_for
 from kbnd.training.task import Task
@@ -22,16 +25,26 @@ STILL = {"learning_rate": 1e-30, "epochs": 1}
 """Settings under which no weight moves, so that losses are those of the initial weights."""
 
 
-def train(*, standardise: str = "none", model: ModelSpec | None = None, **training):
+NETWORKS = Networks()
+"""Compiled once for all runs below that differ in nothing but rates."""
+
+
+def train(*, standardise: str = "none", dropout: float = 0.0, **training) -> RunRecord:
     images = data.resolve(DataSpec(name="digits", n_train=N_TRAIN))
+    settings = {"epochs": 2, "batch_size": 40, "learning_rate": 0.1, "n_train_eval": N_TRAIN, "test_curve": True}
     spec = RunSpec(
-        model=model or ModelSpec(name="lenet5"),
+        model=ModelSpec(name="lenet5", dropout=dropout),
         data=images.model_copy(update={"standardise": standardise}),
-        train=TrainSpec(**{"epochs": 2, "batch_size": 40, "learning_rate": 0.1, **training}),
+        train=TrainSpec(**settings | training),
     )
-    record = run.train(Task(spec=spec, identity=backend.identity(data.fingerprint(spec.data)), session="test"))
+    task = Task(spec=spec, identity=backend.identity(data.fingerprint(spec.data)), session="test")
+    record = run.train(task, networks=NETWORKS)
     assert record.error is None
     return record
+
+
+plain = functools.cache(train)
+"""A run that others are compared with, trained once."""
 
 
 def digits(**fields) -> data.Dataset:
@@ -56,11 +69,11 @@ def test_augmented_images_are_the_same_at_every_batch_size_and_new_in_every_epoc
 
 
 def test_images_for_training_are_augmented_and_no_others() -> None:
-    plain, augmented = (train(**STILL, augmentation=a, n_train_eval=N_TRAIN) for a in ("none", "crop_flip"))
-    assert augmented.epochs[0].train_loss != plain.epochs[0].train_loss
+    still, augmented = plain(**STILL), train(**STILL, augmentation="crop_flip")
+    assert augmented.epochs[0].train_loss != still.epochs[0].train_loss
     for name in ("train_eval_loss", "val_loss"):
-        assert getattr(augmented.epochs[0], name) == getattr(plain.epochs[0], name)
-    assert augmented.test_loss == plain.test_loss
+        assert getattr(augmented.epochs[0], name) == getattr(still.epochs[0], name)
+    assert augmented.test_loss == still.test_loss
 
 
 def test_all_splits_are_standardised_alike_by_the_images_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,14 +84,12 @@ def test_all_splits_are_standardised_alike_by_the_images_trained_on(monkeypatch:
         return pixels_for(spec, images, fingerprint=fingerprint)
 
     monkeypatch.setattr(run, "pixels_for", watched)
-    plain, standardised = (
-        train(**STILL, standardise=s, n_train_eval=N_TRAIN, test_curve=True) for s in ("none", "per_channel")
-    )
-    np.testing.assert_array_equal(used[1], digits().train.images)
+    still, standardised = plain(**STILL), train(**STILL, standardise="per_channel")
+    np.testing.assert_array_equal(used[-1], digits().train.images)
     # the training's own loss is a float32 mean over batches, evaluation's float64
     assert standardised.epochs[0].train_loss == pytest.approx(standardised.epochs[0].train_eval_loss, rel=1e-5)
     for name in ("train_loss", "train_eval_loss", "val_loss", "test_loss"):
-        assert getattr(standardised.epochs[0], name) != getattr(plain.epochs[0], name)
+        assert getattr(standardised.epochs[0], name) != getattr(still.epochs[0], name)
     assert standardised.test_loss == standardised.epochs[0].test_loss
     assert standardised.val_loss == standardised.epochs[0].val_loss
 
@@ -94,7 +105,7 @@ def test_black_pixels_are_padded_before_standardising() -> None:
 
 
 def test_an_epoch_after_its_milestone_is_trained_at_the_new_rate() -> None:
-    record = train(epochs=3, schedule="step", milestones=[2], multipliers=[1e-30], test_curve=True)
+    record = train(epochs=3, schedule="step", milestones=[2], multipliers=[1e-30])
     first, second, third = (epoch.test_loss for epoch in record.epochs)
     assert first != second
     assert second == third
@@ -119,29 +130,28 @@ def test_schedules_act_before_an_epoch_is_timed(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_dropout_is_off_once_its_early_phase_is_over() -> None:
-    both = ModelSpec(name="lenet5", dropout=0.5)
-    early = train(model=both, **STILL | {"epochs": 2}, dropout_schedule="early", dropout_schedule_epochs=1)
-    plain = train(**STILL | {"epochs": 2})
-    assert early.epochs[0].train_loss != pytest.approx(plain.epochs[0].train_loss, rel=1e-5)
-    assert early.epochs[1].train_loss == pytest.approx(plain.epochs[1].train_loss, rel=1e-6)
+    early = train(dropout=0.5, **STILL | {"epochs": 2}, dropout_schedule="early", dropout_schedule_epochs=1)
+    still = plain(**STILL | {"epochs": 2})
+    assert early.epochs[0].train_loss != pytest.approx(still.epochs[0].train_loss, rel=1e-5)
+    assert early.epochs[1].train_loss == pytest.approx(still.epochs[1].train_loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["coupled", "decoupled"])
 def test_weight_decay_changes_the_result_but_not_the_first_loss(mode: str) -> None:
-    plain = train(epochs=2, batch_size=N_TRAIN)
-    decayed = train(epochs=2, batch_size=N_TRAIN, weight_decay=0.1, weight_decay_mode=mode)
-    assert decayed.epochs[0].train_loss == plain.epochs[0].train_loss
-    assert decayed.epochs[1].train_loss != plain.epochs[1].train_loss
+    undecayed = plain(batch_size=N_TRAIN)
+    decayed = train(batch_size=N_TRAIN, weight_decay=0.1, weight_decay_mode=mode)
+    assert decayed.epochs[0].train_loss == undecayed.epochs[0].train_loss
+    assert decayed.epochs[1].train_loss != undecayed.epochs[1].train_loss
 
 
 def test_the_gain_reaches_the_initial_weights() -> None:
-    plain, wide = (train(**STILL, initial_gain=gain) for gain in (1.0, 3.0))
-    assert wide.epochs[0].train_loss > plain.epochs[0].train_loss + 0.1
+    still, wide = plain(**STILL), train(**STILL, initial_gain=3.0)
+    assert wide.epochs[0].train_loss > still.epochs[0].train_loss + 0.1
 
 
 def test_more_images_than_there_are_for_the_eval_mode_curve_means_all_of_them() -> None:
-    every, more = (train(n_train_eval=n).epochs for n in (N_TRAIN, 10**6))
-    strip = {"train_s": None, "val_s": None, "images_per_s": None, "hook_s": None, "peak_rss_bytes": None}
+    every, more = plain().epochs, train(n_train_eval=10**6).epochs
+    strip = dict.fromkeys(("is_warmup", "train_s", "val_s", "images_per_s", "hook_s", "peak_rss_bytes"))
     assert [replace(epoch, **strip) for epoch in every] == [replace(epoch, **strip) for epoch in more]
 
 

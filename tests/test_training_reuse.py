@@ -16,7 +16,7 @@ from kbnd.profiling import meters
 from kbnd.profiling.profiler import EpochProfiler
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-from kbnd.training import backend
+from kbnd.training import backend, compiled
 from kbnd.training.compiled import Networks
 from kbnd.training.run import train
 from kbnd.training.task import Observer, Task
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.backend
 
 BOTH = {"batch_norm": "before_activation", "dropout": {"conv2": 0.1, "dense": 0.5}}
 OTHER = {"dropout": {"conv2": 0.3, "dense": 0.2}, "learning_rate": 0.01, "epochs": 3}
+
+PLACEMENTS = ("none", "before_activation", "after_activation")
 
 RECIPES = {
     "sgd": {
@@ -136,7 +138,7 @@ def test_nobody_is_asked_to_prune_after_the_last_epoch(used) -> None:
     assert asked == [1, 2]
 
 
-def test_the_model_of_a_run_that_raised_is_not_used_again() -> None:
+def test_the_model_of_a_run_that_raised_is_not_used_again(placed: dict[str, keras.Model]) -> None:
     def fail(error: Exception) -> Observer:
         def on_start(_: RunRecord) -> None:
             raise error
@@ -144,10 +146,10 @@ def test_the_model_of_a_run_that_raised_is_not_used_again() -> None:
         return Observer(on_start=on_start)
 
     digits, networks = data.load(spec().data), Networks()
-    networks.put_back(networks.take(spec(), digits)[0], spec(), digits)
+    networks.put_back(placed[BOTH["batch_norm"]], spec(), digits)
     assert train(task(), networks=networks, observer=fail(RuntimeError("the kernel is broken"))).status == "failed"
     assert networks.n_models == 0
-    networks.put_back(networks.take(spec(), digits)[0], spec(), digits)
+    networks.put_back(placed[BOTH["batch_norm"]], spec(), digits)
     with pytest.raises(NoSpaceError):
         train(task(), networks=networks, observer=fail(NoSpaceError("the disk is full")))
     assert networks.n_models == 0
@@ -173,18 +175,28 @@ def test_the_model_of_a_run_that_raised_is_not_used_again() -> None:
     ],
     ids=str,
 )
-def test_runs_share_a_model_that_differ_in_little_else_than_seed_and_rates(change: dict, is_fresh: bool) -> None:
+def test_runs_share_a_model_that_differ_in_little_else_than_seed_and_rates(
+    monkeypatch, placed: dict[str, keras.Model], change: dict, is_fresh: bool
+) -> None:
     digits, networks = data.load(spec().data), Networks()
-    model, _ = networks.take(spec(), digits)
+    model, fresh = placed[BOTH["batch_norm"]], keras.Sequential()
     networks.put_back(model, spec(), digits)
-    taken, has_been_built = networks.take(spec(**change), digits)
-    assert (has_been_built, taken is model) == (is_fresh, not is_fresh)
+    monkeypatch.setattr(compiled, "compiled", lambda *_: fresh)
+    taken = networks.take(spec(**change), digits)
+    assert taken is (fresh if is_fresh else model)
     assert networks.n_models == int(is_fresh)
 
 
-def test_where_memory_ran_out_no_idle_model_keeps_any(monkeypatch) -> None:
+@pytest.fixture(scope="module")
+def placed() -> dict[str, keras.Model]:
+    """One compiled model for each placement of BN."""
+    digits = data.load(spec().data)
+    return {name: compiled.compiled(spec(batch_norm=name), digits) for name in PLACEMENTS}
+
+
+def test_where_memory_ran_out_no_idle_model_keeps_any(monkeypatch, placed: dict[str, keras.Model]) -> None:
     networks = Networks()
-    assert train(task(n_train=40, epochs=1), networks=networks).status == "done"
+    networks.put_back(placed["none"], spec(batch_norm="none"), data.load(spec().data))
     assert networks.n_models == 1
 
     def full(*_: object) -> None:
@@ -197,23 +209,28 @@ def test_where_memory_ran_out_no_idle_model_keeps_any(monkeypatch) -> None:
 
 def test_a_learning_rate_that_moves_belongs_to_the_model() -> None:
     digits, networks = data.load(spec().data), Networks()
-    model, _ = networks.take(spec(schedule="cosine"), digits)
+    model = compiled.compiled(spec(schedule="cosine"), digits)
     networks.put_back(model, spec(schedule="cosine"), digits)
-    assert networks.take(spec(schedule="cosine", learning_rate=0.3), digits)[1]
+    assert networks.take(spec(schedule="cosine", learning_rate=0.3), digits) is not model
 
 
-def test_the_least_recently_used_models_are_dropped_by_number_and_by_size() -> None:
-    digits = data.load(spec().data)
-    arms = [spec(batch_norm=placement) for placement in ("none", "before_activation", "after_activation")]
+def test_the_least_recently_used_models_are_dropped_by_number_and_by_size(
+    monkeypatch, placed: dict[str, keras.Model]
+) -> None:
+    monkeypatch.setattr(compiled.gc, "collect", lambda: 0)  # slow, and the fixture keeps the models anyway
+    digits, fresh = data.load(spec().data), keras.Sequential()
+    arms = [spec(batch_norm=name) for name in PLACEMENTS]
 
     def kept(networks: Networks) -> list[bool]:
-        for arm in (*arms[:2], arms[0], arms[2]):
-            networks.put_back(networks.take(arm, digits)[0], arm, digits)
-        return [not networks.take(arm, digits)[1] for arm in arms]
+        for arm in (arms[0], arms[1], arms[0], arms[2]):
+            monkeypatch.setattr(compiled, "compiled", lambda spec, _: placed[spec.model.batch_norm])
+            networks.put_back(networks.take(arm, digits), arm, digits)
+        monkeypatch.setattr(compiled, "compiled", lambda *_: fresh)
+        return [networks.take(arm, digits) is not fresh for arm in arms]
 
     assert kept(Networks(most_models=2)) == [True, False, True]
     one = Networks()
-    one.put_back(one.take(arms[1], digits)[0], arms[1], digits)
+    one.put_back(placed["before_activation"], arms[1], digits)
     assert one.n_bytes >= 4 * 61_990
     assert kept(Networks(most_bytes=one.n_bytes * 5 // 2)) == [True, False, True]
     assert kept(Networks(most_bytes=1)) == [False, False, True]

@@ -11,9 +11,10 @@ import pytest
 
 from kbnd import data, models
 from kbnd.errors import DataMissingError, ResumeMismatchError
-from kbnd.records import EpochRecord
+from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 from kbnd.training import backend, checkpoint, run
+from kbnd.training.compiled import Networks
 from kbnd.training.feed import EpochStart, OrderedBatches
 from kbnd.training.pixels import Pixels
 from kbnd.training.task import Observer, Task
@@ -25,11 +26,11 @@ BOTH = ModelSpec(name="lenet5", batch_norm="before_activation", dropout=0.5)
 
 
 def task(model: ModelSpec = BOTH, *, seed: int = 1, file: Path | None = None, **training) -> Task:
-    settings = {"epochs": 2, "batch_size": 32, "learning_rate": 0.05, **training}
+    settings = {"epochs": 2, "batch_size": 32, "learning_rate": 0.05, "test_curve": True, "n_train_eval": 40}
     spec = RunSpec(
         model=model,
         data=data.resolve(DataSpec(name="digits", n_train=80)),
-        train=TrainSpec(**settings),
+        train=TrainSpec(**settings | training),
         seed=seed,
     )
     identity = backend.identity(data.fingerprint(spec.data))
@@ -42,8 +43,19 @@ def numbers(record) -> list[tuple[float | None, ...]]:
     return [tuple(getattr(epoch, name) for name in names) for epoch in record.epochs]
 
 
-def test_a_record_holds_result_curves_and_clock() -> None:
-    record = run.train(task(test_curve=True, n_train_eval=40))
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    """Models compiled once, for runs that need no fresh one."""
+    return Networks()
+
+
+@pytest.fixture(scope="module")
+def record() -> RunRecord:
+    """A run on a fresh model."""
+    return run.train(task())
+
+
+def test_a_record_holds_result_curves_and_clock(record: RunRecord) -> None:
     assert (record.status, record.error, record.n_epochs) == ("done", None, 2)
     assert [epoch.epoch for epoch in record.epochs] == [1, 2]
     assert record.n_steps == 3  # the last, smaller batch is kept: 32 + 32 + 16
@@ -58,11 +70,11 @@ def test_a_record_holds_result_curves_and_clock() -> None:
     assert correct.mean() == pytest.approx(record.test_accuracy)
 
 
-def test_a_seed_fixes_every_number_and_another_seed_changes_them() -> None:
-    first, again, other = (run.train(task(seed=seed)) for seed in (1, 1, 2))
-    assert numbers(first) == numbers(again)
-    assert first.test_correct == again.test_correct
-    assert numbers(first) != numbers(other)
+def test_a_seed_fixes_every_number_and_another_seed_changes_them(record: RunRecord, networks: Networks) -> None:
+    again, other = (run.train(task(seed=seed), networks=networks) for seed in (1, 2))
+    assert numbers(record) == numbers(again)
+    assert record.test_correct == again.test_correct
+    assert numbers(record) != numbers(other)
 
 
 def test_the_model_is_trained_on_the_seeds_batches_in_their_order() -> None:
@@ -115,28 +127,29 @@ RECIPES = {
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_resumed_run_ends_bit_identical(tmp_path: Path, recipe: str) -> None:
-    whole = run.train(task(epochs=4, **RECIPES[recipe]))
+    networks = Networks()
+    whole = run.train(task(epochs=4, **RECIPES[recipe]), networks=networks)
     parts = task(epochs=4, file=tmp_path / "run.npz", **RECIPES[recipe])
-    stopped = run.train(parts, observer=stop_after(2))
+    stopped = run.train(parts, observer=stop_after(2), networks=networks)
     assert (stopped.status, stopped.n_epochs) == ("interrupted", 2)
-    resumed = run.train(replace(parts, session="later"))
+    resumed = run.train(replace(parts, session="later"))  # on a fresh model, as in another process
     assert resumed.status == "done"
     assert numbers(resumed) == numbers(whole)
     assert resumed.test_correct == whole.test_correct
     assert (resumed.session, resumed.continued_from) == ("later", "test")  # times of two sessions are never compared
 
 
-def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
+def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path: Path, networks: Networks) -> None:
     file = tmp_path / "run.npz"
-    run.train(task(epochs=4, file=file), observer=stop_after(3))
+    run.train(task(epochs=4, file=file), observer=stop_after(3), networks=networks)
     assert len(checkpoint.load(file, run_id=task(epochs=4).run_id).epochs) == 3
     file.write_bytes(file.read_bytes()[:1000])
     assert len(checkpoint.load(file, run_id=task(epochs=4).run_id).epochs) == 2
     assert checkpoint.load(file, run_id="another run") is None
 
 
-def test_nan_makes_a_run_diverged_and_stops_it() -> None:
-    record = run.train(task(ModelSpec(name="lenet5"), epochs=5, learning_rate=1e38))
+def test_nan_makes_a_run_diverged_and_stops_it(networks: Networks) -> None:
+    record = run.train(task(epochs=5, learning_rate=1e38), networks=networks)
     assert record.status == "diverged"
     assert record.n_epochs < 5
 
@@ -180,7 +193,7 @@ def test_data_that_changed_since_the_run_was_planned_are_refused() -> None:
         run.train(changed)
 
 
-def test_every_arm_sees_the_same_batches(monkeypatch) -> None:
+def test_every_arm_sees_the_same_batches(monkeypatch, networks: Networks) -> None:
     """What the feeds of two arms hand out, by epoch and step, on this backend."""
     handed: list[dict[tuple[int, int], tuple]] = []
 
@@ -200,7 +213,7 @@ def test_every_arm_sees_the_same_batches(monkeypatch) -> None:
 
     monkeypatch.setattr(run, "OrderedBatches", Watched)
     run.train(task(ModelSpec(name="lenet5")))
-    run.train(task(BOTH))
+    run.train(task(BOTH), networks=networks)
     plain, both = handed
     assert {(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)} <= set(plain)
     assert plain == both
@@ -215,8 +228,8 @@ def test_missing_data_is_no_failed_run(monkeypatch) -> None:
         run.train(task())
 
 
-def test_final_weights_are_written_as_plain_arrays(tmp_path: Path) -> None:
-    run.train(replace(task(epochs=1), weights=tmp_path / "weights.npz"))
+def test_final_weights_are_written_as_plain_arrays(tmp_path: Path, networks: Networks) -> None:
+    run.train(replace(task(epochs=1), weights=tmp_path / "weights.npz"), networks=networks)
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as stored:
         kernel = next(stored[name] for name in stored.files if "conv1/kernel" in name)
     assert kernel.shape == (5, 5, 1, 6)

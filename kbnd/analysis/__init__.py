@@ -1,13 +1,15 @@
-"""From runs to numbers: intervals, paired comparisons and time ratios. Imports no backend.
+"""From runs to numbers: intervals, paired comparisons, time ratios, what a search shows. Imports no backend.
 
-| module       | subject                                                                  |
-|--------------|--------------------------------------------------------------------------|
-| `metrics`    | what is measured of a run, and what is derived from its epochs           |
-| `selection`  | which runs may enter a comparison                                        |
-| `blinding`   | whose test results are hidden, so that nobody chooses by them            |
-| `stats`      | means and paired differences with intervals                              |
-| `compare`    | every arm against its baseline, paired by seed                           |
-| `timing`     | times as ratios, paired by block, and the noise floor                    |
-| `importance` | which hyperparameter mattered in a search                                |
-| `divergence` | where in its space a search diverged                                     |
+| module            | subject                                                             |
+|-------------------|---------------------------------------------------------------------|
+| `stats`           | estimators and intervals of arrays                                  |
+| `selection`       | which runs may enter a comparison                                   |
+| `metrics`         | what is measured of a run, by name                                  |
+| `curves`          | numbers of a test curve                                             |
+| `blinding`        | whose test results are hidden, so that nobody chooses by them       |
+| `compare`         | every arm against its baseline, paired by seed                      |
+| `timing`          | ratios of times within blocks, beside their noise floor             |
+| `importance`      | which hyperparameter mattered in a search                           |
+| `hyperparameters` | values of a hyperparameter as numbers or categories                 |
+| `divergence`      | where in its space a search diverged                                |
 """

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from kbnd.analysis.blinding import METRICS
+from kbnd.analysis.metrics import is_time
 from kbnd.analysis.selection import arm_order, check_comparable, first_replicates, measured, references
 from kbnd.analysis.stats import LEVEL, mean_interval, paired_difference, standard_deviation
 from kbnd.analysis.timing import time_pairs
@@ -45,7 +46,7 @@ def compare(
         baseline: name of the arm that the others are compared with.
         baselines: arm -> another arm that it is compared with instead, as in a study of several networks.
         metrics: columns of `runs`; those that end in `_s` are times and pair by block.
-        published: the report's own numbers by (arm, metric), in the unit of the metric.
+        published: the source's own numbers by (arm, metric), in the unit of the metric.
         arms: order of the rows; None puts the baseline first and sorts the others by name.
         level: confidence of the intervals.
 
@@ -61,7 +62,7 @@ def compare(
     check_comparable(runs)
     names = arm_order(runs, baseline=baseline, arms=arms)
     reference = references(names, baseline=baseline, baselines=baselines)
-    known = published or {}
+    figures = published or {}
     rows = []
     for metric in metrics:
         done = measured(runs, metric)
@@ -74,7 +75,7 @@ def compare(
                     "arm": arm,
                     "metric": metric,
                     **_own(done.loc[done["arm"] == arm, metric], level=level),
-                    "published": known.get((arm, metric), np.nan),
+                    "published": figures.get((arm, metric), np.nan),
                     "baseline": reference[arm],
                     **_against_baseline(mine, level=level),
                     **_lost(runs, arm),
@@ -97,11 +98,6 @@ def pairs_of(runs: pd.DataFrame, metric: str, *, baseline: str) -> pd.DataFrame:
     is_reference = done["arm"] == baseline
     reference = done.loc[is_reference, ["seed", "value"]].rename(columns={"value": "reference"})
     return done[~is_reference].merge(reference, on="seed")
-
-
-def is_time(metric: str) -> bool:
-    """Whether a metric is a duration, which pairs by block and not by seed."""
-    return metric.endswith("_s")
 
 
 def _own(values: pd.Series, *, level: float) -> dict[str, float]:

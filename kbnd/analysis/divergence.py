@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pandas as pd
 from scipy.special import betaincinv
 
-from kbnd.analysis.importance import FEW_VALUES, check_names, numbers_of
+from kbnd.analysis.hyperparameters import FEW_VALUES, check_names, numbers_of
 from kbnd.analysis.stats import LEVEL
 
 N_RANGES = 4
@@ -39,14 +39,14 @@ def diverged_shares(trials: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     trained = trials[trials["status"].isin(TRAINED)]
     rows = []
     for name in names:
-        known = trained[trained[name].notna()]
-        values = numbers_of(known[name])
-        place = values.rank(method="dense") if values is not None else known[name].astype(str)
+        subset = trained[trained[name].notna()]
+        values = numbers_of(subset[name])
+        place = values.rank(method="dense") if values is not None else subset[name].astype(str)
         if values is not None and values.nunique() > FEW_VALUES:
             place = pd.qcut(values, N_RANGES, labels=False, duplicates="drop")
         if place.nunique() < 2:
             continue
-        for _, part in known.groupby(place):
+        for _, part in subset.groupby(place):
             ends = part[name].astype(str) if values is None else values[part.index]
             n_diverged = int((part["status"] == "diverged").sum())
             rows.append((name, ends.min(), ends.max(), n_diverged, len(part), *_share(n_diverged, len(part))))

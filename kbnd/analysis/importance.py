@@ -38,8 +38,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kbnd.analysis.hyperparameters import FEW_VALUES, check_names, encoded
 from kbnd.analysis.stats import Interval, mean_interval
-from kbnd.errors import UsageError, unknown
 
 Direction = Literal["max", "min"]
 
@@ -53,9 +53,6 @@ N_TREES, N_FOLDS, N_REPEATS, FOREST_SEED = 50, 10, 4, 1
 
 MOST_SUBSTITUTES = 50
 """Other trials whose values are put in; more would cost time and change no digit that is printed."""
-
-FEW_VALUES = 6
-"""Different numbers up to which each is looked at by itself, as in a grid."""
 
 N_POINTS = 40
 """Points of a partial dependence."""
@@ -111,8 +108,8 @@ def importances(trials: pd.DataFrame, names: Sequence[str], *, direction: Direct
     total = of_mean.mean()
     quality = mean_interval((of_mean - of_forest) / total)
     if not quality.low > 0:
-        said = "what is learned from some of them does not predict the others"
-        return Importances(_frame([]), quality, f"Too few trials to tell: {said}.")
+        reason = "what is learned from some of them does not predict the others"
+        return Importances(_frame([]), quality, f"Too few trials to tell: {reason}.")
     rows = []
     for i, name in enumerate(names):
         lost = mean_interval((of_switched[:, i] - of_forest) / (2 * total))
@@ -156,28 +153,6 @@ def partial_dependence(
     return pd.concat(parts, ignore_index=True)
 
 
-def numbers_of(values: pd.Series) -> pd.Series | None:
-    """Return the values as numbers, or None where they are categories (texts, switches)."""
-    known = values.dropna()
-    if known.map(lambda value: isinstance(value, (bool, np.bool_))).any():
-        return None
-    numbers = pd.to_numeric(values, errors="coerce").astype(float)
-    return numbers if numbers[known.index].notna().all() else None
-
-
-def check_names(trials: pd.DataFrame, names: Sequence[str]) -> None:
-    """Refuse hyperparameters that the trials do not have.
-
-    Raises:
-        UsageError: no name, or one that is no column.
-    """
-    if not names:
-        raise UsageError("a search has at least one hyperparameter, received none")
-    for name in names:
-        if name not in trials:
-            raise unknown("hyperparameter", name, trials.columns)
-
-
 def _cases(trials: pd.DataFrame, names: Sequence[str], direction: Direction) -> _Cases:
     check_names(trials, names)
     score = pd.to_numeric(trials["score"], errors="coerce")
@@ -185,7 +160,7 @@ def _cases(trials: pd.DataFrame, names: Sequence[str], direction: Direction) -> 
     score = score[chosen.index]
     columns, levels = [], {}
     for name in names:
-        column, levels[name] = _encoded(chosen[name])
+        column, levels[name] = encoded(chosen[name])
         columns.append(column)
     candidates = chosen[list(names)].astype(str).groupby(list(names), sort=False, dropna=False).ngroup()
     epochs = pd.to_numeric(chosen["epochs"], errors="coerce").to_numpy(dtype=float)
@@ -194,15 +169,6 @@ def _cases(trials: pd.DataFrame, names: Sequence[str], direction: Direction) -> 
     ranks = (score.rank(ascending=direction == "max") - 0.5) / max(len(score), 1)
     features = np.column_stack(columns) if columns else np.empty((len(chosen), 0))
     return _Cases(features, ranks.to_numpy(), score.to_numpy(dtype=float), candidates.to_numpy(), levels)
-
-
-def _encoded(values: pd.Series) -> tuple[NDArray[np.float64], list[str] | None]:
-    """Numbers as they are, since trees see only their order; categories as their place among the sorted ones."""
-    numbers = numbers_of(values)
-    if numbers is not None:
-        return numbers.to_numpy(), None
-    codes, levels = pd.factorize(values.astype(str).where(values.notna()), sort=True)
-    return np.where(codes < 0, np.nan, codes), [str(level) for level in levels]
 
 
 def _held_out(cases: _Cases) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -240,12 +206,12 @@ def _by_candidate(errors: NDArray[np.float64], candidates: NDArray[np.intp]) -> 
 
 
 def _points(values: NDArray[np.float64], *, is_log: bool) -> NDArray[np.float64]:
-    known = np.unique(values[np.isfinite(values)])
-    if len(known) <= FEW_VALUES:
-        return known
-    if is_log and known[0] > 0:
-        return np.geomspace(known[0], known[-1], N_POINTS)
-    return np.linspace(known[0], known[-1], N_POINTS)
+    levels = np.unique(values[np.isfinite(values)])
+    if len(levels) <= FEW_VALUES:
+        return levels
+    if is_log and levels[0] > 0:
+        return np.geomspace(levels[0], levels[-1], N_POINTS)
+    return np.linspace(levels[0], levels[-1], N_POINTS)
 
 
 def _with(features: NDArray[np.float64], i: int, value: float) -> NDArray[np.float64]:

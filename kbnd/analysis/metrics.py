@@ -22,11 +22,6 @@ A test curve a_1...a_E holds the test accuracy after each epoch; the last is the
 
 What a run lacks is nan, never 0. A censored number says "later than this" and no more: it can be ranked, as the worst,
 but not averaged (`is_censored`).
-
-Differs: `epochs_to_X` is 1 where the first epoch already reaches X, because there is no accuracy of epoch 0 to start
-a line from. `plateau_epoch` is nan where the plateau lies below 0.5 and less than 0.05 above a_1: a run that never
-learns, or unlearns, is as level as one that converged at once. How many classes there are is not known here, so the
-bound is what no guess among three or more alike can reach; of two classes such a run still reads 1.
 """
 
 from __future__ import annotations
@@ -39,19 +34,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kbnd.analysis import curves
 from kbnd.errors import unknown
 
 STORED = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "fit_s", "epoch_s")
 """Metrics that the ledger holds as they are."""
 
-LEAST_FOR_SPREAD = 3
-"""Values of a curve below which the spread of its differences says nothing."""
-
-N_PLATEAU, WITHIN_PLATEAU = 5, 0.01
-"""Last epochs whose median is the plateau, so that none of them decides alone; and how far from it counts as there."""
-
-LEAST_RISE, SURELY_LEARNED = 0.05, 0.5
-"""Rise from the first epoch to the plateau that shows learning; plateau above which none has to be shown."""
+TIMES = ("epoch_s", "fit_s")
+"""Those of them that are times."""
 
 CENSORED = frozenset({"epochs_to"})
 """Stems of metrics that are censored at the budget."""
@@ -79,6 +69,11 @@ def is_metric(name: str) -> bool:
     return name in STORED or _find(name) is not None
 
 
+def is_time(name: str) -> bool:
+    """Return whether a metric is a duration in seconds, which pairs by block and not by seed."""
+    return name.endswith("_s")
+
+
 def requirements(name: str) -> frozenset[str]:
     """Return the fields of `TrainSpec` that must be on for a metric to exist.
 
@@ -87,7 +82,7 @@ def requirements(name: str) -> frozenset[str]:
     """
     if name in STORED:
         return frozenset()
-    return _known(name).needs
+    return _metric(name).needs
 
 
 def is_censored(name: str) -> bool:
@@ -96,7 +91,7 @@ def is_censored(name: str) -> bool:
     Raises:
         UsageError: no such metric.
     """
-    return name not in STORED and _known(name).is_censored
+    return name not in STORED and _metric(name).is_censored
 
 
 def with_metrics(runs: pd.DataFrame, epochs: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
@@ -110,41 +105,21 @@ def with_metrics(runs: pd.DataFrame, epochs: pd.DataFrame, metrics: Iterable[str
     Raises:
         UsageError: no such metric.
     """
-    wanted = {name: _known(name) for name in metrics if name not in STORED}
-    by_run = {str(run): rows.sort_values("epoch") for run, rows in epochs.groupby("run_id")} if wanted else {}
+    derived = {name: _metric(name) for name in metrics if name not in STORED}
+    by_run = {str(run): rows.sort_values("epoch") for run, rows in epochs.groupby("run_id")} if derived else {}
     nothing = epochs.iloc[:0]
     columns = {
         name: [metric.of(by_run.get(str(run["run_id"]), nothing), run) for _, run in runs.iterrows()]
-        for name, metric in wanted.items()
+        for name, metric in derived.items()
     }
     return runs.assign(**{name: pd.Series(values, index=runs.index, dtype=float) for name, values in columns.items()})
 
 
-def epochs_to(curve: np.ndarray, accuracy: float) -> float | None:
-    """Return after how many epochs a curve first reaches an accuracy, linear between two epochs.
-
-    Args:
-        curve: accuracy after each epoch; shape (epochs,).
-        accuracy: to be reached.
-
-    Returns:
-        Epochs, 1 where the first one already reaches it; None where none does.
-    """
-    reached = np.flatnonzero(curve >= accuracy)
-    if not len(reached):
-        return None
-    first = int(reached[0])
-    if first == 0:
-        return 1.0
-    before, after = curve[first - 1], curve[first]
-    return float(first + (accuracy - before) / (after - before))
-
-
-def _known(name: str) -> Metric:
-    found = _find(name)
-    if found is None:
+def _metric(name: str) -> Metric:
+    metric = _find(name)
+    if metric is None:
         raise unknown("metric", name, [*STORED, *DERIVED, *(f"{stem}_NUMBER" for stem in PARAMETRIC)])
-    return found
+    return metric
 
 
 def _find(name: str) -> Metric | None:
@@ -153,9 +128,11 @@ def _find(name: str) -> Metric | None:
     match = PARAMETER.fullmatch(name)
     if match is None:
         return None
-    make, is_allowed = PARAMETRIC[match["name"]]
+    formula, is_allowed = PARAMETRIC[match["name"]]
     number = float(match["number"])
-    return Metric(make(number), CURVE, is_censored=match["name"] in CENSORED) if is_allowed(number) else None
+    if not is_allowed(number):
+        return None
+    return Metric(_of_curve(lambda curve: formula(curve, number)), CURVE, is_censored=match["name"] in CENSORED)
 
 
 def _column(epochs: pd.DataFrame, name: str) -> np.ndarray:
@@ -199,32 +176,6 @@ def _epoch_cv(epochs: pd.DataFrame, run: pd.Series) -> float:
     return float(times.std(ddof=1) / times.mean()) if len(times) > 1 else math.nan
 
 
-def _epochs_to(accuracy: float) -> Callable[[pd.DataFrame, pd.Series], float]:
-    def number(curve: np.ndarray) -> float:
-        n_epochs = epochs_to(curve, accuracy)
-        return len(curve) + 1 if n_epochs is None else n_epochs
-
-    return _of_curve(number)
-
-
-def _plateau_epoch(curve: np.ndarray) -> float:
-    if len(curve) < N_PLATEAU:
-        return math.nan
-    plateau = np.median(curve[-N_PLATEAU:])
-    if plateau < SURELY_LEARNED and plateau - curve[0] < LEAST_RISE:
-        return math.nan
-    return int(np.argmax(curve >= plateau - WITHIN_PLATEAU)) + 1
-
-
-def _instability(n_epochs: float) -> Callable[[pd.DataFrame, pd.Series], float]:
-    def number(curve: np.ndarray) -> float:
-        if len(curve) < n_epochs:  # fewer epochs are another quantity, with the steep beginning in it
-            return math.nan
-        return float(np.diff(curve[-int(n_epochs) :]).std(ddof=1)) / math.sqrt(2)
-
-    return _of_curve(number)
-
-
 CURVE = frozenset({"test_curve"})
 TRAIN_EVAL = frozenset({"n_train_eval"})
 
@@ -238,24 +189,16 @@ DERIVED: dict[str, Metric] = {
     "first_epoch_accuracy": Metric(_of_curve(lambda curve: curve[0]), CURVE),
     "accuracy_gain": Metric(_of_curve(lambda curve: curve[-1] - curve[0]), CURVE),
     "aulc": Metric(_of_curve(np.mean), CURVE),
-    "plateau_epoch": Metric(_of_curve(_plateau_epoch), CURVE),
+    "plateau_epoch": Metric(_of_curve(curves.plateau_epoch), CURVE),
     "best_epoch": Metric(_of_curve(lambda curve: int(np.argmax(curve)) + 1), CURVE),
     "epoch_cv": Metric(_epoch_cv),
 }
 
 
-def _accuracy_at(epoch: float) -> Callable[[pd.DataFrame, pd.Series], float]:
-    return _of_curve(lambda curve: curve[int(epoch) - 1] if len(curve) >= epoch else math.nan)
-
-
-def _median_last(n_epochs: float) -> Callable[[pd.DataFrame, pd.Series], float]:
-    return _of_curve(lambda curve: float(np.median(curve[-int(n_epochs) :])) if len(curve) >= n_epochs else math.nan)
-
-
-PARAMETRIC: dict[str, tuple[Callable[[float], Callable], Callable[[float], bool]]] = {
-    "epochs_to": (_epochs_to, lambda accuracy: 0.0 < accuracy <= 1.0),
-    "accuracy_at": (_accuracy_at, lambda epoch: epoch.is_integer() and epoch >= 1),
-    "median_last": (_median_last, lambda n: n.is_integer() and n >= 1),
-    "instability": (_instability, lambda n: n.is_integer() and n >= LEAST_FOR_SPREAD),
+PARAMETRIC: dict[str, tuple[Callable[[np.ndarray, float], float], Callable[[float], bool]]] = {
+    "epochs_to": (curves.epochs_to, lambda accuracy: 0.0 < accuracy <= 1.0),
+    "accuracy_at": (curves.accuracy_at, lambda epoch: epoch.is_integer() and epoch >= 1),
+    "median_last": (curves.median_last, lambda n: n.is_integer() and n >= 1),
+    "instability": (curves.instability, lambda n: n.is_integer() and n >= curves.LEAST_FOR_SPREAD),
 }
 """Stem of a metric with a number -> its formula, and which numbers are allowed."""

@@ -70,11 +70,11 @@ def references(arms: Iterable[str], *, baseline: str, baselines: Mapping[str, st
         UsageError: a baseline of its own that is no arm here.
     """
     names = list(arms)
-    found = {arm: (baselines or {}).get(arm, baseline) for arm in names} | {baseline: baseline}
-    for reference in found.values():
+    reference_of = {arm: (baselines or {}).get(arm, baseline) for arm in names} | {baseline: baseline}
+    for reference in reference_of.values():
         if reference not in names:
             raise unknown("baseline arm", reference, names)
-    return found
+    return reference_of
 
 
 def first_replicates(runs: pd.DataFrame) -> pd.DataFrame:

@@ -161,21 +161,21 @@ def _controls(
 
     The first reference has one in any case, others have no name where nothing ran twice beside them.
     """
-    found: dict[str, _Control] = {}
+    controls: dict[str, _Control] = {}
     for reference, own in pairs.items():
         twice, again = _control(runs, own, baseline=reference, metric=metric, arms=arms)
         again = again.reset_index(drop=True)
-        same = [each for each in found.values() if each.twice == twice and each.pairs.equals(again)]
-        taken = {each.name for each in found.values()}
+        same = [control for control in controls.values() if control.twice == twice and control.pairs.equals(again)]
+        taken = {control.name for control in controls.values()}
         name = control_name(twice)
         if same:
             name = same[0].name
-        elif found and len(again) < 2:
+        elif controls and len(again) < 2:
             name = ""
         elif name in taken:
             name = f"{twice} (A/A, {reference})"
-        found[reference] = _Control(name, twice, again)
-    return found
+        controls[reference] = _Control(name, twice, again)
+    return controls
 
 
 def _control(
@@ -190,12 +190,12 @@ def _control(
         return baseline, own
     n_runs = _alone(runs, metric).groupby(["arm", *_BLOCK]).size()
     repeated = set(n_runs[n_runs > 1].index.get_level_values("arm")) - {baseline}
-    blocks, found = pairs[_BLOCK].drop_duplicates(), {baseline: own}
+    blocks, pairs_of_arm = pairs[_BLOCK].drop_duplicates(), {baseline: own}
     for arm in (name for name in arms if name in repeated):
         again = time_pairs(runs, baseline=arm, metric=metric)
-        found[arm] = again[again["arm"] == control_name(arm)].merge(blocks, on=_BLOCK)
-    twice = max(found, key=lambda arm: len(found[arm]))
-    return (twice, found[twice]) if len(found[twice]) > 1 else (baseline, own)
+        pairs_of_arm[arm] = again[again["arm"] == control_name(arm)].merge(blocks, on=_BLOCK)
+    twice = max(pairs_of_arm, key=lambda arm: len(pairs_of_arm[arm]))
+    return (twice, pairs_of_arm[twice]) if len(pairs_of_arm[twice]) > 1 else (baseline, own)
 
 
 def _ratio(arm: str, reference: str, pairs: pd.DataFrame, own: pd.Series, *, level: float) -> dict[str, float]:
@@ -206,7 +206,7 @@ def _ratio(arm: str, reference: str, pairs: pd.DataFrame, own: pd.Series, *, lev
     else:
         mine = pairs[pairs["arm"] == arm]
         seconds = mine["value"]
-        found = paired_ratio(mine["value"], mine["reference"], level=level)
-        row = {"n": found.n, "ratio": found.estimate, "ci_low": found.low, "ci_high": found.high}
+        ratio = paired_ratio(mine["value"], mine["reference"], level=level)
+        row = {"n": ratio.n, "ratio": ratio.estimate, "ci_low": ratio.low, "ci_high": ratio.high}
     seconds = seconds if len(seconds) else own
     return {**row, "median_s": float(seconds.median()) if len(seconds) else np.nan}

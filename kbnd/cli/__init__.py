@@ -1,6 +1,16 @@
 """The command line: parse, call one library function, print. Results go to stdout, progress to stderr.
 
 Commands import what they need when they are called, so that `kbnd --help` answers at once.
+
+| module     | subject                                                             |
+|------------|---------------------------------------------------------------------|
+| `study`    | `kbnd study`, and `python -m studies.NAME`                          |
+| `train`    | `kbnd train`                                                        |
+| `tune`     | `kbnd tune`                                                         |
+| `reading`  | commands that only look: `compare`, `doctor`, `data ...`, `ledger ...` |
+| `export`   | `kbnd export`                                                       |
+| `options`  | options that several commands share, and how results are printed    |
+| `progress` | progress on stderr, and what signals do                             |
 """
 
 from __future__ import annotations
@@ -59,14 +69,14 @@ def study_main(name: str, module_file: str) -> None:
 
 def _guarded(call: Callable[[], Any]) -> None:
     """Run a command; kbnd's own errors and warnings become one sentence on stderr, errors with their exit code."""
-    usual, said = warnings.formatwarning, set[str]()
+    usual, lines = warnings.formatwarning, set[str]()
 
     def in_a_line(message: Warning | str, category: type[Warning], filename: str, *place: Any, **source: Any) -> str:
         if not Path(filename).is_relative_to(PACKAGE):
             return usual(message, category, filename, *place, **source)
         line = f"kbnd: warning: {message}\n"
-        is_new = line not in said  # each run of a study warns anew
-        said.add(line)
+        is_new = line not in lines  # each run of a study warns anew
+        lines.add(line)
         return line if is_new else ""
 
     warnings.formatwarning = in_a_line

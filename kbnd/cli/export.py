@@ -30,10 +30,10 @@ def export(
     from kbnd.ledger import Reader
 
     with Reader.open(ledger) as opened:
-        done = export(opened, to, out, study=study, tracking_uri=tracking_uri)  # type: ignore[arg-type]
+        exported = export(opened, to, out, study=study, tracking_uri=tracking_uri)  # type: ignore[arg-type]
     if as_json:
-        show({"written": list(done.written), "look": done.look})
+        show({"written": list(exported.written), "look": exported.look})
         return
-    print("\n".join(done.written))
-    if done.look:
-        print(f"to look at it: {done.look}", file=sys.stderr)
+    print("\n".join(exported.written))
+    if exported.look:
+        print(f"to look at it: {exported.look}", file=sys.stderr)

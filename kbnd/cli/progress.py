@@ -10,10 +10,15 @@ from typing import Any
 from kbnd.execution.display import TerminalProgress
 
 
-def with_progress(call: Callable[..., Any]) -> tuple[Any, int]:
-    """Run with progress on stderr; return the outcome and 130 or 143 where a signal stopped it."""
+def with_progress(call: Callable[..., Any], *, is_by_validation: bool = False) -> tuple[Any, int]:
+    """Run with progress on stderr; return the outcome and 130 or 143 where a signal stopped it.
+
+    Args:
+        call: what runs, given `progress` and `should_stop`.
+        is_by_validation: whether nobody looks at test images.
+    """
     received: list[int] = []
-    progress = TerminalProgress()
+    progress = TerminalProgress(is_by_validation=is_by_validation)
     stderr = os.dup(2)  # what is said in a handler must arrive, also while a backend's import holds stderr
     handler = _stopper(received, stderr)
     previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}

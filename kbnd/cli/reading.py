@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +20,9 @@ from kbnd.cli.options import (
     height_width,
     show,
 )
+
+if TYPE_CHECKING:
+    from kbnd.data import Availability
 
 data_app = typer.Typer(help="Datasets: list, prepare, verify.", **SETTINGS)
 ledger_app = typer.Typer(help="The ledger of runs: list, show, export, import, verify.", **SETTINGS)
@@ -43,18 +47,16 @@ def doctor(ledger: LedgerFile = DEFAULT_LEDGER, as_json: Json = False) -> None:
     """Show versions, backends, devices, data found and the ledger's state."""
     from kbnd.doctor import examine, tables
 
-    found = examine(ledger)
-    show(found if as_json else tables(found))
+    state = examine(ledger)
+    show(state if as_json else tables(state))
 
 
 @data_app.command("list")
 def _data_list(as_json: Json = False) -> None:
     """List the datasets: bundled, cached, prepared or missing."""
     from kbnd import data
-    from kbnd.report.datasets import dataset_rows, dataset_table
 
-    found = data.available()
-    show(dataset_rows(found) if as_json else [dataset_table(found)])
+    _show_datasets(data.available(), as_json=as_json)
 
 
 @data_app.command("prepare")
@@ -66,20 +68,22 @@ def _data_prepare(
 ) -> None:
     """Decode a dataset into the cache (downloads where tensorflow-datasets needs to)."""
     from kbnd import data
-    from kbnd.report.datasets import dataset_rows, dataset_table
 
-    found = [data.prepare(name, force=force, image_size=height_width(image_size))]
-    show(dataset_rows(found) if as_json else [dataset_table(found)])
+    _show_datasets([data.prepare(name, force=force, image_size=height_width(image_size))], as_json=as_json)
 
 
 @data_app.command("verify")
 def _data_verify(name: Annotated[str, typer.Argument(help="Dataset.")], as_json: Json = False) -> None:
     """Check a cached dataset against its fingerprint; an error says what is damaged."""
     from kbnd import data
+
+    _show_datasets(data.verify(name), as_json=as_json, title="Sound")
+
+
+def _show_datasets(datasets: Sequence[Availability], *, as_json: bool, title: str = "Datasets") -> None:
     from kbnd.report.datasets import dataset_rows, dataset_table
 
-    found = data.verify(name)
-    show(dataset_rows(found) if as_json else [dataset_table(found, title="Sound")])
+    show(dataset_rows(datasets) if as_json else [dataset_table(datasets, title=title)])
 
 
 @ledger_app.command("list")
@@ -97,7 +101,7 @@ def _ledger_list(
 
 
 @ledger_app.command("show")
-def ledger_show(
+def _ledger_show(
     run_id: Annotated[str, typer.Argument(help="Run, as `kbnd ledger list` shows it; its first characters will do.")],
     ledger: LedgerFile = DEFAULT_LEDGER,
     as_json: Json = False,
@@ -121,11 +125,11 @@ def _ledger_export(
     from kbnd.ledger import Reader
 
     with Reader.open(ledger) as opened:
-        written = [str(file) for file in opened.export(target, format, study=study)]  # type: ignore[arg-type]
+        files = [str(file) for file in opened.export(target, format, study=study)]  # type: ignore[arg-type]
     if as_json:
-        show({"written": written})
+        show({"written": files})
     else:
-        print("\n".join(written))
+        print("\n".join(files))
 
 
 @ledger_app.command("import")

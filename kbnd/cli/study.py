@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,9 +30,8 @@ from kbnd.cli.progress import with_progress
 from kbnd.errors import SOME_RUNS_FAILED
 
 if TYPE_CHECKING:
-    from kbnd.execution.settings import Settings
-    from kbnd.study.definition import Study
-    from kbnd.study.experiment import Experiment
+    from kbnd.execution.display import TerminalProgress
+    from kbnd.study.job import Job
     from kbnd.study.runner import Outcome
 
 
@@ -64,61 +64,44 @@ def study(
     yes: Annotated[bool, typer.Option("--yes", help="Start a preset that needs a GPU on a CPU, too.")] = False,
 ) -> None:
     """Run a study: train what the ledger does not hold yet, then print and write its tables."""
-    from kbnd.cost.images import check_batch, check_images
     from kbnd.execution.settings import Settings
-    from kbnd.study.choices import Choices, check_differences, decide
-    from kbnd.study.definition import read
-    from kbnd.study.preview import check_gpu
+    from kbnd.study.job import prepare
 
-    study = read(file)
-    choices: dict[str, Any] = {"preset": preset, "dataset": dataset, "seeds": seeds, "epochs": epochs}
-    experiment = decide(study, Choices(**choices, arms=names(arms)))
+    choices = {"preset": preset, "dataset": dataset, "seeds": seeds, "epochs": epochs, "arms": names(arms)}
     settings = Settings(
         ledger=ledger, backend=backend, executor=executor, address=address, num_cpus=num_cpus, num_gpus=num_gpus,
-        control=study.control, checkpoint_every=checkpoint_every, retry_failed=retry_failed, retime=retime, wait=wait,
+        checkpoint_every=checkpoint_every, retry_failed=retry_failed, retime=retime, wait=wait,
     )  # fmt: skip
-    settings.check()
-    check_differences(experiment)
-    for model, train in experiment.arms.values():
-        check_images(model, experiment.data)
-        check_batch(train, experiment.data)
+    job = prepare(file, choices, settings, out=out, is_dry_run=dry_run, is_insisting=yes)
     if dry_run:
-        _show_plan(experiment, settings, as_json=as_json)
-        return
-    if not yes:
-        check_gpu(study, experiment, settings)
-    _run_and_report(study, experiment, settings, out=out, as_json=as_json)
+        _show_preview(job, as_json=as_json)
+    else:
+        _train_and_show(job, as_json=as_json)
 
 
-def _show_plan(experiment: Experiment, settings: Settings, *, as_json: bool) -> None:
+def _show_preview(job: Job, *, as_json: bool) -> None:
     from kbnd.study import preview
-    from kbnd.study.plan_tables import plan_tables
+    from kbnd.study.preview_tables import preview_tables
 
-    found = preview.preview(experiment, settings)
-    show(preview.as_json(found) if as_json else plan_tables(found))
+    cost = preview.preview(job.experiment, job.settings)
+    show(preview.as_json(cost) if as_json else preview_tables(cost))
 
 
-def _run_and_report(
-    study: Study, experiment: Experiment, settings: Settings, *, out: Path | None, as_json: bool
-) -> None:
-    from kbnd.report.folder import check_writable
+def _train_and_show(job: Job, *, as_json: bool) -> None:
     from kbnd.study import outputs
-    from kbnd.study.runner import label, run
+    from kbnd.study.results import gather
+    from kbnd.study.runner import run
 
-    out = out or Path("results") / label(experiment, settings)
-    check_writable(out)
+    def train(progress: TerminalProgress, should_stop: Callable[[], bool]) -> Outcome:
+        return run(job.experiment, job.settings, progress=progress, should_stop=should_stop)
 
-    def call(**told: Any) -> Outcome:
-        told["progress"].is_by_validation = experiment.is_by_validation
-        return run(experiment, settings, **told)
-
-    outcome, stopped = with_progress(call)
+    outcome, stopped = with_progress(train, is_by_validation=job.experiment.is_by_validation)
     if stopped:
         print(f"stopped, runs finished by this call: {outcome.n_trained}; the same command continues", file=sys.stderr)
-        print(f"what is there: kbnd compare {settings.ledger} --study {outcome.label}", file=sys.stderr)
+        print(f"what is there: kbnd compare {job.settings.ledger} --study {outcome.label}", file=sys.stderr)
         end(stopped)
-    report = outputs.make(study, experiment, outcome, ledger=settings.ledger)
-    outputs.write(report, out)
-    show(outputs.as_json(report) if as_json else report.tables)
-    print(f"written to {out}", file=sys.stderr)
-    end(SOME_RUNS_FAILED if report.n_bad else 0)
+    results = gather(job.study, job.experiment, outcome, ledger=job.settings.ledger)
+    outputs.write(results, job.out)
+    show(outputs.as_json(results) if as_json else results.tables)
+    print(f"written to {job.out}", file=sys.stderr)
+    end(SOME_RUNS_FAILED if results.n_bad else 0)

@@ -1,10 +1,14 @@
-"""The command that trains a single run: `kbnd train`."""
+"""The command that trains a single run: `kbnd train`.
+
+A recipe's file and options are two ways to one `kbnd.recipe.Recipe`: each option of `FIELDS` fills one of its fields.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,11 +30,47 @@ from kbnd.cli.options import (
 from kbnd.cli.progress import with_progress
 from kbnd.errors import SOME_RUNS_FAILED, UsageError
 
-BESIDE_RECIPE = (
-    *("recipe", "seed", "replicate", "backend", "ledger", "save_weights", "as_json"),
-    *("checkpoint_every", "retry_failed"),
-)
-"""Options that a recipe says nothing about."""
+if TYPE_CHECKING:
+    from kbnd.recipe import Recipe
+
+FIELDS: dict[str, tuple[str, str]] = {
+    "model": ("model", "name"),
+    "batch_norm": ("model", "batch_norm"),
+    "batch_norm_sites": ("model", "batch_norm_sites"),
+    "dropout": ("model", "dropout"),
+    "dropout_sites": ("model", "dropout_sites"),
+    "option": ("model", "options"),
+    "dataset": ("data", "name"),
+    "n_train": ("data", "n_train"),
+    "image_size": ("data", "image_size"),
+    "standardise": ("data", "standardise"),
+    "optimizer": ("train", "optimizer"),
+    "lr": ("train", "learning_rate"),
+    "momentum": ("train", "momentum"),
+    "schedule": ("train", "schedule"),
+    "milestones": ("train", "milestones"),
+    "multipliers": ("train", "multipliers"),
+    "weight_decay": ("train", "weight_decay"),
+    "weight_decay_mode": ("train", "weight_decay_mode"),
+    "initial_weights": ("train", "initial_weights"),
+    "initial_gain": ("train", "initial_gain"),
+    "augmentation": ("train", "augmentation"),
+    "dropout_schedule": ("train", "dropout_schedule"),
+    "dropout_schedule_epochs": ("train", "dropout_schedule_epochs"),
+    "batch_size": ("train", "batch_size"),
+    "epochs": ("train", "epochs"),
+}
+"""Option -> the part of a recipe and the field that it fills; one that is None leaves the field's default."""
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "batch_norm_sites": names,
+    "dropout_sites": names,
+    "option": builder_options,
+    "image_size": height_width,
+    "milestones": names,
+    "multipliers": names,
+}
+"""Option whose text is not yet the field's value -> what reads it."""
 
 
 def train(
@@ -82,64 +122,26 @@ def train(
     retry_failed: RetryFailed = False,
 ) -> None:
     """Train one network once, through the ledger, and print its result."""
-    from kbnd import data, models
+    options = dict(locals())  # before anything else is named here
     from kbnd import recipe as recipes
-    from kbnd.cost.images import check_batch, check_images
     from kbnd.execution.settings import Settings
     from kbnd.report.runs import run_as_json, run_table, stored_run
-    from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+    from kbnd.study.job import single_run
     from kbnd.study.runner import run_one
 
-    if recipe is not None:
-        _check_nothing_beside(context)
-        written = recipes.read(recipe)
-        chosen, images, training = written.model, written.data, written.train
-        seed = written.seed if seed is None else seed
+    if recipe is None:
+        parts = _recipe(options)
     else:
-        network, options = models.registry.named(model)
-        chosen = ModelSpec(
-            name=network,
-            batch_norm=batch_norm,  # type: ignore[arg-type]
-            batch_norm_sites=names(batch_norm_sites),
-            dropout=dropout,
-            dropout_sites=names(dropout_sites),
-            options=options | builder_options(option or ()),
-        )
-        images = DataSpec(
-            name=dataset,
-            n_train=n_train,
-            image_size=height_width(image_size),
-            standardise=standardise,  # type: ignore[arg-type]
-        )
-        budget: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs}
-        budget = data.training_defaults(dataset) | {key: value for key, value in budget.items() if value is not None}
-        details: dict[str, Any] = {
-            "optimizer": optimizer,
-            "learning_rate": lr,
-            "momentum": momentum,
-            "schedule": schedule,
-            "milestones": names(milestones) or (),
-            "multipliers": names(multipliers) or (),
-            "weight_decay": weight_decay,
-            "weight_decay_mode": weight_decay_mode,
-            "initial_weights": initial_weights,
-            "initial_gain": initial_gain,
-            "augmentation": augmentation,
-            "dropout_schedule": dropout_schedule,
-            "dropout_schedule_epochs": dropout_schedule_epochs,
-        }
-        training = TrainSpec(**details, **budget)
-    spec = RunSpec(
-        model=models.resolve(chosen), data=data.resolve(images), train=training, seed=1 if seed is None else seed,
-        replicate=replicate,
-    )  # fmt: skip
-    check_images(spec.model, spec.data)
-    check_batch(spec.train, spec.data)
+        _check_nothing_beside(context)
+        parts = recipes.read(recipe)
+    spec = single_run(parts, seed=seed, replicate=replicate)
     settings = Settings(
         ledger=ledger, backend=backend, checkpoint_every=checkpoint_every, retry_failed=retry_failed,
         weights=save_weights,
     )  # fmt: skip
-    outcome, stopped = with_progress(lambda **told: run_one(spec, settings, **told))
+    outcome, stopped = with_progress(
+        lambda progress, should_stop: run_one(spec, settings, progress=progress, should_stop=should_stop)
+    )
     if stopped and not outcome.n_trained:
         print("stopped: the same command continues", file=sys.stderr)
         end(stopped)
@@ -148,14 +150,36 @@ def train(
     end(stopped or (SOME_RUNS_FAILED if record.status != "done" else 0))
 
 
+def _recipe(options: Mapping[str, Any]) -> Recipe:
+    """The recipe that options ask for, with what a network's name and a dataset bring of their own."""
+    from kbnd import data, models
+    from kbnd.recipe import Recipe
+    from kbnd.spec import DataSpec, ModelSpec, TrainSpec
+
+    network, network_options = models.registry.named(options["model"])
+    model = _fields("model", options)
+    model |= {"name": network, "options": network_options | model.get("options", {})}
+    return Recipe(
+        model=ModelSpec(**model),
+        data=DataSpec(**_fields("data", options)),
+        train=TrainSpec(**data.training_defaults(options["dataset"]) | _fields("train", options)),
+    )
+
+
+def _fields(part: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of one part of a recipe that options fill."""
+    fields = {field: _read(option, options[option]) for option, (owner, field) in FIELDS.items() if owner == part}
+    return {field: value for field, value in fields.items() if value is not None}
+
+
+def _read(option: str, value: Any) -> Any:
+    return READERS[option](value) if option in READERS and value is not None else value
+
+
 def _check_nothing_beside(context: typer.Context) -> None:
     """Refuse options beside a recipe that say what it says itself."""
-    given = [
-        name
-        for name in context.params
-        if name not in BESIDE_RECIPE and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-    ]
-    if given:
-        raise UsageError(
-            f"--recipe says network, images and training: leave out --{given[0].replace('_', '-')}, or change the file"
-        )
+    for name in context.params:
+        if name in FIELDS and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE":
+            raise UsageError(
+                f"--recipe says network, images and training: leave out --{name.replace('_', '-')}, or change the file"
+            )

@@ -62,10 +62,10 @@ def check_images(model: ModelSpec, images: DataSpec) -> None:
     Raises:
         UsageError: it says both sizes, and what would do.
     """
-    found, least = images_of(images), models.smallest_side(model)
-    if found is None or min(found.shape[:2]) >= least:
+    facts, least = images_of(images), models.smallest_side(model)
+    if facts is None or min(facts.shape[:2]) >= least:
         return
-    height, width, _ = found.shape
+    height, width, _ = facts.shape
     usual = models.MODELS[model.name].dataset
     another = f"--dataset {usual} or " if min(DATASETS[usual].image_shape[:2]) >= least else ""
     raise UsageError(
@@ -76,10 +76,10 @@ def check_images(model: ModelSpec, images: DataSpec) -> None:
 
 def check_batch(train: TrainSpec, images: DataSpec) -> None:
     """Warn of a batch that no epoch fills, where the number of images is known before they are read."""
-    found = images_of(images)
-    if found is not None and train.batch_size > found.n_train:
+    facts = images_of(images)
+    if facts is not None and train.batch_size > facts.n_train:
         warnings.warn(
-            f"batch_size {train.batch_size} is more than the {found.n_train} training images of {images.name}: every "
+            f"batch_size {train.batch_size} is more than the {facts.n_train} training images of {images.name}: every "
             "epoch is one step with all of them",
             stacklevel=1,
         )

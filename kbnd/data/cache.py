@@ -104,12 +104,12 @@ def manifest_of(key: str) -> Manifest | None:
     return manifest
 
 
-def read(key: str, *, thorough: bool = False) -> Arrays:
+def read(key: str, *, is_thorough: bool = False) -> Arrays:
     """Return a cached dataset as read-only memory maps, its files checked against their SHA-256.
 
     Args:
         key: of the dataset.
-        thorough: hash again what this process has hashed before, and the fingerprint too.
+        is_thorough: hash again what this process has hashed before, and the fingerprint too.
 
     Raises:
         DataMissingError: nothing is cached, or a file is damaged.
@@ -117,20 +117,20 @@ def read(key: str, *, thorough: bool = False) -> Arrays:
     manifest = manifest_of(key)
     if manifest is None:
         raise DataMissingError(f"nothing is cached as {key!r} in {cache_dir()}")
-    if thorough:
+    if is_thorough:
         _sha256_of.cache_clear()
-    found = []
+    arrays = []
     for file in FILES:
         path = cache_dir() / key / manifest.fingerprint / f"{file}.npy"
         try:
             stat = path.stat()
             if _sha256_of(path, stat.st_mtime_ns, stat.st_size) != manifest.sha256.get(file):
                 raise ValueError("SHA-256 differs")
-            found.append(np.load(path, mmap_mode="r", allow_pickle=False))
+            arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
         except (OSError, ValueError, EOFError):
             raise damaged(path, manifest.name) from None
-    train, test = Split(found[0], found[1]), Split(found[2], found[3])
-    if thorough and fingerprint_of(train, test) != manifest.fingerprint:
+    train, test = Split(arrays[0], arrays[1]), Split(arrays[2], arrays[3])
+    if is_thorough and fingerprint_of(train, test) != manifest.fingerprint:
         raise damaged(path.parent, manifest.name)
     return Arrays(train, test, manifest.classes, manifest.fingerprint)
 

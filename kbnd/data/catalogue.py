@@ -106,8 +106,8 @@ def resolve(spec: DataSpec) -> DataSpec:
             raise unknown("dataset", spec.name, [*DATASETS, *others])
         return spec
     entry = DATASETS[spec.name]
-    wanted = entry.n_validation if spec.n_validation is None else spec.n_validation
-    n_train, n_validation = split_sizes(spec.name, entry.n_train, n_train=spec.n_train, n_validation=wanted)
+    n_validation = entry.n_validation if spec.n_validation is None else spec.n_validation
+    n_train, n_validation = split_sizes(spec.name, entry.n_train, n_train=spec.n_train, n_validation=n_validation)
     size = spec.image_size or entry.image_size or entry.image_shape[:2]
     check_fit(entry.image_shape, size, how=spec.fit)
     is_stored_size = size == entry.image_shape[:2]

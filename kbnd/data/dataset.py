@@ -83,8 +83,8 @@ def fingerprint(spec: DataSpec, *, download: bool = True) -> str:
 
 def _carve(arrays: Arrays, spec: DataSpec) -> tuple[Split, Split]:
     n_images = len(arrays.train)
-    wanted = default_n_validation(n_images) if spec.n_validation is None else spec.n_validation
-    n_train, n_validation = split_sizes(spec.name, n_images, n_train=spec.n_train, n_validation=wanted)
+    n_validation = default_n_validation(n_images) if spec.n_validation is None else spec.n_validation
+    n_train, n_validation = split_sizes(spec.name, n_images, n_train=spec.n_train, n_validation=n_validation)
     return arrays.train[:n_train], arrays.train[n_images - n_validation :]
 
 

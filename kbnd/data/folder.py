@@ -73,15 +73,15 @@ def _classes(root: Path) -> list[str]:
 
 
 def _files(root: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    found = [
+    files = [
         (file, label)
         for label, name in enumerate(classes)
         for file in sorted((root / name).rglob("*"))
         if _is_image(file)
     ]
-    if not found:
+    if not files:
         raise UsageError(f"folder {str(root)!r} holds no image: files should end in {', '.join(sorted(SUFFIXES))}")
-    return found
+    return files
 
 
 def _is_image(file: Path) -> bool:

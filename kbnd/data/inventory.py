@@ -91,7 +91,7 @@ def verify(name: str) -> list[Availability]:
     if not keys:
         raise DataMissingError(f"dataset {name!r} is not cached in {cache.cache_dir()}: run kbnd data prepare {name}")
     for key in keys:
-        cache.read(key, thorough=True)
+        cache.read(key, is_thorough=True)
     return [_cached(key) for key in keys]
 
 

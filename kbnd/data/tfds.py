@@ -50,9 +50,9 @@ def is_prepared(name: str) -> bool:
     folder = data_dir() / base / (config or "")
     depths = [f"{version or '*'}/dataset_info.json"] + ([] if config else [f"*/{version or '*'}/dataset_info.json"])
     return any(
-        not any(part.startswith("incomplete") for part in found.relative_to(folder).parts)
+        not any(part.startswith("incomplete") for part in info.relative_to(folder).parts)
         for depth in depths
-        for found in folder.glob(depth)
+        for info in folder.glob(depth)
     )
 
 

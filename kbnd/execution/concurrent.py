@@ -1,6 +1,6 @@
 """Several runs at once, wherever they train: pulled, started, told of, tried again where they were lost, recorded.
 
-    tasks --pull--> flight --start--> crew (processes, Ray) --events--> observer | record
+    tasks --pull--> active run --start--> crew (processes, Ray) --events--> observer | record
 
 All of this happens in the driver's process and thread, because observers write to a ledger that belongs to it.
 """
@@ -61,7 +61,7 @@ Event = Call | Ended | Refused | Lost
 
 
 @dataclass(eq=False)
-class Flight:
+class ActiveRun:
     """One run between its pull and its record.
 
     Attributes:
@@ -69,8 +69,8 @@ class Flight:
         observer: whom it tells.
         place: number of the place it has, from 0.
         attempt: from 1.
-        is_concurrent: whether another run was in flight at any time of this one.
-        begun: what the attempt told when it began.
+        is_concurrent: whether another run was active at any time of this one.
+        first_record: what the attempt told of the run when it began.
         epochs: of the attempt, those resumed from a checkpoint too.
     """
 
@@ -79,7 +79,7 @@ class Flight:
     place: int
     attempt: int = 1
     is_concurrent: bool = False
-    begun: RunRecord | None = None
+    first_record: RunRecord | None = None
     epochs: list[EpochRecord] = field(default_factory=list)
 
 
@@ -89,28 +89,28 @@ class Crew(Protocol):
     lost_retries: int
     """How often a run is tried again whose worker was lost."""
 
-    def start(self, flight: Flight) -> None:
+    def start(self, run: ActiveRun) -> None:
         """Have a run trained at its place, whatever became of the attempt before."""
 
-    def events(self, flights: Sequence[Flight]) -> Iterable[tuple[Flight, Event]]:
+    def events(self, active: Sequence[ActiveRun]) -> Iterable[tuple[ActiveRun, Event]]:
         """Wait a while for what runs have to say, and return it in the order it was said."""
 
-    def answer(self, flight: Flight, answer: bool) -> None:
+    def answer(self, run: ActiveRun, answer: bool) -> None:
         """Answer the call for which a run waits."""
 
     def close(self) -> None:
         """End everything at once."""
 
 
-def fly(
+def train_concurrently(
     tasks: Iterator[Task | None], *, observer: Callable[[Task], Observer], crew: Crew, n_places: int
 ) -> Iterator[RunRecord | None]:
     """Train tasks at so many places; the contract is that of `kbnd.execution.executors.Executor.execute`."""
-    flights: list[Flight] = []
+    active: list[ActiveRun] = []
     is_over = is_idle = False
     try:
         while True:
-            while len(flights) < n_places and not (is_over or is_idle):
+            while len(active) < n_places and not (is_over or is_idle):
                 try:
                     task = next(tasks)
                 except StopIteration:
@@ -118,74 +118,74 @@ def fly(
                     break
                 is_idle = task is None
                 if task is not None:
-                    place = min(set(range(n_places)) - {flight.place for flight in flights})
-                    flights.append(Flight(task, observer(task), place))
-                    _mark(flights)
-                    crew.start(flights[-1])
+                    place = min(set(range(n_places)) - {run.place for run in active})
+                    active.append(ActiveRun(task, observer(task), place))
+                    _mark(active)
+                    crew.start(active[-1])
             is_idle = False  # to be asked again after the next news: what is wanted also depends on other processes
-            if not flights:
+            if not active:
                 if is_over:
                     return
                 yield None
                 continue
-            refused = None
-            for flight, event in crew.events(flights):
+            refusal = None
+            for run, event in crew.events(active):
                 if isinstance(event, Refused):
-                    refused = event.error
+                    refusal = event.error
                     continue
-                record = _after(flight, event, crew)
+                record = _after(run, event, crew)
                 if record is not None:
-                    flights.remove(flight)
+                    active.remove(run)
                     yield record
-            if refused is not None:  # when what the others said with it is stored
-                raise refused
+            if refusal is not None:  # when what the others said with it is stored
+                raise refusal
     finally:
         crew.close()
 
 
-def _mark(flights: list[Flight]) -> None:
-    """Note that runs are in flight together."""
-    if len(flights) > 1:
-        for flight in flights:
-            flight.is_concurrent = True
+def _mark(active: list[ActiveRun]) -> None:
+    """Note that runs are active together."""
+    if len(active) > 1:
+        for run in active:
+            run.is_concurrent = True
 
 
-def _after(flight: Flight, event: Call | Ended | Lost, crew: Crew) -> RunRecord | None:
+def _after(run: ActiveRun, event: Call | Ended | Lost, crew: Crew) -> RunRecord | None:
     """Do what an event asks for; the run's record where that was its end."""
     if isinstance(event, Call):
-        _call(flight, event, crew)
+        _call(run, event, crew)
         return None
     has_failed = isinstance(event, Lost) or event.record.status in FAILURES
     n_retries = crew.lost_retries if isinstance(event, Lost) else FAILED_RETRIES
-    is_retried = has_failed and flight.attempt <= n_retries
-    if is_retried and not flight.observer.should_stop():
-        flight.attempt, flight.begun, flight.epochs = flight.attempt + 1, None, []
-        crew.start(flight)
+    is_retried = has_failed and run.attempt <= n_retries
+    if is_retried and not run.observer.should_stop():
+        run.attempt, run.first_record, run.epochs = run.attempt + 1, None, []
+        crew.start(run)
         return None
-    record = _lost_record(flight, event) if isinstance(event, Lost) else event.record
+    record = _lost_record(run, event) if isinstance(event, Lost) else event.record
     if is_retried:  # told to stop with an attempt left: to be tried again by the next call, so no failure yet
         record = replace(record, status="interrupted", error=None)
-    return replace(record, is_concurrent=flight.is_concurrent)
+    return replace(record, is_concurrent=run.is_concurrent)
 
 
-def _call(flight: Flight, call: Call, crew: Crew) -> None:
-    answer = getattr(flight.observer, call.name)(*call.arguments)
+def _call(run: ActiveRun, call: Call, crew: Crew) -> None:
+    answer = getattr(run.observer, call.name)(*call.arguments)
     if call.name == "on_start":
-        flight.begun, flight.epochs = call.arguments[0], list(call.arguments[0].epochs)
+        run.first_record, run.epochs = call.arguments[0], list(call.arguments[0].epochs)
     elif call.name == "on_epoch":
-        flight.epochs.append(call.arguments[0])
+        run.epochs.append(call.arguments[0])
     if call.is_answered:
-        crew.answer(flight, bool(answer))
+        crew.answer(run, bool(answer))
 
 
-def _lost_record(flight: Flight, lost: Lost) -> RunRecord:
+def _lost_record(run: ActiveRun, lost: Lost) -> RunRecord:
     """What is known of a run whose worker is gone; one that was to stop anyway counts as stopped."""
-    begun = flight.begun
-    if begun is None:
+    first_record = run.first_record
+    if first_record is None:
         from kbnd.training.run import blank  # brings Keras
 
-        begun = blank(flight.task)
-    record = replace(begun, epochs=tuple(flight.epochs), n_epochs=len(flight.epochs))
-    if flight.observer.should_stop():
+        first_record = blank(run.task)
+    record = replace(first_record, epochs=tuple(run.epochs), n_epochs=len(run.epochs))
+    if run.observer.should_stop():
         return replace(record, status="interrupted", error=None)
-    return replace(record, status=lost.status, error=f"{lost.reason} (attempt {flight.attempt})")
+    return replace(record, status=lost.status, error=f"{lost.reason} (attempt {run.attempt})")

@@ -24,10 +24,15 @@ QUIET_S = 30.0
 
 
 class TerminalProgress:
-    """Shows arm, seed, epoch and the time left while a study runs."""
+    """Shows arm, seed, epoch and the time left while a study runs.
 
-    def __init__(self, *, console: Console | None = None) -> None:
-        self.is_by_validation = False  # whether a plan's test results are nobody's business
+    Args:
+        is_by_validation: whether something is chosen by validation images, so that nobody looks at test images.
+        console: where it is shown; None is stderr.
+    """
+
+    def __init__(self, *, is_by_validation: bool = False, console: Console | None = None) -> None:
+        self._is_plan_blind = self._is_blind = is_by_validation
         self._console = console or Console(stderr=True, highlight=False)
         self._started = self._last_line = time.monotonic()
         self._n_runs = self._n_done = 0
@@ -36,13 +41,12 @@ class TerminalProgress:
         self._is_search = False  # whether what is to be done becomes known one by one
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._is_blind = False
 
     def on_plan(self, runs: list[PlannedRun], *, held: set[str]) -> None:
         """Print how much there is to do."""
         self._is_search = False
         self._n_runs, self._n_done = len(runs), 0
-        self._is_blind = self.is_by_validation
+        self._is_blind = self._is_plan_blind
         self._epochs_left = sum(run.spec.train.epochs for run in runs if run.run_id not in held)
         arms, seeds = len({run.arm for run in runs}), len({run.spec.seed for run in runs})
         control = " and the A/A control" if len(runs) > arms * seeds else ""
@@ -92,14 +96,14 @@ class TerminalProgress:
         self._n_done += record.status != "interrupted"
         if record.status not in ("done", "interrupted"):
             self._epochs_left = max(0, self._epochs_left - run.spec.train.epochs + record.n_epochs)
-        images, reached = accuracy_shown(record, is_blind=self._is_blind)
-        accuracy = "" if reached is None else f", {images} accuracy {reached:.4f}"
-        took = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
+        images, value = accuracy_shown(record, is_blind=self._is_blind)
+        accuracy = "" if value is None else f", {images} accuracy {value:.4f}"
+        time_s = "" if record.wall_s is None else f", {record.wall_s:.1f} s"
         reason = f" ({(record.error or '').splitlines()[0][:120]})" if record.error else ""
-        took += ", something else was trained beside it" * (record.is_concurrent and is_own(record.replicate))
+        time_s += ", something else was trained beside it" * (record.is_concurrent and is_own(record.replicate))
         place = "" if record.status == "interrupted" else f"{self._place(self._n_done)} "
         left = "" if record.status == "interrupted" else self._left()
-        self._line(f"{place}{self._name(run)}: {record.status}{reason}{accuracy}{took}{left}")
+        self._line(f"{place}{self._name(run)}: {record.status}{reason}{accuracy}{time_s}{left}")
 
     def on_wait(self, runs: list[PlannedRun]) -> None:
         """Say once in a while that another process is at work."""

@@ -25,7 +25,7 @@ from kbnd.execution.source import Source
 from kbnd.ledger import Ledger
 from kbnd.records import HITS, NEEDING_NO_CHECKPOINT, EpochRecord, RunRecord
 from kbnd.spec import DataSpec, Identity
-from kbnd.training import backend
+from kbnd.training import backend, checkpoint
 from kbnd.training.task import Observer, Task
 
 POLL_S = 1.0
@@ -80,7 +80,7 @@ class Driver:
     is_alone: bool = False
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     n_trained: int = 0
-    _in_flight: dict[str, PlannedRun] = field(default_factory=dict)
+    _active: dict[str, PlannedRun] = field(default_factory=dict)
     _foreign: list[PlannedRun] = field(default_factory=list)
     _lost: set[str] = field(default_factory=set)
 
@@ -93,9 +93,9 @@ class Driver:
         Raises:
             LedgerClaimedError: only runs of other live processes are left, and `wait` is off.
         """
-        offered, is_over = source.wanted(self._is_foreign), False
+        offers, is_over = source.wanted(self._is_foreign), False
         while not is_over:
-            tasks = self._tasks(offered, source)
+            tasks = self._tasks(offers, source)
             for record in self.executor.execute(tasks, observer=lambda task: self._observer(task, source)):
                 if record is None:
                     self._wait()
@@ -105,66 +105,66 @@ class Driver:
 
     def _is_foreign(self, run_id: str) -> bool:
         """Return whether a run that is wanted was last seen claimed by another live process."""
-        return any(planned.run_id == run_id for planned in self._foreign)
+        return any(run.run_id == run_id for run in self._foreign)
 
-    def _tasks(self, offered: Iterator[PlannedRun | None], source: Source) -> Iterator[Task | None]:
+    def _tasks(self, offers: Iterator[PlannedRun | None], source: Source) -> Iterator[Task | None]:
         """Claim runs one by one; None where none is free."""
         is_over = False
         while not self.should_stop():
-            planned = None
+            offer = None
             if not is_over:
                 try:
-                    planned = next(offered)
+                    offer = next(offers)
                 except StopIteration:
                     is_over = True
-            tried, self._foreign = ([planned], self._foreign) if planned else (self._foreign, [])
-            for one in tried:
+            runs, self._foreign = ([offer], self._foreign) if offer else (self._foreign, [])
+            for run in runs:
                 if self.should_stop():
                     return
-                if one is not planned and not source.is_wanted(one):
-                    self.progress.on_hit(one)  # another process has trained it, or given it up
+                if run is not offer and not source.is_wanted(run):
+                    self.progress.on_hit(run)  # another process has trained it, or given it up
                     continue
-                task = self._claimed(one)
+                task = self._claimed(run)
                 if task is not None:
                     yield task
             if is_over and not self._foreign:
                 return
-            if planned is None and len(self._foreign) >= len(tried):  # none of them has ended
+            if offer is None and len(self._foreign) >= len(runs):  # none of them has ended
                 yield None
 
-    def _claimed(self, planned: PlannedRun) -> Task | None:
+    def _claimed(self, run: PlannedRun) -> Task | None:
         """The task of a run that is claimed now; None where the ledger holds it, or another process trains it."""
-        answer = self.ledger.claim(planned.run_id, retry_failed=self.settings.retry_failed, is_alone=self.is_alone)
+        answer = self.ledger.claim(run.run_id, retry_failed=self.settings.retry_failed, is_alone=self.is_alone)
         if answer == "taken":
-            self._foreign.append(planned)
+            self._foreign.append(run)
             return None
         if answer == "hit":
-            if self.settings.checkpoint(planned.run_id).exists() and self.ledger.status(planned.run_id) in HITS:
-                self._drop_checkpoint(planned.run_id)  # whoever stored the run was killed before it did that
-            self.progress.on_hit(planned)
+            if self.settings.checkpoint(run.run_id).exists() and self.ledger.status(run.run_id) in HITS:
+                self._drop_checkpoint(run.run_id)  # whoever stored the run was killed before it did that
+            self.progress.on_hit(run)
             return None
-        self._lost.discard(planned.run_id)
-        self._in_flight[planned.run_id] = planned
+        self._lost.discard(run.run_id)
+        self._active[run.run_id] = run
         return Task(
-            spec=planned.spec,
+            spec=run.spec,
             identity=self.identity,
             session=self.session,
-            block=planned.block,
-            position=planned.position,
-            checkpoint=self.settings.checkpoint(planned.run_id) if self.settings.has_checkpoints else None,
+            block=run.block,
+            position=run.position,
+            checkpoint=self.settings.checkpoint(run.run_id) if self.settings.has_checkpoints else None,
             checkpoint_every=self.settings.checkpoint_every,
             weights=self.settings.weights,
         )
 
     def _wait(self) -> None:
-        """Nothing is free and nothing in flight: others are at work, or what was told to stop has stopped."""
+        """Nothing is free and nothing is being trained: others are at work, or what was told to stop has stopped."""
         if self.should_stop():
             return
         if self._foreign and not self.settings.wait:
-            runs = "1 run waits" if len(self._foreign) == 1 else f"{len(self._foreign)} runs wait"
+            clause = "1 run waits" if len(self._foreign) == 1 else f"{len(self._foreign)} runs wait"
             raise LedgerClaimedError(
-                f"{runs} for another live process that trains on {self.settings.ledger}: without --no-wait (wait=True) "
-                "kbnd waits"
+                f"{clause} for another live process that trains on {self.settings.ledger}: without --no-wait "
+                "(wait=True) kbnd waits"
             )
         if self._foreign:
             self.progress.on_wait(self._foreign)
@@ -172,53 +172,51 @@ class Driver:
 
     def _observer(self, task: Task, source: Source) -> Observer:
         """Store a run's beginning and epochs; where its claim is lost (the machine slept), the run stops."""
-        planned = self._in_flight[task.run_id]
+        run = self._active[task.run_id]
 
         def on_start(record: RunRecord) -> None:
             write(lambda: self.ledger.begin(record, keep_epochs=len(record.epochs)))
-            self.progress.on_start(planned, record)
+            self.progress.on_start(run, record)
 
         def on_epoch(epoch: EpochRecord) -> None:
-            write(lambda: self.ledger.add_epoch(planned.run_id, epoch))
-            self.progress.on_epoch(planned, epoch)
+            write(lambda: self.ledger.add_epoch(run.run_id, epoch))
+            self.progress.on_epoch(run, epoch)
 
         def write(what: Callable[[], None]) -> None:
-            if planned.run_id in self._lost:
+            if run.run_id in self._lost:
                 return
             try:
                 what()
             except LedgerClaimedError:
-                self._lost.add(planned.run_id)
+                self._lost.add(run.run_id)
 
         def should_prune(epoch: EpochRecord) -> bool:
-            return planned.run_id not in self._lost and source.should_prune(planned, epoch)
+            return run.run_id not in self._lost and source.should_prune(run, epoch)
 
         return Observer(
             on_start=on_start,
             on_epoch=on_epoch,
-            should_stop=lambda: planned.run_id in self._lost or self.should_stop(),
+            should_stop=lambda: run.run_id in self._lost or self.should_stop(),
             should_prune=should_prune,
         )
 
     def _store(self, record: RunRecord) -> None:
         """Put a finished run into the ledger and drop its checkpoint; it is wanted again where the claim was lost."""
-        planned = self._in_flight.pop(record.run_id)
-        if planned.run_id in self._lost:  # whoever took it over may have stored its result by now
-            self._foreign.append(planned)
+        run = self._active.pop(record.run_id)
+        if run.run_id in self._lost:  # whoever took it over may have stored its result by now
+            self._foreign.append(run)
             return
         is_shared = self.ledger.is_shared(record.started_at)
         record = replace(record, is_concurrent=record.is_concurrent or is_shared)
         try:
             self.ledger.finish(record)
         except LedgerClaimedError:
-            self._foreign.append(planned)
+            self._foreign.append(run)
             return
         if record.status in NEEDING_NO_CHECKPOINT:
-            self._drop_checkpoint(planned.run_id)
+            self._drop_checkpoint(run.run_id)
         self.n_trained += record.status != "interrupted"
-        self.progress.on_end(planned, record)
+        self.progress.on_end(run, record)
 
     def _drop_checkpoint(self, run_id: str) -> None:
-        from kbnd.training import checkpoint  # brings Keras
-
         checkpoint.remove(self.settings.checkpoint(run_id))

@@ -45,7 +45,7 @@ class Executor(Protocol):
     def execute(
         self, tasks: Iterator[Task | None], *, observer: Callable[[Task], Observer]
     ) -> Iterator[RunRecord | None]:
-        """Train tasks as they come; yield the record of each when it ends, None where none is free nor in flight."""
+        """Train tasks as they come; yield the record of each when it ends, None where none is free nor in training."""
 
 
 def executor(
@@ -65,10 +65,10 @@ def executor(
         UsageError: no such executor, a number of places that cannot be, Ray is not installed or not reached.
     """
     name, places = _parsed(text)
-    asked = {"address": address, "num_cpus": num_cpus, "num_gpus": num_gpus}
-    given = [f"{key} {value!r}" for key, value in asked.items() if value is not None]
-    if given and name != "ray":
-        raise UsageError(f"{given[0]} belongs to executor 'ray', received executor {text!r}")
+    options = {"address": address, "num_cpus": num_cpus, "num_gpus": num_gpus}
+    of_ray = [f"{key} {value!r}" for key, value in options.items() if value is not None]
+    if of_ray and name != "ray":
+        raise UsageError(f"{of_ray[0]} belongs to executor 'ray', received executor {text!r}")
     if name == "ray":
         from kbnd.execution.ray import Ray
 

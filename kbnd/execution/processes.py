@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import IO, TYPE_CHECKING
 
 from kbnd.execution import resources
-from kbnd.execution.concurrent import Ended, Event, Flight, Lost, fly
+from kbnd.execution.concurrent import ActiveRun, Ended, Event, Lost, train_concurrently
 from kbnd.execution.worker import Orders
 from kbnd.records import FAILURES, RunRecord
 
@@ -60,7 +60,7 @@ class Processes:
         self, tasks: Iterator[Task | None], *, observer: Callable[[Task], Observer]
     ) -> Iterator[RunRecord | None]:
         """Train tasks as they come; see `kbnd.execution.executors.Executor`."""
-        return fly(tasks, observer=observer, crew=_Workers(self.places), n_places=self.places)
+        return train_concurrently(tasks, observer=observer, crew=_Workers(self.places), n_places=self.places)
 
 
 @dataclass
@@ -99,27 +99,27 @@ class _Workers:
         self._n_places = n_places
         self._at: dict[int, _Worker] = {}
 
-    def start(self, flight: Flight) -> None:
+    def start(self, run: ActiveRun) -> None:
         """Send a task to the worker of its place."""
         with suppress(OSError):  # it ended between two runs, which costs no run an attempt
-            if flight.place in self._at:
-                self._at[flight.place].pipe.send(flight.task)
+            if run.place in self._at:
+                self._at[run.place].pipe.send(run.task)
                 return
-        self._retire(flight.place)
-        worker = self._at[flight.place] = _started(flight.place, n_places=self._n_places)
+        self._retire(run.place)
+        worker = self._at[run.place] = _started(run.place, n_places=self._n_places)
         with suppress(OSError):  # it ended already, which its pipe says next
-            worker.pipe.send(flight.task)
+            worker.pipe.send(run.task)
 
-    def events(self, flights: Sequence[Flight]) -> list[tuple[Flight, Event]]:
+    def events(self, active: Sequence[ActiveRun]) -> list[tuple[ActiveRun, Event]]:
         """Wait until a worker says something or ends."""
-        ready = wait([self._at[flight.place].pipe for flight in flights])
-        speakers = [flight for flight in flights if self._at[flight.place].pipe in ready]
-        return [(flight, self._event(flight.place)) for flight in speakers]
+        ready = wait([self._at[run.place].pipe for run in active])
+        speakers = [run for run in active if self._at[run.place].pipe in ready]
+        return [(run, self._event(run.place)) for run in speakers]
 
-    def answer(self, flight: Flight, answer: bool) -> None:
+    def answer(self, run: ActiveRun, answer: bool) -> None:
         """Answer a worker; where it is gone, its pipe says so next."""
         with suppress(OSError):
-            self._at[flight.place].pipe.send(answer)
+            self._at[run.place].pipe.send(answer)
 
     def close(self) -> None:
         """End all workers."""
@@ -147,13 +147,13 @@ class _Workers:
 
 def _started(place: int, *, n_places: int) -> _Worker:
     """Start the worker of a place."""
-    seat = resources.seat(place, n_places=n_places)
+    share = resources.of_place(place, n_places=n_places)
     pipe, theirs = Pipe()
     output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
     with theirs:
         process = subprocess.Popen(
             [sys.executable, *WORKER, str(theirs.fileno())],
-            env={**os.environ, **seat.variables, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**os.environ, **share.variables, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
@@ -163,7 +163,7 @@ def _started(place: int, *, n_places: int) -> _Worker:
     is_from_main = threading.current_thread() is threading.main_thread()
     worker = _Worker(process, pipe, output)
     with suppress(OSError):
-        pipe.send(Orders(os.getpid(), seat.cores, is_from_main))
+        pipe.send(Orders(os.getpid(), share.cores, is_from_main))
     return worker
 
 

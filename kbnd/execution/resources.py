@@ -18,6 +18,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kbnd.cores import usable_cores
+
 THREADS = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
@@ -29,7 +31,7 @@ SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCAT
 
 
 @dataclass(frozen=True)
-class Seat:
+class Resources:
     """What one process is given.
 
     Attributes:
@@ -41,16 +43,18 @@ class Seat:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def seat(place: int, *, n_places: int) -> Seat:
+def of_place(place: int, *, n_places: int) -> Resources:
     """Return what the process at a place (from 0) is given."""
     shared = {name: os.environ.get(name, value) for name, value in SHARED_GPU.items()}
     if n_places == 1:
-        return Seat(variables=shared)
+        return Resources(variables=shared)
     cores, n_threads = usable_cores(), max(1, len(usable_cores()) // n_places)
     first = place * n_threads % len(cores)
-    found = gpus()
-    one_gpu = {"CUDA_VISIBLE_DEVICES": found[place % len(found)]} if found else {}
-    return Seat(cores=tuple(cores[first : first + n_threads]), variables={**shared, **limits(n_threads), **one_gpu})
+    names = gpus()
+    one_gpu = {"CUDA_VISIBLE_DEVICES": names[place % len(names)]} if names else {}
+    return Resources(
+        cores=tuple(cores[first : first + n_threads]), variables={**shared, **limits(n_threads), **one_gpu}
+    )
 
 
 def limits(n_threads: int) -> dict[str, str]:
@@ -60,13 +64,6 @@ def limits(n_threads: int) -> dict[str, str]:
     """
     general = _set_by_user("OMP_NUM_THREADS")
     return {name: str(min(n_threads, _set_by_user(name) or general or n_threads)) for name in THREADS}
-
-
-def usable_cores() -> list[int]:
-    """Return the numbers of the processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def gpus() -> list[str]:

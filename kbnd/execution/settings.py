@@ -49,10 +49,10 @@ class Settings:
         Raises:
             UsageError: it names the allowed ones.
         """
-        self.new_executor()
+        self.make_executor()
         backend.choose(self.backend)
 
-    def new_executor(self) -> Executor:
+    def make_executor(self) -> Executor:
         """Return the executor; raises as `kbnd.execution.executors.executor` does."""
         return executor(self.executor, address=self.address, num_cpus=self.num_cpus, num_gpus=self.num_gpus)
 

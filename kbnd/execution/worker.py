@@ -2,11 +2,11 @@
 
     python -m kbnd.execution.worker FD
 
-| file descriptor | is                                                                                    |
-|-----------------|---------------------------------------------------------------------------------------|
-| FD              | its end of the pipe: an `Orders`, then tasks come in, the events of `flights` go out  |
-| 0               | a lifeline: it ends when the driver does, however that ends                           |
-| 1, 2            | a file of the driver's, so that what libraries print reaches no terminal              |
+| file descriptor | is                                                                             |
+|-----------------|--------------------------------------------------------------------------------|
+| FD              | its end of the pipe: an `Orders`, then tasks come in and events go out         |
+| 0               | a lifeline: it ends when the driver does, however that ends                    |
+| 1, 2            | a file of the driver's, so that what libraries print reaches no terminal       |
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Orders:
     is_from_main: bool
 
 
-class Trains(Protocol):
-    """Trains one task."""
+class TrainFunction(Protocol):
+    """Trains one task, as `Trainer` does."""
 
     def __call__(self, task: Task, *, observer: Observer) -> RunRecord:
         """Train it; raises `KbndError` where the user must mend something."""
@@ -99,16 +99,16 @@ class Trainer:
         return train(task, dataset=self._loaded[task.spec.data], observer=observer, networks=self._networks)
 
 
-def check_identity(wanted: Identity, here: Identity) -> None:
+def check_identity(expected: Identity, here: Identity) -> None:
     """Refuse to train under another identity than the one that the run's id was made from.
 
     Raises:
         UsageError: it names what differs.
     """
     differences = [
-        f"{field.name} {getattr(here, field.name)} instead of {getattr(wanted, field.name)}"
+        f"{field.name} {getattr(here, field.name)} instead of {getattr(expected, field.name)}"
         for field in fields(Identity)
-        if getattr(here, field.name) != getattr(wanted, field.name)
+        if getattr(here, field.name) != getattr(expected, field.name)
     ]
     if differences:
         raise UsageError(f"a worker has {', '.join(differences)}: workers need what their driver has")
@@ -119,7 +119,7 @@ def observer_through(call: Callable[..., Any]) -> Observer:
     return Observer(**{field.name: partial(call, field.name) for field in fields(Observer)})
 
 
-def main(pipe_fd: int, train: Trains | None = None) -> None:
+def main(pipe_fd: int, train: TrainFunction | None = None) -> None:
     """Train what comes through the pipe until it is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a driver that is told to stop tells its workers when
         signal.signal(number, signal.SIG_IGN)
@@ -133,7 +133,7 @@ def main(pipe_fd: int, train: Trains | None = None) -> None:
             pipe.send(_answered(pipe.recv(), pipe, train))
 
 
-def _answered(task: Task, pipe: Connection, train: Trains) -> Ended | Refused:
+def _answered(task: Task, pipe: Connection, train: TrainFunction) -> Ended | Refused:
     def call(name: str, *arguments: Any) -> Any:
         message = Call(name, arguments)
         pipe.send(message)
@@ -151,7 +151,7 @@ def outcome(task: Task, train: Callable[[Task], RunRecord]) -> Ended | Refused:
 
 
 def _settle(orders: Orders) -> None:
-    """Take the seat that the driver gives, and its fate."""
+    """Take the cores that the driver gives, and its fate."""
     if orders.cores and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):  # a container may have fewer by now
             os.sched_setaffinity(0, orders.cores)

@@ -87,7 +87,7 @@ def log_runs(runs: Sequence[Selected], uri: str, *, experiment: str, artifacts: 
             content = _content(run)
             old = stored.get(run.record.run_id, [])
             mark = digest([content.params, content.tags, content.metrics])
-            whole = next((run_id for run_id, found in old if found == mark), None)
+            whole = next((run_id for run_id, stored_mark in old if stored_mark == mark), None)
             if whole is None:
                 whole = _log(client, place, run, content, mark)
             for run_id, _ in old:
@@ -100,12 +100,12 @@ def log_runs(runs: Sequence[Selected], uri: str, *, experiment: str, artifacts: 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     """Return the id of an experiment."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         return str(client.create_experiment(name, artifact_location=artifacts))
-    if found.lifecycle_stage != "active":
+    if experiment.lifecycle_stage != "active":
         raise UsageError(f"the experiment {name!r} was deleted in MLflow: restore it there, or remove it for good")
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def _stored(client: MlflowClient, experiment_id: str) -> dict[str, list[tuple[str, str | None]]]:

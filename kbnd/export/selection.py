@@ -112,8 +112,8 @@ def _labels(ledger: Reader, study: str | None) -> dict[str, tuple[str, str]]:
     """Return, by run id, the first study and arm it serves, and else the search and candidate."""
     studies, searches = ledger.studies(), ledger.searches()
     if study is not None and study not in (*studies, *searches):
-        known = [*studies, *searches]
-        raise unknown("study", study, known) if known else UsageError(f"{ledger.path} holds no study")
+        names = [*studies, *searches]
+        raise unknown("study", study, names) if names else UsageError(f"{ledger.path} holds no study")
     labels: dict[str, tuple[str, str]] = {}
     if study is None or study in studies:
         runs = ledger.runs(study).dropna(subset=["arm"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,15 +62,13 @@ def export(
         return _to_mlflow(ledger, None if out is None else Path(out), study, tracking_uri)
     if out is None:
         raise UsageError(f"target {target!r} needs a {'file' if target == 'jsonl' else 'folder'} to write: --out PATH")
-    return _WRITERS.get(target, _to_tables)(ledger, target, Path(out), study)
+    if target == "tensorboard":
+        return _to_tensorboard(ledger, Path(out), study)
+    return Exported(tuple(map(str, ledger.export(out, target, study=study))))
 
 
-def _to_tables(ledger: Reader, target: Target, out: Path, study: str | None) -> Exported:
-    return Exported(tuple(map(str, ledger.export(out, target, study=study))))  # type: ignore[arg-type]
-
-
-def _to_tensorboard(ledger: Reader, target: Target, out: Path, study: str | None) -> Exported:
-    _check_installed(target, "tensorboard")
+def _to_tensorboard(ledger: Reader, out: Path, study: str | None) -> Exported:
+    _check_installed("tensorboard", "tensorboard")
     from kbnd.export.selection import select
     from kbnd.export.tensorboard import write_logs
 
@@ -97,6 +94,3 @@ def _check_installed(target: str, *modules: str) -> None:
     missing = next((module for module in modules if find_spec(module) is None), None)
     if missing is not None:
         raise UsageError(f"target {target!r} needs {missing}: {how_to_install(target)}")
-
-
-_WRITERS: dict[str, Callable[[Reader, Target, Path, str | None], Exported]] = {"tensorboard": _to_tensorboard}

@@ -65,8 +65,8 @@ def write_logs(runs: Sequence[Selected], out: Path) -> None:
         NoSpaceError: the disk is full.
     """
     fields = [_described(run) for run in runs]
-    wanted = varying(fields, always=ALWAYS)
-    names = dict(zip(wanted, _short(wanted), strict=True))
+    paths = varying(fields, always=ALWAYS)
+    names = dict(zip(paths, _short(paths), strict=True))
     hyperparameters = [{names[name]: value for name, value in run.items() if name in names} for run in fields]
     kinds = {name: _kind([run[name] for run in hyperparameters if name in run]) for name in names.values()}
     results = [name for name in FINAL if any(name in run.final() for run in runs)]
@@ -79,9 +79,9 @@ def write_logs(runs: Sequence[Selected], out: Path) -> None:
 
 def _described(run: Selected) -> dict[str, Value]:
     """Everything that may tell one run from another."""
-    setting = {"study": run.study, "arm": run.arm, "status": run.record.status, "backend": run.record.backend}
-    known = {name: value for name, value in setting.items() if value is not None}
-    return {**known, "device": run.record.device, **run.fields()}
+    labels = {name: value for name, value in (("study", run.study), ("arm", run.arm)) if value is not None}
+    setting = {"status": run.record.status, "backend": run.record.backend, "device": run.record.device}
+    return {**labels, **setting, **run.fields()}
 
 
 def _short(names: Sequence[str]) -> Iterator[str]:

@@ -9,23 +9,24 @@ whoever wants to train a run claims it first, so that each run is trained once.
             ledger.add_epoch(run_id, epoch)
             ledger.finish(record)
 
-| module       | subject                                                              |
-|--------------|----------------------------------------------------------------------|
-| `store`      | `Ledger`, the public face: opening, training, merging                |
-| `reader`     | `Reader`, what a ledger is asked: runs, epochs, studies, exports     |
-| `schema`     | tables, migrations, how a record's fields become SQLite values       |
-| `database`   | opening the file, transactions, SQLite's errors as sentences         |
-| `claims`     | who is training what, and whether that process still lives           |
-| `neighbours` | who else trained on this machine meanwhile                           |
-| `rows`       | records to rows and back                                             |
-| `searches`   | the log of a search: begun, appended to, continued                   |
-| `frames`     | rows as the tables runs.csv and epochs.csv                           |
-| `values`     | what a stored value may be: names, digests, counts, printable texts  |
-| `checks`     | what a stored or imported run must satisfy                           |
-| `search_checks` | what the log of a search must satisfy                             |
-| `jsonl`      | a ledger as JSON lines                                               |
-| `exports`    | files for other programs                                             |
-| `imports`    | taking another ledger in                                             |
+| module          | subject                                                                        |
+|-----------------|--------------------------------------------------------------------------------|
+| `store`         | `Ledger`, a ledger that is written to: claims, runs, epochs, searches, merging |
+| `reader`        | `Reader`, what a ledger is asked: runs, epochs, studies, exports               |
+| `schema`        | tables, migrations, how a record's fields become SQLite values                 |
+| `database`      | opening the file, transactions, patience with a locked one                     |
+| `sqlite_errors` | SQLite's errors as sentences                                                   |
+| `claims`        | who is training what, and whether that process still lives                     |
+| `neighbours`    | who else trained on this machine meanwhile                                     |
+| `rows`          | records to rows and back                                                       |
+| `frames`        | rows as the tables runs.csv and epochs.csv                                     |
+| `searches`      | the log of a search: begun, appended to, continued                             |
+| `values`        | what a stored value may be: names, digests, counts, printable texts            |
+| `checks`        | what a stored or imported run must satisfy                                     |
+| `search_checks` | what the log of a search must satisfy                                          |
+| `jsonl`         | a ledger as JSON lines                                                         |
+| `exports`       | files for other programs                                                       |
+| `imports`       | taking another ledger in                                                       |
 """
 
 from kbnd.ledger.claims import ClaimResult, RunClaim

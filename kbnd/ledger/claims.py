@@ -101,9 +101,9 @@ def is_alive(pid: int, started: str) -> bool:
         return False
     except PermissionError:
         pass
-    found = _start_of(pid)
+    start = _start_of(pid)
     # None: /proc hides other people's processes on some machines, so only its heartbeat can tell.
-    return found is None or found == started
+    return start is None or start == started
 
 
 def all_claims(db: sqlite3.Connection) -> list[RunClaim]:

@@ -29,19 +29,21 @@ from kbnd.ledger.sqlite_errors import EmptyLedgerError, translated
 Patience = Callable[[], bool]
 """Whether to go on waiting for a locked ledger; asked whenever `BUSY_TIMEOUT_S` have passed."""
 
+Mode = Literal["rwc", "rw", "ro"]
+"""Write and make the file where it does not exist, write, or only read: a file without write permission will do."""
+
 _HOT = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY)
 
 
-def open_database(path: Path, *, create: bool, read_only: bool) -> sqlite3.Connection:
+def open_database(path: Path, mode: Mode) -> sqlite3.Connection:
     """Open a ledger's file and bring it to the current format.
 
     Args:
         path: the file.
-        create: make it where it does not exist.
-        read_only: never write; a file and folder without write permission will do.
+        mode: what is to be done with it.
 
     Returns:
-        A connection in autocommit mode, proven writable unless `read_only`.
+        A connection in autocommit mode, proven writable unless it is only read.
 
     Raises:
         UsageError: not a ledger, from a newer kbnd, damaged, missing or not writable.
@@ -51,15 +53,13 @@ def open_database(path: Path, *, create: bool, read_only: bool) -> sqlite3.Conne
         raise UsageError(f"a ledger is a file, received the folder {path}")
     if not path.parent.is_dir():
         raise UsageError(f"the folder {path.parent} of the ledger {path.name} does not exist")
-    if not path.exists() and (read_only or not create):
+    if not path.exists() and mode != "rwc":
         raise UsageError(f"there is no ledger at {path}")
     with translated(path):
-        if read_only:
-            return _open_reading(path)
-        return _open_writing(path, "rwc" if create else "rw")
+        return _open_reading(path) if mode == "ro" else _open_writing(path, mode)
 
 
-def connect(path: Path, mode: Literal["rwc", "rw", "ro"]) -> sqlite3.Connection:
+def connect(path: Path, mode: Mode) -> sqlite3.Connection:
     """Connect with the settings every connection of kbnd shares; only mode `rwc` creates the file."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     db = sqlite3.connect(uri, uri=True, timeout=sqlite_errors.BUSY_TIMEOUT_S, isolation_level=None)

@@ -87,7 +87,7 @@ def things_of(source: Path) -> Iterator[Iterator[Thing]]:
     if not source.is_file():
         raise UsageError(f"there is no file {source} to import")
     try:
-        db = open_database(source, create=False, read_only=True)
+        db = open_database(source, "ro")
     except NotSQLiteError:
         yield read_jsonl(source)
         return
@@ -109,7 +109,7 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
     Raises:
         UsageError: something that cannot be true, one run with two results, or one search with two logs.
     """
-    known = dict(db.execute("SELECT run_id, status FROM runs"))
+    statuses = dict(db.execute("SELECT run_id, status FROM runs"))
     process = this_process()
     training = {claim.run_id for claim in all_claims(db) if not claim.is_stale(process)}
     n_added = n_replaced = n_kept = n_events = 0
@@ -127,7 +127,7 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
             continue
         for problem in problems_of(thing):
             raise UsageError(f"run {thing.run_id!r:.40} in {source}: {problem}; nothing was imported")
-        status = known.get(thing.run_id)
+        status = statuses.get(thing.run_id)
         is_result = thing.status in HITS
         if status in HITS and is_result:
             _refuse_difference(read_run(db, thing.run_id), thing, here=here, source=source)
@@ -135,7 +135,7 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
             n_kept += 1
             continue
         replace_run(db, thing)
-        known[thing.run_id] = thing.status
+        statuses[thing.run_id] = thing.status
         n_added += status is None
         n_replaced += status is not None
     _refuse_broken_logs(db, searches, source)
@@ -145,9 +145,9 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
 def _merge_labels(db: sqlite3.Connection, thing: StudyLabels, source: str) -> None:
     for problem in problems_of_labels(thing.study, thing.about, thing.labels):
         raise UsageError(f"{source}: {problem}; nothing was imported")
-    write_labels(db, thing.study, thing.about.digest, thing.labels, replace=False)
+    write_labels(db, thing.study, thing.about.digest, thing.labels, is_replaced=False)
     if thing.is_current:
-        write_study(db, thing.study, thing.about, replace=False)
+        write_study(db, thing.study, thing.about, is_replaced=False)
 
 
 def _merge_search(db: sqlite3.Connection, theirs: SearchInfo, *, here: Path, source: str) -> None:
@@ -156,8 +156,8 @@ def _merge_search(db: sqlite3.Connection, theirs: SearchInfo, *, here: Path, sou
     ours = read_search(db, theirs.name, theirs.generation)
     if ours is None:
         write_search(db, theirs)
-    elif differing := list(differences(ours.definition, theirs.definition, words=(f"in {here}", f"in {source}"))):
-        raise UsageError(f"search {theirs.name} is two searches ({'; '.join(differing)}); nothing was imported")
+    elif clauses := list(differences(ours.definition, theirs.definition, words=(f"in {here}", f"in {source}"))):
+        raise UsageError(f"search {theirs.name} is two searches ({'; '.join(clauses)}); nothing was imported")
 
 
 def _merge_event(db: sqlite3.Connection, logged: LoggedEvent, *, here: Path, source: str) -> bool:

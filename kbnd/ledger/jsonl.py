@@ -142,8 +142,8 @@ def _oldest_format(db: sqlite3.Connection) -> int:
 def _format_in(text: str) -> int:
     """Return the format that the first line names; a newer one may hold fields besides."""
     kind, values = _parsed(text)
-    given = values.get("format") if kind == "ledger" else None
-    format = given if isinstance(given, int) and not isinstance(given, bool) else 0
+    number = values.get("format") if kind == "ledger" else None
+    format = number if isinstance(number, int) and not isinstance(number, bool) else 0
     if format > FORMAT:
         raise _LineError(f"is of a newer kbnd (export format {format}, this kbnd knows up to {FORMAT}): upgrade kbnd")
     if format not in _REQUIRED_OF_STUDY or len(values) > 1:

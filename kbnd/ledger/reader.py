@@ -49,7 +49,7 @@ class Reader:
             UsageError: not a ledger, from a newer kbnd, damaged, missing or not readable.
         """
         file = Path(path)
-        return cls(open_database(file, create=False, read_only=True), file)
+        return cls(open_database(file, "ro"), file)
 
     def __enter__(self) -> Self:
         return self
@@ -121,8 +121,8 @@ class Reader:
             logs = [log for _, log in searches.read_logs(self._db)]
             names = set(searches.read_names(self._db))
             labelled = self._db.execute("SELECT DISTINCT run_id, study, arm FROM labels").fetchall()
-        asked = {run_id for log in logs for event in log for run_id in event.body.get("run_ids", {}).values()}
-        return asked - {run_id for run_id, study, arm in labelled if study not in names or arm == FRESH}
+        of_searches = {run_id for log in logs for event in log for run_id in event.body.get("run_ids", {}).values()}
+        return of_searches - {run_id for run_id, study, arm in labelled if study not in names or arm == FRESH}
 
     def searches(self) -> list[str]:
         """Return the names of the searches, the one begun last at the end."""
@@ -214,5 +214,5 @@ class Reader:
             yield
 
     def _check_study(self, study: str | None) -> None:
-        if study is not None and study not in (known := self.studies()):
-            raise unknown("study", study, known) if known else UsageError(f"{self.path} holds no study")
+        if study is not None and study not in (names := self.studies()):
+            raise unknown("study", study, names) if names else UsageError(f"{self.path} holds no study")

@@ -122,11 +122,11 @@ def read_runs(db: sqlite3.Connection) -> Iterator[RunRecord]:
             yield _record(run, ())
 
 
-def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, replace: bool) -> None:
-    """Make a definition of a study the current one; `replace` decides where it has one already."""
+def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, is_replaced: bool) -> None:
+    """Make a definition of a study the current one; `is_replaced` decides where it has one already."""
     db.execute(
-        f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO studies (study, digest, title, difference, baselines, "
-        "is_by_validation, assigned_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR {'REPLACE' if is_replaced else 'IGNORE'} INTO studies (study, digest, title, difference, "
+        "baselines, is_by_validation, assigned_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             *(study, about.digest, about.title, about.difference, canonical_json(dict(about.baselines))),
             *(about.is_by_validation, time.time()),
@@ -147,19 +147,21 @@ def read_arms(db: sqlite3.Connection, study: str) -> list[str]:
     return [arm for (arm,) in db.execute(query, (study,))]
 
 
-def write_labels(db: sqlite3.Connection, study: str, digest: str, labels: Iterable[Label], *, replace: bool) -> None:
-    """Map the arms of one definition of a study to runs; `replace` decides where an arm has another run already.
+def write_labels(
+    db: sqlite3.Connection, study: str, digest: str, labels: Iterable[Label], *, is_replaced: bool
+) -> None:
+    """Map the arms of one definition of a study to runs; `is_replaced` decides where an arm has another run already.
 
     Labels that all are given again take the new order. Where others stay, as those of arms that this command leaves
-    out, every known one keeps its place and the new ones follow the last, so that the arms of two commands never mix.
+    out, every earlier one keeps its place and the new ones follow the last, so that the arms of two commands never mix.
     """
     new = list(labels)
     query = "SELECT arm, seed, replicate, ordinal FROM labels WHERE study = ? AND digest = ?"
-    known = {row[:3]: row[3] for row in db.execute(query, (study, digest))}
-    is_whole = known.keys() <= {label[:3] for label in new}
-    first = 0 if is_whole else 1 + max(known.values())
+    ordinals = {row[:3]: row[3] for row in db.execute(query, (study, digest))}
+    is_whole = ordinals.keys() <= {label[:3] for label in new}
+    first = 0 if is_whole else 1 + max(ordinals.values())
     order = ", ordinal = excluded.ordinal" if is_whole else ""
-    conflict = f"DO UPDATE SET run_id = excluded.run_id{order}" if replace else "DO NOTHING"
+    conflict = f"DO UPDATE SET run_id = excluded.run_id{order}" if is_replaced else "DO NOTHING"
     db.executemany(
         "INSERT INTO labels (study, digest, arm, seed, replicate, run_id, ordinal) VALUES (?, ?, ?, ?, ?, ?, ?) "
         f"ON CONFLICT (study, digest, arm, seed, replicate) {conflict}",

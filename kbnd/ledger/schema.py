@@ -132,8 +132,8 @@ def _fields(record: type[RunRecord] | type[EpochRecord]) -> dict[str, Field]:
     for field in dataclasses.fields(record):
         hint = hints[field.name]
         options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-        held = next(option for option in options if option is not type(None))
-        kind = "text" if get_origin(held) is Literal else _KINDS.get(get_origin(held) or held)
+        value_type = next(option for option in options if option is not type(None))
+        kind = "text" if get_origin(value_type) is Literal else _KINDS.get(get_origin(value_type) or value_type)
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if kind is not None:
             table[field.name] = Field(kind, type(None) in options, no_default)

@@ -43,7 +43,7 @@ def problems_of_event(event: SearchEvent) -> Iterator[str]:
 
 def problems_of_log(log: Iterable[SearchEvent]) -> Iterator[str]:
     """Yield one clause for each thing that cannot be true of the log of a search, from its first entry on."""
-    asked = 0
+    n_asked = 0
     ended: set[int] = set()
     for place, event in enumerate(log, start=1):
         if wrong := list(problems_of_event(event)):
@@ -53,11 +53,11 @@ def problems_of_log(log: Iterable[SearchEvent]) -> Iterator[str]:
             yield f"events should be numbered from 1 without gaps, received {event.event} in place {place}"
             return
         if event.kind == "ask":
-            asked += 1
-            if event.ordinal != asked:
-                yield f"event {place}: candidate {event.ordinal} was asked for in place of candidate {asked}"
+            n_asked += 1
+            if event.ordinal != n_asked:
+                yield f"event {place}: candidate {event.ordinal} was asked for in place of candidate {n_asked}"
                 return
-        elif event.ordinal > asked or event.ordinal in ended:
+        elif event.ordinal > n_asked or event.ordinal in ended:
             what, late = ("ends", "twice") if event.kind == "end" else ("is measured again", "after its end")
             yield f"event {place}: candidate {event.ordinal} {what} {late if event.ordinal in ended else 'unasked'}"
         elif event.kind == "end":

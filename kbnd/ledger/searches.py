@@ -86,14 +86,14 @@ def last_event(db: sqlite3.Connection, info: SearchInfo) -> int:
     return int(db.execute(query, (info.name, info.generation)).fetchone()[0])
 
 
-def begin(db: sqlite3.Connection, name: str, definition: dict[str, Any], *, fresh: bool) -> SearchInfo:
+def begin(db: sqlite3.Connection, name: str, definition: dict[str, Any], *, is_fresh: bool) -> SearchInfo:
     """Store a search, or return the one that was begun with the same definition.
 
     Raises:
-        ResumeMismatchError: it was begun with another definition, and `fresh` is not asked for.
+        ResumeMismatchError: it was begun with another definition, and `is_fresh` is not asked for.
     """
     latest = read_search(db, name)
-    if latest is not None and not fresh:
+    if latest is not None and not is_fresh:
         check_same(latest, definition)
         return latest
     generation = 1 if latest is None else latest.generation + 1
@@ -108,12 +108,12 @@ def check_same(stored: SearchInfo, definition: dict[str, Any]) -> None:
     Raises:
         ResumeMismatchError: it names the fields that differ.
     """
-    if differing := list(differences(stored.definition, decoded_json(canonical_json(definition)))):
-        said = "; ".join(differing[:MOST_DIFFERENCES])
-        more = f"; and {len(differing) - MOST_DIFFERENCES} more" if len(differing) > MOST_DIFFERENCES else ""
+    if clauses := list(differences(stored.definition, decoded_json(canonical_json(definition)))):
+        settings = "; ".join(clauses[:MOST_DIFFERENCES])
+        more = f"; and {len(clauses) - MOST_DIFFERENCES} more" if len(clauses) > MOST_DIFFERENCES else ""
         raise ResumeMismatchError(
-            f"search {stored.name!r} was begun with other settings ({said}{more}): ask for the stored ones, begin it "
-            "anew with --fresh (fresh=True), or give this one another name"
+            f"search {stored.name!r} was begun with other settings ({settings}{more}): ask for the stored ones, begin "
+            "it anew with --fresh (fresh=True), or give this one another name"
         )
 
 

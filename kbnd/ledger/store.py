@@ -64,7 +64,7 @@ class Ledger(Reader):
             NoSpaceError: the disk is full.
         """
         file = Path(path)
-        return cls(open_database(file, create=create, read_only=False), file, is_patient=is_patient)
+        return cls(open_database(file, "rwc" if create else "rw"), file, is_patient=is_patient)
 
     def close(self) -> None:
         """Give back all claims and close the file."""
@@ -162,12 +162,12 @@ class Ledger(Reader):
             baselines: arm -> the arm it is compared with, where that is not the first arm.
             is_by_validation: whether something is chosen by validation images, so that nobody looks at test images.
         """
-        mapped, about = list(labels), StudyInfo(title, difference, digest, dict(baselines or {}), is_by_validation)
-        for problem in problems_of_labels(study, about, mapped):
+        all_labels, about = list(labels), StudyInfo(title, difference, digest, dict(baselines or {}), is_by_validation)
+        for problem in problems_of_labels(study, about, all_labels):
             raise UsageError(problem)
         with self._writing():
-            rows.write_labels(self._db, study, digest, mapped, replace=True)
-            rows.write_study(self._db, study, about, replace=True)
+            rows.write_labels(self._db, study, digest, all_labels, is_replaced=True)
+            rows.write_study(self._db, study, about, is_replaced=True)
 
     def begin_search(self, name: str, definition: Mapping[str, Any], *, fresh: bool = False) -> SearchInfo:
         """Begin a search, or return the one to continue: the latest of this name, begun with the same definition.
@@ -181,11 +181,11 @@ class Ledger(Reader):
             ResumeMismatchError: the latest was begun with another definition; every field that differs is named.
             UsageError: a name or definition that cannot be stored.
         """
-        asked = dict(definition)
-        for problem in problems_of_search(SearchInfo(name, 1, asked, searches.now())):
+        plain = dict(definition)
+        for problem in problems_of_search(SearchInfo(name, 1, plain, searches.now())):
             raise UsageError(problem)
         with self._writing():
-            return searches.begin(self._db, name, asked, fresh=fresh)
+            return searches.begin(self._db, name, plain, is_fresh=fresh)
 
     def append_event(self, info: SearchInfo, event: SearchEvent) -> bool:
         """Store the next entry of a search's log, if it is that, and return whether it was.

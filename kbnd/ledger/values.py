@@ -52,7 +52,7 @@ def is_time(value: Any) -> bool:
 def is_plain(value: Any, depth: int = 0) -> bool:
     """Whether a JSON value holds printable text and finite numbers only."""
     if isinstance(value, dict):
-        return depth < _DEEPEST and all(is_text(key) and is_plain(held, depth + 1) for key, held in value.items())
+        return depth < _DEEPEST and all(is_text(key) and is_plain(part, depth + 1) for key, part in value.items())
     if isinstance(value, list | tuple):
-        return depth < _DEEPEST and all(is_plain(held, depth + 1) for held in value)
+        return depth < _DEEPEST and all(is_plain(part, depth + 1) for part in value)
     return value is None or isinstance(value, bool) or (is_text(value) if isinstance(value, str) else is_number(value))

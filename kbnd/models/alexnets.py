@@ -1,4 +1,4 @@
-"""AlexNet in two sizes, for the report S4: one for 32x32 images, one for 224x224.
+"""AlexNet in two sizes, for source S4: one for 32x32 images, one for 224x224.
 
 `alexnet`, for 32x32x3 images and ten classes:
 
@@ -35,17 +35,18 @@
 References: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", NeurIPS 2012;
 Krizhevsky, arXiv 1404.5997 (2014), whose filters the small one has, by way of github.com/bearpaw/pytorch-classification
 (models/cifar/alexnet.py); Zhang et al., "Dive into Deep Learning", chapter on modern CNNs, for the large one.
-Differs: `head` gives the small one hidden dense layers, which the source has none of, so that dropout has a place.
+Differs: `head` gives the small one hidden dense layers, which S4 has none of, so that dropout has a place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 from kbnd.errors import UsageError
 from kbnd.models.chains import chain_of
-from kbnd.models.placement import Unit, place
+from kbnd.models.options import PlacementOptions, taking
+from kbnd.models.placement import Unit
 from kbnd.models.sizes import is_count, scaled
 
 if TYPE_CHECKING:
@@ -84,104 +85,63 @@ def alexnet_units(*, head: Sequence[int] = (), width: float = 1.0) -> tuple[Unit
     )
 
 
+@taking(PlacementOptions)
 def alexnet(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    batch_norm: str = "none",
-    dropout: float | Mapping[str, float] = 0.0,
-    batch_norm_sites: Sequence[str] | None = None,
-    dropout_sites: Sequence[str] | None = None,
     head: Sequence[int] = (),
     width: float = 1.0,
-    activation: str = "relu",
-    batch_norm_momentum: float = 0.9,
-    batch_norm_epsilon: float = 1e-5,
     name: str = "alexnet",
+    **options: Unpack[PlacementOptions],
 ) -> keras.Model:
     """Return an uncompiled AlexNet for small images that outputs logits: 2,472,266 parameters at 32x32x3.
 
     Args:
         input_shape: (height, width, channels), at least 29x29.
         classes: number of logits.
-        batch_norm: `none`, `before_activation`, `after_activation` or `before_weight`.
-        dropout: rate in [0, 1), or a mapping site -> rate. The plain network has no hidden dense layer for it: give it
-            a `head`, or name `dropout_sites`.
-        batch_norm_sites: `conv`, `dense`, `logits` or single units; None is every convolution.
-        dropout_sites: likewise; None is the dense layers of the head.
         head: units of the hidden dense layers between the maps and the logits, such as (512, 512).
         width: factor on the filters of the convolutions, rounded; the head is not changed by it.
-        activation: one of `kbnd.models.placement.ACTIVATIONS`.
-        batch_norm_momentum: weight of the old moving statistics in their update.
-        batch_norm_epsilon: added to the variance.
         name: of the model.
+        **options: of `kbnd.models.PlacementOptions`. Units are `conv1` to `conv5`, those of the head (`dense1`, ...)
+            and `logits`. By default BN stands on the convolutions and dropout on the head: the plain network has no
+            place for it, so give it a `head` or name `dropout_sites`.
 
     Returns:
         A `keras.Model` from images scaled to [0, 1], (n, height, width, channels), to logits (n, classes). Its
         weights are an unseeded Glorot-uniform draw; `kbnd.training.initial.initialise` gives seeded ones.
 
     Raises:
+        TypeError: a keyword that is none of these.
         UsageError: an image that is too small, or an unknown or misplaced option.
     """
     units = alexnet_units(head=head, width=width)
-    plan = place(
-        "alexnet",
-        units,
-        batch_norm=batch_norm,
-        dropout=dropout,
-        batch_norm_sites=batch_norm_sites,
-        dropout_sites=dropout_sites,
-        activation=activation,
-        batch_norm_momentum=batch_norm_momentum,
-        batch_norm_epsilon=batch_norm_epsilon,
-        hint=HINT,
-    )
-    return chain_of("alexnet", units, plan, input_shape=input_shape, classes=classes, name=name)
+    return chain_of("alexnet", units, options, input_shape=input_shape, classes=classes, name=name, hint=HINT)
 
 
+@taking(PlacementOptions)
 def alexnet_d2l(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    batch_norm: str = "none",
-    dropout: float | Mapping[str, float] = 0.0,
-    batch_norm_sites: Sequence[str] | None = None,
-    dropout_sites: Sequence[str] | None = None,
-    activation: str = "relu",
-    batch_norm_momentum: float = 0.9,
-    batch_norm_epsilon: float = 1e-5,
     name: str = "alexnet_d2l",
+    **options: Unpack[PlacementOptions],
 ) -> keras.Model:
     """Return an uncompiled AlexNet for large images that outputs logits: 46,787,978 parameters at 224x224x3.
 
     Args:
-        input_shape: (height, width, channels), at least 65x65; the source resizes to 224x224.
+        input_shape: (height, width, channels), at least 65x65; S4 resizes to 224x224.
         classes: number of logits.
-        batch_norm: `none`, `before_activation`, `after_activation` or `before_weight`.
-        dropout: rate in [0, 1), or a mapping site -> rate; the source has 0.5.
-        batch_norm_sites: `conv`, `dense`, `logits` or single units; None is every convolution.
-        dropout_sites: likewise; None is both hidden dense layers.
-        activation: one of `kbnd.models.placement.ACTIVATIONS`.
-        batch_norm_momentum: weight of the old moving statistics in their update.
-        batch_norm_epsilon: added to the variance.
         name: of the model.
+        **options: of `kbnd.models.PlacementOptions`. Units are `conv1` to `conv5`, `dense1`, `dense2` and `logits`.
+            By default BN stands on the convolutions and dropout, 0.5 in S4, on both hidden dense layers.
 
     Returns:
         A `keras.Model` from images scaled to [0, 1], (n, height, width, channels), to logits (n, classes). Its
         weights are an unseeded Glorot-uniform draw; `kbnd.training.initial.initialise` gives seeded ones.
 
     Raises:
+        TypeError: a keyword that is none of these.
         UsageError: an image that is too small, or an unknown or misplaced option.
     """
-    plan = place(
-        "alexnet_d2l",
-        D2L_UNITS,
-        batch_norm=batch_norm,
-        dropout=dropout,
-        batch_norm_sites=batch_norm_sites,
-        dropout_sites=dropout_sites,
-        activation=activation,
-        batch_norm_momentum=batch_norm_momentum,
-        batch_norm_epsilon=batch_norm_epsilon,
-    )
-    return chain_of("alexnet_d2l", D2L_UNITS, plan, input_shape=input_shape, classes=classes, name=name)
+    return chain_of("alexnet_d2l", D2L_UNITS, options, input_shape=input_shape, classes=classes, name=name)

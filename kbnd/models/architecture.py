@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from kbnd.errors import UsageError, unknown
 from kbnd.models.canonical import canonical_residual, canonical_spec
 from kbnd.models.chains import Fitted, as_they_are
-from kbnd.models.placement import Placed, Plan, Unit, place, placed
+from kbnd.models.options import LayerOptions, PlacementOptions, options_of
+from kbnd.models.placement import Placed, Plan, Unit, placed
 from kbnd.models.residual import RULES, Block, Residual, parts, place_residual
+from kbnd.models.sites import place
 from kbnd.models.sizes import check_input, smallest_side
 from kbnd.spec import ModelSpec
 
@@ -36,8 +38,8 @@ class Architecture:
     Attributes:
         name: as in `ModelSpec.name`.
         builder: the public function; it loads Keras when it is called.
-        units: its chain, given the options of a spec but for the activation.
-        dataset: what the network is trained on unless told otherwise.
+        units: its chain, from the options of its own.
+        dataset: what the network is trained on by default.
         fitted: the chain for images of one shape.
         hint: what the network can do about a missing dense layer, for the error.
     """
@@ -60,19 +62,8 @@ class Architecture:
         Raises:
             UsageError: the spec cannot be meant.
         """
-        activation = _checked_options(spec, self.options).get("activation", "relu")
-        return place(
-            spec.name,
-            self._units(spec),
-            batch_norm=spec.batch_norm,
-            dropout=spec.dropout,
-            batch_norm_sites=spec.batch_norm_sites,
-            dropout_sites=spec.dropout_sites,
-            activation=activation,
-            batch_norm_momentum=spec.batch_norm_momentum,
-            batch_norm_epsilon=spec.batch_norm_epsilon,
-            hint=self.hint,
-        )
+        _check_options(spec, self.options)
+        return place(spec.name, self._units(spec), options_of(spec, PlacementOptions), hint=self.hint)
 
     def canonical(self, spec: ModelSpec) -> ModelSpec:
         """Return the one spec of the network that a spec describes."""
@@ -90,18 +81,10 @@ class Architecture:
 
     def arguments(self, spec: ModelSpec) -> dict[str, Any]:
         """Return what the builder is called with, beside the shape and the classes."""
-        return {
-            "batch_norm": spec.batch_norm,
-            "dropout": spec.dropout,
-            "batch_norm_sites": spec.batch_norm_sites,
-            "dropout_sites": spec.dropout_sites,
-            "batch_norm_momentum": spec.batch_norm_momentum,
-            "batch_norm_epsilon": spec.batch_norm_epsilon,
-            **spec.options,
-        }
+        return {**options_of(spec, PlacementOptions), **_own_options(spec)}
 
     def _units(self, spec: ModelSpec) -> Sequence[Unit]:
-        return self.units(**{name: value for name, value in spec.options.items() if name != "activation"})
+        return self.units(**_own_options(spec))
 
 
 @dataclass(frozen=True)
@@ -111,7 +94,7 @@ class ResidualArchitecture:
     Attributes:
         name: as in `ModelSpec.name`.
         builder: the public function; it loads Keras when it is called.
-        dataset: what the network is trained on unless told otherwise.
+        dataset: what the network is trained on by default.
     """
 
     name: str
@@ -129,13 +112,8 @@ class ResidualArchitecture:
         Raises:
             UsageError: the spec cannot be meant.
         """
-        options = _checked_options(spec, self.options)
-        return place_residual(
-            self._network(spec),
-            activation=options.get("activation", "relu"),
-            batch_norm_momentum=spec.batch_norm_momentum,
-            batch_norm_epsilon=spec.batch_norm_epsilon,
-        )
+        _check_options(spec, self.options)
+        return place_residual(self._network(spec), options_of(spec, LayerOptions))
 
     def canonical(self, spec: ModelSpec) -> ModelSpec:
         """As `Architecture.canonical`."""
@@ -153,12 +131,7 @@ class ResidualArchitecture:
 
     def arguments(self, spec: ModelSpec) -> dict[str, Any]:
         """As `Architecture.arguments`."""
-        return {
-            "dropout": spec.dropout,
-            "batch_norm_momentum": spec.batch_norm_momentum,
-            "batch_norm_epsilon": spec.batch_norm_epsilon,
-            **spec.options,
-        }
+        return {"dropout": spec.dropout, **options_of(spec, LayerOptions), **_own_options(spec)}
 
     def _network(self, spec: ModelSpec) -> Residual:
         if spec.batch_norm != "none" or spec.batch_norm_sites is not None:
@@ -168,22 +141,25 @@ class ResidualArchitecture:
             )
         if not isinstance(spec.dropout, float) or spec.dropout_sites is not None:
             raise UsageError(f"{spec.name} has one dropout rate and its option order says where: name no sites")
-        options = {name: value for name, value in spec.options.items() if name != "activation"}
-        return Residual(**{"depth": None, **options, "dropout": spec.dropout})  # type: ignore[arg-type]
+        return Residual(**{"depth": None, **_own_options(spec), "dropout": spec.dropout})
 
 
 def _options(builder: Callable[..., object]) -> dict[str, object]:
-    taken = {*ModelSpec.model_fields, "input_shape", "classes"}
+    fields = {*ModelSpec.model_fields, "input_shape", "classes"}
     parameters = inspect.signature(builder).parameters
     return {
         name: None if parameter.default is inspect.Parameter.empty else parameter.default
         for name, parameter in parameters.items()
-        if name not in taken
+        if name not in fields
     }
 
 
-def _checked_options(spec: ModelSpec, allowed: dict[str, object]) -> dict[str, Any]:
+def _check_options(spec: ModelSpec, allowed: dict[str, object]) -> None:
     for option in spec.options:
         if option not in allowed:
             raise unknown(f"option of {spec.name}", option, allowed)
-    return spec.options
+
+
+def _own_options(spec: ModelSpec) -> dict[str, Any]:
+    """Return the options that belong to one network, such as a width or a depth."""
+    return {name: value for name, value in spec.options.items() if name not in PlacementOptions.__annotations__}

@@ -21,7 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kbnd.models.placement import BATCH_NORM_SITES, DROPOUT_SITES, ORDER, PLACEMENTS, Plan, Unit, carried
+from kbnd.models.placement import ORDER, PLACEMENTS, Plan, Unit, carried
+from kbnd.models.sites import BATCH_NORM_SITES, DROPOUT_SITES
 from kbnd.spec import ModelSpec
 
 
@@ -30,7 +31,7 @@ def canonical_spec(spec: ModelSpec, plan: Plan, units: Sequence[Unit], *, defaul
 
     Args:
         spec: where the plan came from; its name and its options are taken from it.
-        plan: what `kbnd.models.placement.place` made of the spec.
+        plan: what `kbnd.models.sites.place` makes of the spec.
         units: the network's chain.
         defaults: what the builder takes for an option that is left out.
     """
@@ -55,7 +56,7 @@ def canonical_residual(spec: ModelSpec, plan: Plan, *, defaults: Mapping[str, ob
 
     Args:
         spec: of the network, checked.
-        plan: what `kbnd.models.residual.place_residual` made of it.
+        plan: what `kbnd.models.residual.place_residual` makes of it.
         defaults: what the builder takes for an option that is left out.
     """
     fields: dict[str, Any] = {"name": spec.name, "options": canonical_options(spec.options, defaults)}
@@ -68,7 +69,7 @@ def canonical_residual(spec: ModelSpec, plan: Plan, *, defaults: Mapping[str, ob
 def canonical_options(options: Mapping[str, Any], defaults: Mapping[str, object]) -> dict[str, Any]:
     """Return the options that differ from the builder's defaults, a whole number for a float as a float."""
     return {
-        name: _written(value, defaults[name])
+        name: _as_default(value, defaults[name])
         for name, value in options.items()
         if _plain(value) != _plain(defaults[name])
     }
@@ -99,7 +100,7 @@ def _by_site(values: Mapping[str, float], units: Sequence[Unit]) -> dict[str, fl
     return by_site
 
 
-def _written(value: Any, default: object) -> Any:
+def _as_default(value: Any, default: object) -> Any:
     return float(value) if isinstance(default, float) and isinstance(value, int) else value
 
 

@@ -75,16 +75,16 @@ def count(parts: Iterable[Placed | Block], input_shape: tuple[int, int, int]) ->
 def _walk(parts: Iterable[Placed | Block], shape: Shape) -> tuple[Shape, Cost]:
     total = Cost()
     for part in parts:
-        shape, added = _block(part, shape) if isinstance(part, Block) else _unit(part, shape)
-        total += added
+        shape, part_cost = _block(part, shape) if isinstance(part, Block) else _unit(part, shape)
+        total += part_cost
     return shape, total
 
 
 def _block(block: Block, shape: Shape) -> tuple[Shape, Cost]:
     shortcut = _unit(block.shortcut, shape)[1] if block.shortcut else Cost()
     shape, branch = _walk(block.branch, shape)
-    added = Cost(n_activations=prod(shape))
-    return shape, shortcut + branch + added + _unit(block.merged, shape)[1]
+    addition = Cost(n_activations=prod(shape))
+    return shape, shortcut + branch + addition + _unit(block.merged, shape)[1]
 
 
 def _unit(placed: Placed, shape: Shape) -> tuple[Shape, Cost]:
@@ -92,8 +92,8 @@ def _unit(placed: Placed, shape: Shape) -> tuple[Shape, Cost]:
         shape = (prod(shape),)
     total = Cost()
     for step in placed.steps:
-        shape, added = COSTS[step](shape, placed.unit)
-        total += added
+        shape, step_cost = COSTS[step](shape, placed.unit)
+        total += step_cost
     return shape, total
 
 
@@ -103,7 +103,7 @@ def _weight(shape: Shape, unit: Unit) -> tuple[Shape, Cost]:
     n_weights = unit.kernel ** len(sides) * n_in * unit.width
     n_padded = prod(side + 2 * unit.n_zeros for side in sides) * n_in if unit.n_zeros else 0
     return after, Cost(
-        n_parameters=n_weights + unit.width * unit.bias,
+        n_parameters=n_weights + unit.width * unit.has_bias,
         macs=n_weights * prod(after[:-1]),
         n_activations=n_padded + prod(after),
     )

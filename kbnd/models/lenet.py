@@ -1,4 +1,4 @@
-"""LeNet-5 with ReLU and max-pooling, the network of the reports S0 and S2.
+"""LeNet-5 with ReLU and max-pooling, the network of sources S0 and S2.
 
 | unit   | layer                    | output (28x28x1) | parameters | BN   |
 |--------|--------------------------|------------------|-----------:|-----:|
@@ -14,17 +14,18 @@
 The third convolution stays a convolution (not the dense layer of equal size), so that it can carry BN.
 
 Reference: LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 86 (1998).
-Differs: ReLU, max-pooling and a full conv2, as in the reports; the paper has tanh, trained pooling and a sparse conv2.
+Differs: ReLU, max-pooling and a full conv2, as in both; the paper has tanh, trained pooling and a sparse conv2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from kbnd.models.chains import chain_of
-from kbnd.models.placement import Unit, place
+from kbnd.models.options import PlacementOptions, taking
+from kbnd.models.placement import Unit
 
 if TYPE_CHECKING:
     import keras
@@ -40,18 +41,13 @@ UNITS = (
 UNPADDED_SIDE = 32
 
 
+@taking(PlacementOptions)
 def lenet5(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    batch_norm: str = "none",
-    dropout: float | Mapping[str, float] = 0.0,
-    batch_norm_sites: Sequence[str] | None = None,
-    dropout_sites: Sequence[str] | None = None,
-    activation: str = "relu",
-    batch_norm_momentum: float = 0.9,
-    batch_norm_epsilon: float = 1e-5,
     name: str = "lenet5",
+    **options: Unpack[PlacementOptions],
 ) -> keras.Model:
     """Return an uncompiled LeNet-5 that outputs logits.
 
@@ -61,34 +57,19 @@ def lenet5(
     Args:
         input_shape: (height, width, channels), at least 28x28.
         classes: number of logits.
-        batch_norm: `none`, `before_activation`, `after_activation` or `before_weight`.
-        dropout: rate in [0, 1), or a mapping site -> rate.
-        batch_norm_sites: `conv`, `dense`, `logits` or single units; None is every convolution.
-        dropout_sites: likewise; None is the hidden dense layer.
-        activation: one of `kbnd.models.placement.ACTIVATIONS`.
-        batch_norm_momentum: weight of the old moving statistics in their update.
-        batch_norm_epsilon: added to the variance.
         name: of the model.
+        **options: of `kbnd.models.PlacementOptions`. Units are `conv1` to `conv3`, `dense1` and `logits`. By default
+            BN stands on the convolutions and dropout on `dense1`.
 
     Returns:
         A `keras.Model` from images scaled to [0, 1], (n, height, width, channels), to logits (n, classes). Its
         weights are an unseeded Glorot-uniform draw; `kbnd.training.initial.initialise` gives seeded ones.
 
     Raises:
+        TypeError: a keyword that is none of these.
         UsageError: an image that is too small, or an unknown or misplaced option.
     """
-    plan = place(
-        "lenet5",
-        UNITS,
-        batch_norm=batch_norm,
-        dropout=dropout,
-        batch_norm_sites=batch_norm_sites,
-        dropout_sites=dropout_sites,
-        activation=activation,
-        batch_norm_momentum=batch_norm_momentum,
-        batch_norm_epsilon=batch_norm_epsilon,
-    )
-    return chain_of("lenet5", UNITS, plan, input_shape=input_shape, classes=classes, name=name, fitted=fitted)
+    return chain_of("lenet5", UNITS, options, input_shape=input_shape, classes=classes, name=name, fitted=fitted)
 
 
 def fitted(units: Sequence[Unit], input_shape: Sequence[int]) -> tuple[Unit, ...]:

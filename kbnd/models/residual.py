@@ -26,8 +26,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kbnd.errors import UsageError, unknown
-from kbnd.models.placement import ORDER, Placed, Plan, Unit, check_settings, checked_rate
+from kbnd.errors import UsageError, checked_rate, unknown
+from kbnd.models.options import LayerOptions, check_layers, completed
+from kbnd.models.placement import ORDER, Placed, Plan, Unit
 from kbnd.models.sizes import is_count, scaled
 
 STAGES = (16, 32, 64)
@@ -111,15 +112,15 @@ class Block:
     merged: Placed
 
 
-def place_residual(
-    network: Residual, *, activation: str = "relu", batch_norm_momentum: float = 0.9, batch_norm_epsilon: float = 1e-5
-) -> Plan:
+def place_residual(network: Residual, options: LayerOptions) -> Plan:
     """Check a residual network, and return what `kbnd.models.blocks` needs beside its parts.
 
     Raises:
+        TypeError: an option that there is not.
         UsageError: an unknown block, order, shortcut or activation, a depth that does not fit the block, a value out
             of range, or options that exclude each other.
     """
+    settings = completed("resnet", options, LayerOptions)
     for kind, received, allowed in (
         ("block", network.block, BLOCKS),
         ("order", network.order, RULES),
@@ -132,22 +133,22 @@ def place_residual(
     for filters in STAGES:
         scaled(filters, network.width)
     rate = checked_rate(network.dropout)
-    check_settings(activation, batch_norm_momentum, batch_norm_epsilon)
-    units = [each for part in parts(network, classes=2) for each in _placed_of(part)]
+    check_layers(settings)
+    units = [placed for part in parts(network, classes=2) for placed in _units_of(part)]
     return Plan(
         order=ORDER[network.order],
-        batch_norm=frozenset(each.unit.name for each in units if "batch_norm" in each.steps),
-        dropout={each.unit.name: rate for each in units if "dropout" in each.steps},
-        activation=activation,
-        batch_norm_momentum=batch_norm_momentum,
-        batch_norm_epsilon=batch_norm_epsilon,
+        batch_norm=frozenset(placed.unit.name for placed in units if "batch_norm" in placed.steps),
+        dropout={placed.unit.name: rate for placed in units if "dropout" in placed.steps},
+        activation=settings["activation"],
+        batch_norm_momentum=settings["batch_norm_momentum"],
+        batch_norm_epsilon=settings["batch_norm_epsilon"],
     )
 
 
 def parts(network: Residual, *, classes: int) -> tuple[Placed | Block, ...]:
     """Return stem, blocks, head and logits of a checked network, with the steps of each unit."""
     rules = RULES[network.order]
-    stem = Unit("conv1", "conv", scaled(STAGES[0], network.width), kernel=3, padding=1, bias=False)
+    stem = Unit("conv1", "conv", scaled(STAGES[0], network.width), kernel=3, padding=1, has_bias=False)
     return (
         Placed(stem, tuple(step for step in rules.stem if step != "dropout" or network.dropout)),
         *_blocks(network),
@@ -169,7 +170,7 @@ def _blocks(network: Residual) -> Iterator[Block]:
             stride = 2 if stage > 1 and number == 1 else 1
             name = f"stage{stage}_block{number}"
             units = _units(name, network.block, scaled(filters, network.width), stride)
-            shortcut = Unit(f"{name}_shortcut", "conv", units[-1].width, stride=stride, bias=False)
+            shortcut = Unit(f"{name}_shortcut", "conv", units[-1].width, stride=stride, has_bias=False)
             has_change = stride > 1 or n_in != shortcut.width
             branch, merged = _branch(units, network)
             yield Block(name, branch, Placed(shortcut, SHORTCUTS[network.shortcut]) if has_change else None, merged)
@@ -188,7 +189,7 @@ def _units(name: str, block: str, filters: int, stride: int) -> list[Unit]:
             kernel=kernel,
             stride=stride if i == 1 else 1,
             padding=kernel // 2,
-            bias=False,
+            has_bias=False,
         )
         for i, kernel in enumerate(kind.kernels, start=1)
     ]
@@ -206,7 +207,7 @@ def _branch(units: Sequence[Unit], network: Residual) -> tuple[tuple[Placed, ...
     return (*others, inside), after
 
 
-def _placed_of(part: Placed | Block) -> tuple[Placed, ...]:
+def _units_of(part: Placed | Block) -> tuple[Placed, ...]:
     if isinstance(part, Placed):
         return (part,)
     return (*part.branch, *([part.shortcut] if part.shortcut else []), part.merged)

@@ -10,8 +10,8 @@ A network of depth 6n + 2 (basic) or 9n + 2 (bottleneck) has 3n blocks. For 32x3
 | stage3       | n blocks, 64 filters, the first with stride 2  | 8x8x64         | 8x8x256             |
 | head, logits | average over all positions, 10                 | 10             | 10                  |
 
-A basic block has two convolutions 3x3; a bottleneck has 1x1, 3x3 and 1x1, the last with four times the filters. The
-report S1 has n = 18 and 27 (basic 110 and 164), n = 12 and 18 (bottleneck 110 and 164).
+A basic block has two convolutions 3x3; a bottleneck has 1x1, 3x3 and 1x1, the last with four times the filters. Source
+S1 has n = 18 and 27 (basic 110 and 164), n = 12 and 18 (bottleneck 110 and 164).
 Trainable parameters, by shortcut:
 
 | network        |  zero_pad | projection | projection_bn |    | network        | projection |
@@ -35,8 +35,9 @@ block of a stage shares its Batch Normalization and ReLU with the shortcut.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from kbnd.models.options import LayerOptions, taking
 from kbnd.models.residual import Residual, parts, place_residual
 from kbnd.models.sizes import check_input
 
@@ -44,20 +45,19 @@ if TYPE_CHECKING:
     import keras
 
 
+@taking(LayerOptions)
 def resnet(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
     depth: int,
-    block: str = "basic",
-    order: str = "post",
-    dropout: float = 0.0,
-    shortcut: str = "projection",
-    width: float = 1.0,
-    activation: str = "relu",
-    batch_norm_momentum: float = 0.9,
-    batch_norm_epsilon: float = 1e-5,
+    block: str = Residual.block,
+    order: str = Residual.order,
+    dropout: float = Residual.dropout,
+    shortcut: str = Residual.shortcut,
+    width: float = Residual.width,
     name: str = "resnet",
+    **options: Unpack[LayerOptions],
 ) -> keras.Model:
     """Return an uncompiled residual network that outputs logits.
 
@@ -75,25 +75,19 @@ def resnet(
         shortcut: where the shape changes: `projection` (1x1 convolution), `projection_bn` (with Batch Normalization
             behind it) or, for basic blocks, `zero_pad` (every second position, further channels zero).
         width: factor on all filters, rounded.
-        activation: one of `kbnd.models.placement.ACTIVATIONS`.
-        batch_norm_momentum: weight of the old moving statistics in their update.
-        batch_norm_epsilon: added to the variance.
         name: of the model.
+        **options: of `kbnd.models.LayerOptions`: activation, momentum and epsilon of Batch Normalization.
 
     Returns:
         A `keras.Model` from images scaled to [0, 1], (n, height, width, channels), to logits (n, classes). Its
         weights are an unseeded Glorot-uniform draw; `kbnd.training.initial.initialise` gives seeded ones.
 
     Raises:
+        TypeError: a keyword that is none of these.
         UsageError: an unknown option, a depth that does not fit the block, or options that exclude each other.
     """
     network = Residual(depth, block=block, order=order, shortcut=shortcut, width=width, dropout=dropout)
-    plan = place_residual(
-        network,
-        activation=activation,
-        batch_norm_momentum=batch_norm_momentum,
-        batch_norm_epsilon=batch_norm_epsilon,
-    )
+    plan = place_residual(network, options)
     check_input("resnet", (), input_shape, classes)
     from kbnd.models import blocks  # Keras starts here, so that the tables above are readable without it
 

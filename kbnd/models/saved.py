@@ -1,21 +1,19 @@
 """Saved kbnd models load in a fresh process: Keras is told of kbnd's layers as soon as both are imported.
 
-Keras finds a custom layer only after its class was registered, which imports Keras, which `kbnd.models` must not do.
-So the registration waits for Keras: at once if it is there, else when something imports it. With this,
-`import kbnd.models` and `keras.models.load_model("x.keras")` work in any order and nothing is imported early.
+Keras finds a custom layer only where its class was registered: of a file's `module` and `class_name` it makes no use
+outside its own packages (keras-team/keras#21429, #22779). To register imports Keras, which `kbnd.models` must not do,
+and Python has no hook for what follows an import but a finder. So the registration waits for Keras: at once if it is
+there, else when something imports it. `import kbnd.models` and `keras.models.load_model("x.keras")` work in any order.
 """
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-
-LAYERS = ("kbnd.layers", "kbnd.models.shortcuts")
 
 
 def register() -> None:
@@ -27,7 +25,7 @@ def register() -> None:
 
 
 class _KerasFinder(MetaPathFinder):
-    """Finds Keras once, as everyone else would, and lets `_ThenLayers` load it."""
+    """Finds Keras once, as everyone else would, and has its loader import kbnd's layers when it is done."""
 
     def find_spec(
         self,
@@ -40,27 +38,16 @@ class _KerasFinder(MetaPathFinder):
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec("keras")
         if spec is not None and spec.loader is not None:
-            spec.loader = _ThenLayers(spec.loader)
+            execute = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                execute(module)
+                _import_layers()
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
-class _ThenLayers(Loader):
-    """Loads a module with its own loader, puts that loader back, then imports kbnd's layers."""
-
-    def __init__(self, loader: Loader) -> None:
-        self.loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self.loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self.loader
-        self.loader.exec_module(module)
-        _import_layers()
-
-
 def _import_layers() -> None:
-    for module in LAYERS:
-        importlib.import_module(module)
+    import kbnd.layers
+    import kbnd.models.shortcuts  # noqa: F401

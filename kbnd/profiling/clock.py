@@ -98,14 +98,14 @@ def summarise(epochs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def total(values: Iterable[float | None]) -> float | None:
     """Return the sum; None for no values and where one is unknown."""
-    known = list(values)
-    return sum(value for value in known if value is not None) if known and None not in known else None
+    quantities = list(values)
+    return sum(value for value in quantities if value is not None) if quantities and None not in quantities else None
 
 
 def middle(values: Iterable[float | None]) -> float | None:
     """Return the median of the values that are known, None for none."""
-    known = [value for value in values if value is not None]
-    return float(median(known)) if known else None
+    quantities = [value for value in values if value is not None]
+    return float(median(quantities)) if quantities else None
 
 
 def largest(values: Iterable[int | None]) -> int | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from kbnd.cores import usable_cores
 from kbnd.profiling import meters
 from kbnd.spec import digest
 
@@ -46,9 +47,9 @@ def environment() -> dict[str, Any]:
 
 def in_words() -> str:
     """Return cores, processor and GPU of the machine in words, which outlive a restart or another host name."""
-    found = _lasting()
-    gpu = (found["gpu"] or {}).get("name")
-    return ", ".join([f"{found['n_cores']} x {found['cpu']}", *([gpu] if gpu else [])])
+    machine = _lasting()
+    gpu = (machine["gpu"] or {}).get("name")
+    return ", ".join([f"{machine['n_cores']} x {machine['cpu']}", *([gpu] if gpu else [])])
 
 
 def version(package: str) -> str | None:
@@ -80,7 +81,7 @@ def _lasting() -> dict[str, Any]:
     return {
         "machine": digest({"host": platform.node(), **hardware}),
         **hardware,
-        "n_cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "n_cores_usable": len(usable_cores()),
         "governor": _first_line(GOVERNOR),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
@@ -98,15 +99,15 @@ def _cpu() -> str | None:
 
 def _threads() -> dict[str, int | str | None]:
     """Thread settings of the process and of the backends that are imported; 0 lets TensorFlow choose."""
-    found: dict[str, int | str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    threads: dict[str, int | str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     tensorflow, torch = sys.modules.get("tensorflow"), sys.modules.get("torch")
     if tensorflow is not None and hasattr(tensorflow, "config"):
         threading = tensorflow.config.threading
-        found["tensorflow_intra_op"] = threading.get_intra_op_parallelism_threads()
-        found["tensorflow_inter_op"] = threading.get_inter_op_parallelism_threads()
+        threads["tensorflow_intra_op"] = threading.get_intra_op_parallelism_threads()
+        threads["tensorflow_inter_op"] = threading.get_inter_op_parallelism_threads()
     if torch is not None and hasattr(torch, "get_num_threads"):
-        found["torch"] = torch.get_num_threads()
-    return found
+        threads["torch"] = torch.get_num_threads()
+    return threads
 
 
 def _load_average() -> list[float] | None:

@@ -16,14 +16,10 @@ Reference: NVML API, "Total energy consumption ... since the driver was last rel
 
 from __future__ import annotations
 
-import bisect
 import functools
 import itertools
-import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,37 +64,6 @@ class NvmlMeter:
             return nvml.nvmlDeviceGetTotalEnergyConsumption(_handle(nvml, self.device)) / 1000
         except nvml.NVMLError:
             return None
-
-
-class RecordedMeter:
-    """Replays a recorded counter against a clock, so that no hardware is needed.
-
-    Like the real counter it stands still between samples. Before the first reading time is 0 s; after the last sample
-    nothing is known.
-
-    Args:
-        path: JSON with `t_s` (seconds, rising) and `energy_mj` (millijoules), two lists of one length.
-        clock: seconds now.
-    """
-
-    shortest_s = SHORTEST_METERED_S
-
-    def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.perf_counter) -> None:
-        log = json.loads(Path(path).read_text())
-        self.t_s: list[float] = log["t_s"]
-        self.energy_mj: list[float] = log["energy_mj"]
-        self._clock = clock
-        self._start_s: float | None = None
-
-    def energy_j(self) -> float | None:
-        """Return the joules recorded at this time of the log."""
-        now = self._clock()
-        if self._start_s is None:
-            self._start_s = now
-        t = now - self._start_s
-        if t > self.t_s[-1]:
-            return None
-        return self.energy_mj[bisect.bisect_right(self.t_s, t) - 1] / 1000
 
 
 def nvml_meter() -> NvmlMeter | None:

@@ -1,4 +1,4 @@
-"""The machines that trained what is printed, in words."""
+"""What a machine is called where results are printed, from the environment of a run."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import floor, isfinite, log10
 
-from kbnd.analysis.compare import is_time
+from kbnd.analysis.metrics import is_time
 from kbnd.report.table import DASH, MINUS, PLUS_MINUS
 
 

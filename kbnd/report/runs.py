@@ -64,7 +64,7 @@ def run_tables(runs: pd.DataFrame, path: Path) -> list[Table]:
 def run_as_json(record: RunRecord) -> dict[str, Any]:
     """Return a run's record as JSON values; the per-image bits are hexadecimal."""
     bits, fields = record.test_correct, asdict(record)
-    rare = [name for name in RARE_COLUMNS if fields[name] is None]
+    rare = {name for name in RARE_COLUMNS if fields[name] is None}
     fields = {name: value for name, value in fields.items() if name not in rare}
     return finite({**fields, "test_correct": None if bits is None else bits.hex()})
 

@@ -29,9 +29,10 @@ from kbnd.errors import UsageError
 from kbnd.report.tables.notes import BY_VALIDATION
 from kbnd.spec import DataSpec, ModelSpec, Positive, RunSpec, Spec, TrainSpec, digest
 from kbnd.study.decidable import decidable
-from kbnd.study.definition import ALL, CORE, FAITHFUL, Arm, Changes, Preset, Study, naming
+from kbnd.study.definition import Study, naming
 from kbnd.study.differences import COUNTS, fields_of, instead
 from kbnd.study.experiment import Experiment, Recipe
+from kbnd.study.variants import ALL, CORE, FAITHFUL, Arm, Changes, Preset
 
 LONGEST_NAME = 50
 """Of an experiment, so that the backend's name fits behind it in a ledger's 64."""
@@ -66,24 +67,24 @@ def decide(study: Study, choices: Choices) -> Experiment:
     """
     preset = study.preset(choices.preset)
     baselines = _baselines(study, preset)
-    chosen = _chosen(study, preset, baselines, choices.arms)
+    names = _arms(study, preset, baselines, choices.arms)
     images, is_other = _images(study, preset, choices.dataset)
     budget = _budget(study, preset, images.name if is_other else None)
-    usual, arms = _recipes(study, choices, budget, chosen)
+    usual, arms = _recipes(study, choices, budget, names)
     is_shortened = any(usual[name] != recipe for name, recipe in arms.items())
-    is_by_validation = _is_by_validation(choices, preset, images, [arms[name][1] for name in chosen])
-    is_quick = all(arms[name][1].epochs < usual[name][1].epochs for name in chosen)
-    difference = _difference(study, preset, images, budget, epochs=choices.epochs, arms=chosen)
+    is_by_validation = _is_by_validation(choices, preset, images, [arms[name][1] for name in names])
+    is_quick = all(arms[name][1].epochs < usual[name][1].epochs for name in names)
+    difference = _difference(study, preset, images, budget, epochs=choices.epochs, arms=names)
     experiment = Experiment(
         name=_name(study.name, images.name, choices.preset, choices.epochs if is_shortened else None),
         title=study.title,
-        report=study.report,
+        source=study.source,
         preset=choices.preset,
         difference=", ".join(filter(None, [difference, BY_VALIDATION * is_by_validation])),
         seeds=choices.seeds or preset.seeds or study.seeds,
         data=images,
-        arms={name: arms[name] for name in chosen},
-        baselines={name: baselines[name] for name in chosen},
+        arms={name: arms[name] for name in names},
+        baselines={name: baselines[name] for name in names},
         all_baselines=baselines,
         is_by_validation=is_by_validation,
         needs_gpu=preset.needs_gpu,
@@ -95,9 +96,9 @@ def decide(study: Study, choices: Choices) -> Experiment:
 
 def check_differences(experiment: Experiment) -> None:
     """Warn of arms that are one recipe: one run serves both, so that there can be no difference between them."""
-    named: dict[str, str] = {}
+    owners: dict[str, str] = {}
     for name, recipe in experiment.arms.items():
-        first = named.setdefault(digest([_values(part) for part in recipe]), name)
+        first = owners.setdefault(digest([_values(part) for part in recipe]), name)
         if first != name:
             warnings.warn(f"arms {first} and {name} are one recipe here: they cannot differ", stacklevel=1)
 
@@ -108,15 +109,15 @@ def _baselines(study: Study, preset: Preset) -> dict[str, str]:
     return {first: first} | {arm.name: arm.baseline or first for arm in study.arms if arm.name != first}
 
 
-def _chosen(study: Study, preset: Preset, baselines: Mapping[str, str], asked: Iterable[str] | None) -> list[str]:
+def _arms(study: Study, preset: Preset, baselines: Mapping[str, str], choice: Iterable[str] | None) -> list[str]:
     """The arms to be trained: those asked for and their baselines, as the study has them, but a root first."""
     default = preset.arms or ([CORE] if CORE in study.groups else [ALL])
-    chosen: set[str] = set()
-    new = {name for each in (default if asked is None else asked) for name in study.members(each)}
+    arms: set[str] = set()
+    new = {name for entry in (default if choice is None else choice) for name in study.members(entry)}
     while new:  # a baseline may have one of its own
-        chosen |= new
-        new = {baselines[name] for name in chosen} - chosen
-    names = [name for name in baselines if name in chosen]
+        arms |= new
+        new = {baselines[name] for name in arms} - arms
+    names = [name for name in baselines if name in arms]
     first = next(name for name in names if baselines[name] == name)
     return [first, *(name for name in names if name != first)]
 
@@ -124,11 +125,11 @@ def _chosen(study: Study, preset: Preset, baselines: Mapping[str, str], asked: I
 def _images(study: Study, preset: Preset, dataset: str | None) -> tuple[DataSpec, bool]:
     """The dataset, resolved, and whether it is another one than the study's."""
     faithful = _faithful_data(study)
-    chosen = _over_data(faithful, preset.data)
-    if dataset is not None and dataset != chosen.get("name"):
+    fields = _over_data(faithful, preset.data)
+    if dataset is not None and dataset != fields.get("name"):
         counts = {field: preset.data[field] for field in COUNTS if field in preset.data}
-        chosen = {**_over_data(chosen, {"name": dataset}), **counts}
-    images = data.resolve(DataSpec(**chosen))
+        fields = {**_over_data(fields, {"name": dataset}), **counts}
+    images = data.resolve(DataSpec(**fields))
     return images, images.name != data.resolve(DataSpec(**faithful)).name
 
 
@@ -147,8 +148,8 @@ def _is_by_validation(choices: Choices, preset: Preset, images: DataSpec, traini
 
     A study that has no test curve at all looks at test images once, after the last epoch, as is usual.
     """
-    is_asked = choices.preset != FAITHFUL and preset.train.get("test_curve") is False and images.n_validation != 0
-    return is_asked and all(train.validation_curve and not train.test_curve for train in training)
+    is_turned_off = choices.preset != FAITHFUL and preset.train.get("test_curve") is False and images.n_validation != 0
+    return is_turned_off and all(train.validation_curve and not train.test_curve for train in training)
 
 
 def _budget(study: Study, preset: Preset, other_dataset: str | None) -> Changes:
@@ -158,45 +159,45 @@ def _budget(study: Study, preset: Preset, other_dataset: str | None) -> Changes:
 
 
 def _recipes(
-    study: Study, choices: Choices, budget: Changes, chosen: Iterable[str]
+    study: Study, choices: Choices, budget: Changes, names: Iterable[str]
 ) -> tuple[dict[str, Recipe], dict[str, Recipe]]:
     """Every arm that can be, with the preset's epochs and with those asked for; what must be and cannot is refused."""
     preset = study.preset(choices.preset)
-    asked = {} if choices.epochs is None else {"epochs": choices.epochs}
+    users_own = {} if choices.epochs is None else {"epochs": choices.epochs}
     is_own = choices.preset == FAITHFUL and choices.epochs is choices.dataset is None
-    required = {arm.name for arm in study.arms} if is_own else set(chosen)
+    required = {arm.name for arm in study.arms} if is_own else set(names)
     usual, arms = {}, {}
     for arm in study.arms:
         try:
             with naming(study, arm):
                 usual[arm.name] = _recipe(study, preset, arm, budget)
-                arms[arm.name] = _recipe(study, preset, arm, budget, asked) if asked else usual[arm.name]
+                arms[arm.name] = _recipe(study, preset, arm, budget, users_own) if users_own else usual[arm.name]
         except UsageError:
             if arm.name in required:
                 raise
     return usual, arms
 
 
-def _recipe(study: Study, preset: Preset, arm: Arm, budget: Changes, asked: Changes | None = None) -> Recipe:
+def _recipe(study: Study, preset: Preset, arm: Arm, budget: Changes, users_own: Changes | None = None) -> Recipe:
     model = models.resolve(ModelSpec(**_over_models(study.model, preset.model, arm.model)))
-    train = TrainSpec(**{**budget, **arm.train, **(asked or {})})
+    train = TrainSpec(**{**budget, **arm.train, **(users_own or {})})
     RunSpec(model=model, data=DataSpec(), train=train)  # refuses what fits neither
     return model, train
 
 
 def _over_models(*tables: Changes) -> Changes:
     """Tables of `ModelSpec` fields laid over each other; an option does not follow to a network that has none such."""
-    merged: Changes = {}
+    fields: Changes = {}
     for table in tables:
-        options = merged.get("options", {})
-        network = table.get("name", merged.get("name"))
-        if network != merged.get("name") and network in models.MODELS:
+        options = fields.get("options", {})
+        network = table.get("name", fields.get("name"))
+        if network != fields.get("name") and network in models.MODELS:
             options = {name: value for name, value in options.items() if name in models.MODELS[network].options}
-        added = table.get("options", {})
-        if not isinstance(added, Mapping):
-            return {**merged, **table}  # ModelSpec says what options should be
-        merged = {**merged, **table, "options": {**options, **added}}
-    return merged
+        own_options = table.get("options", {})
+        if not isinstance(own_options, Mapping):
+            return {**fields, **table}  # ModelSpec says what options should be
+        fields = {**fields, **table, "options": {**options, **own_options}}
+    return fields
 
 
 def _values(spec: Spec) -> dict[str, Any]:
@@ -216,7 +217,7 @@ def _name(study: str, dataset: str, preset: str, epochs: int | None) -> str:
 def _difference(
     study: Study, preset: Preset, images: DataSpec, budget: Changes, *, epochs: int | None, arms: Iterable[str]
 ) -> str:
-    """Words for every field that makes the experiment another one than the report's."""
+    """Words for every field that makes the experiment another one than the source's."""
     faithful = study.preset(FAITHFUL)
     before = [
         fields_of(data.resolve(DataSpec(**_faithful_data(study)))),
@@ -229,9 +230,9 @@ def _difference(
         fields_of(ModelSpec(**_over_models(study.model, preset.model))),
     ]
     if epochs is not None:
-        reported = study.faithful_training()
-        before[1]["epochs"] = " or ".join(map(str, sorted({reported[arm].epochs for arm in arms})))
+        training = study.faithful_training()
+        before[1]["epochs"] = " or ".join(map(str, sorted({training[arm].epochs for arm in arms})))
         after[1]["epochs"] = str(epochs)
-    before.append({"baseline": faithful.baseline or study.baseline})  # of other networks than the report's, mostly
+    before.append({"baseline": faithful.baseline or study.baseline})  # of other networks than the source's, mostly
     after.append({"baseline": preset.baseline or study.baseline})
     return instead(before, after)

@@ -1,4 +1,4 @@
-"""What a report claims, and how its tests make one verdict: the `[[claims]]` of a study.
+"""What a source claims, and how its tests make one verdict: the `[[claims]]` of a study.
 
     claim --> tests --> a verdict for each, by its rule (`kbnd.study.rules`) --> one verdict
 
@@ -11,8 +11,8 @@ All tests of a claim must hold. The first of these that is true is its verdict:
 | EQUIVALENT   | all are SUPPORTED or EQUIVALENT: a part of what is claimed makes no difference |
 | UNDECIDED    | otherwise                                                                      |
 
-Every test's verdict is reported beside its claim's: where a report's own measure and an honest one disagree (S2-C13),
-both are seen, and the sentence stands with both or not at all. The tests of one report are one family: beside the
+Every test's verdict is reported beside its claim's: where a source's own measure and an honest one disagree (S2-C13),
+both are seen, and the sentence stands with both or not at all. The tests of one source are one family: beside the
 verdicts stand p-values (of exact sign flips, or the rule's own) adjusted by Holm over all of them.
 """
 
@@ -28,7 +28,7 @@ from kbnd.study.rules import Test
 
 Needs = Literal["arms", "exact", "probe"]
 
-REPORT_ID = r"^S[0-4]-"
+SOURCE_ID = r"^S[0-4]-"
 CLAIM_ID = r"^S[0-4]-C\d+[abc]?$"
 TEST_PLACE = r"^[\w./-]+\.py::\w+$"
 
@@ -37,10 +37,10 @@ DECIDED_BY: dict[str, str] = {"arms": "tests", "exact": "test", "probe": "probe"
 
 
 class Claim(Spec):
-    """One sentence of a report that can be true or false, and what decides it.
+    """One sentence of a source that can be true or false, and what decides it.
 
     Attributes:
-        id: `S0-C12` for the reports of kbnd, any name in a user's own study.
+        id: `S0-C12` for the sources of kbnd, any name in a user's own study.
         statement: what is claimed, in our words.
         place: where in the source: section, table, figure, slide.
         needs: `arms` (trained runs), `exact` (a unit test) or `probe` (a quantity that runs do not hold).
@@ -77,13 +77,13 @@ class Claim(Spec):
 
     @model_validator(mode="after")
     def _says_what_decides_it(self) -> Claim:
-        if re.match(REPORT_ID, self.id) and not re.match(CLAIM_ID, self.id):
+        if re.match(SOURCE_ID, self.id) and not re.match(CLAIM_ID, self.id):
             raise ValueError(f"ids of the source reports read like S0-C12 or S3-C3a, received {self.id!r}")
-        given = [field for field in DECIDED_BY.values() if getattr(self, field)]
-        if given != [DECIDED_BY[self.needs]]:
+        evidence = [field for field in DECIDED_BY.values() if getattr(self, field)]
+        if evidence != [DECIDED_BY[self.needs]]:
             raise ValueError(
                 f"a claim that needs {self.needs!r} should say `{DECIDED_BY[self.needs]}` "
-                f"and nothing else of {', '.join(DECIDED_BY.values())}, received {', '.join(given) or 'none'}"
+                f"and nothing else of {', '.join(DECIDED_BY.values())}, received {', '.join(evidence) or 'none'}"
             )
         for test in self.test:
             if not re.match(TEST_PLACE, test):

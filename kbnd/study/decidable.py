@@ -1,4 +1,4 @@
-"""Which claims of a study an experiment could decide: told before anything is trained, from its arms alone.
+"""Which claims of a study an experiment could decide, from its arms alone, before anything is trained.
 
 A claim is counted once, under the first thing that it lacks:
 
@@ -22,7 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kbnd.analysis.blinding import is_of_test
-from kbnd.analysis.metrics import N_PLATEAU, PARAMETER, requirements
+from kbnd.analysis.curves import N_PLATEAU
+from kbnd.analysis.metrics import PARAMETER, requirements
 from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.study.claims import Claim
 from kbnd.study.definition import Study
@@ -83,7 +84,7 @@ def decidable(study: Study, experiment: Experiment) -> Decidable:
 
     Args:
         study: whose claims are asked about.
-        experiment: what would be trained; with another budget than the report's it decides them for that budget.
+        experiment: what would be trained; with another budget than the source's it decides them for that budget.
     """
     ids, lacking = [], dict.fromkeys((ARMS, TEST, SAME, TRAINING, CONTROL, SEEDS, EVIDENCE), 0)
     for claim in study.claims:

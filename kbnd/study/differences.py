@@ -1,4 +1,4 @@
-"""Differences in words: between an experiment and the report's, and between an arm and the one it is compared with.
+"""Differences in words: between an experiment and the source's, and between an arm and the one it is compared with.
 
 | of                | reads                                                    |
 |-------------------|----------------------------------------------------------|
@@ -62,8 +62,8 @@ def described(model: ModelSpec, train: TrainSpec) -> str:
     """Return words for an arm on its own: its network, its usual settings, and what is not at its default."""
     usual = fields_of(ModelSpec(name=model.name)) | fields_of(TrainSpec())
     own = fields_of(model) | fields_of(train)
-    named = [field for field in own if own[field] != usual.get(field) and field not in ALWAYS]
-    return ", ".join([model.name, *(f"{field} {words(field, own[field])}" for field in (*named, *ALWAYS))])
+    unusual = [field for field in own if own[field] != usual.get(field) and field not in ALWAYS]
+    return ", ".join([model.name, *(f"{field} {words(field, own[field])}" for field in (*unusual, *ALWAYS))])
 
 
 def words(field: str, value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kbnd.spec import DataSpec, ModelSpec, Name, Spec, TrainSpec
-from kbnd.study.definition import FAITHFUL
+from kbnd.study.variants import FAITHFUL
 
 Recipe = tuple[ModelSpec, TrainSpec]
 
@@ -14,9 +14,9 @@ class Experiment(Spec):
     Attributes:
         name: study, dataset and whatever else a user chose; with the backend it names the experiment in a ledger.
         title: of the study.
-        report: the source report, in words; empty for a user's own study.
+        source: the paper or report that the study reproduces, in words; empty for a user's own.
         preset: its name.
-        difference: in words, what makes this another experiment than the report's; empty where nothing does.
+        difference: in words, what makes this another experiment than the source's; empty where nothing does.
         claims: in words, which claims of the study these arms could decide; empty where it makes none.
         seeds: number of paired seeds.
         data: shared by all arms, resolved.
@@ -32,7 +32,7 @@ class Experiment(Spec):
 
     name: Name
     title: str
-    report: str = ""
+    source: str = ""
     preset: str = FAITHFUL
     difference: str
     claims: str = ""

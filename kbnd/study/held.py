@@ -26,21 +26,21 @@ NOWHERE = Identity("", "", "", "", "")
 
 
 @dataclass(frozen=True)
-class Holdings:
+class Held:
     """A plan, and what a ledger knows of it.
 
     Attributes:
         runs: the plan; without a ledger its run ids mean nothing.
-        held: ids of the runs that need no training; None where that cannot be told.
+        hits: ids of the runs that need no training; None where that cannot be told.
         run_s: recipe -> median seconds of a run of it on this machine, backend and device.
     """
 
     runs: list[PlannedRun]
-    held: frozenset[str] | None = frozenset()
+    hits: frozenset[str] | None = frozenset()
     run_s: Mapping[str, float] = field(default_factory=dict)
 
 
-def holdings(experiment: Experiment, settings: Settings) -> Holdings:
+def held(experiment: Experiment, settings: Settings) -> Held:
     """Return the plan of an experiment and what the ledger of the settings knows of it; writes nothing.
 
     Raises:
@@ -51,19 +51,19 @@ def holdings(experiment: Experiment, settings: Settings) -> Holdings:
         return plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
 
     if not settings.ledger.exists():
-        return Holdings(planned(NOWHERE))
+        return Held(planned(NOWHERE))
     with Reader.open(settings.ledger) as ledger:
         if not sources.is_decoded(experiment.data):
-            return Holdings(planned(NOWHERE), held=None)
+            return Held(planned(NOWHERE), hits=None)
         backend.load(settings.backend)
         identity = backend.identity(data.fingerprint(experiment.data, download=False))
         runs = planned(identity)
-        wanted = {*UNTRAINED, *(FAILURES if settings.retry_failed else ())}
-        held = frozenset(run.run_id for run in runs if ledger.status(run.run_id) not in wanted)
-        return Holdings(runs, held, _measured(ledger, identity))
+        to_train = {*UNTRAINED, *(FAILURES if settings.retry_failed else ())}
+        hits = frozenset(run.run_id for run in runs if ledger.status(run.run_id) not in to_train)
+        return Held(runs, hits, _measured_times(ledger, identity))
 
 
-def _measured(ledger: Reader, identity: Identity) -> dict[str, float]:
+def _measured_times(ledger: Reader, identity: Identity) -> dict[str, float]:
     runs = ledger.runs()
     is_here = (
         (runs["status"] == "done")

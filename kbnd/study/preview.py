@@ -1,4 +1,4 @@
-"""What an experiment would do and cost, before it does anything (`--dry-run`).
+"""What an experiment would do and cost, before it does anything: the numbers of `--dry-run`.
 
 | a run's time is | where                                                                                        |
 |-----------------|----------------------------------------------------------------------------------------------|
@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any, Literal
@@ -16,26 +17,22 @@ from typing import Any, Literal
 from kbnd import models
 from kbnd.cost import estimate
 from kbnd.cost.images import Images, images_of
-from kbnd.errors import UsageError
 from kbnd.execution.settings import Settings
-from kbnd.profiling import device
 from kbnd.profiling.machine import environment
 from kbnd.spec import DataSpec
-from kbnd.study.definition import FAITHFUL, Study
 from kbnd.study.differences import changed, described
 from kbnd.study.experiment import Experiment
-from kbnd.study.held import Holdings, holdings
+from kbnd.study.held import Held, held
 from kbnd.study.runner import label
 from kbnd.training import backend
-from kbnd.words import rough_time
 
-Source = Literal["measured", "scaled", "estimated"]
+Basis = Literal["measured", "scaled", "estimated"]
 
 LONG_S = 2 * 3600.0
 """Estimated seconds on a CPU above which a user's own dataset or epochs are refused as the preset's own are."""
 
-SCALED = "scaled"
-"""The preset that is named first to who cannot run another one."""
+JSON_KEYS = {"source": "report", "basis": "source"}
+"""Field -> its key in `--dry-run --json`, which has the names that the fields had first."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class ArmPreview:
         n_parameters: trainable.
         macs: multiply-accumulates of one image's forward pass.
         run_s: seconds of one run; it and what follows is None where nothing is known of the images.
-        source: where `run_s` comes from.
+        basis: what `run_s` stands on.
         memory_bytes: of one run.
         ledger_bytes: that all of its runs leave.
         checkpoint_bytes: of one run while it is trained.
@@ -67,7 +64,7 @@ class ArmPreview:
     n_parameters: int | None = None
     macs: int | None = None
     run_s: float | None = None
-    source: Source = "estimated"
+    basis: Basis = "estimated"
     memory_bytes: float | None = None
     ledger_bytes: float | None = None
     checkpoint_bytes: float | None = None
@@ -85,7 +82,7 @@ class Preview:
     Attributes:
         label: the experiment's name in the ledger.
         title: of the study.
-        difference: in words, what makes it another experiment than the report's.
+        difference: in words, what makes it another experiment than the source's.
         backend: what it would be trained on.
         data: the dataset as it would be used.
         seeds: number of paired seeds.
@@ -97,7 +94,7 @@ class Preview:
         memory_bytes: of the largest arm.
         disk_bytes: that the ledger and the dataset cache grow by, and the largest checkpoint.
         arms: the baseline first.
-        report: the source report, in words; empty for a user's own study.
+        source: the paper or report that the study reproduces, in words; empty for a user's own.
         claims: in words, which claims of the study these arms could decide; empty where it makes none.
     """
 
@@ -115,7 +112,7 @@ class Preview:
     memory_bytes: float | None
     disk_bytes: float | None
     arms: list[ArmPreview]
-    report: str = ""
+    source: str = ""
     claims: str = ""
 
     @property
@@ -131,13 +128,13 @@ def preview(experiment: Experiment, settings: Settings) -> Preview:
         UsageError: a backend or executor that cannot be, or a ledger that is none.
     """
     settings.check()
-    known = holdings(experiment, settings)
+    stock = held(experiment, settings)
     images, speed = images_of(experiment.data), estimate.machine_speed()
-    arms = [_arm(experiment, name, known) for name in experiment.arms]
+    arms = [_arm(experiment, name, stock) for name in experiment.arms]
     seconds = memory = disk = None
     if images is not None:
         name = backend.choose(settings.backend)
-        arms = _timed([_costed(arm, experiment, images, name, speed) for arm in arms], known)
+        arms = _timed([_costed(arm, experiment, images, name, speed) for arm in arms], stock.run_s)
         seconds = sum((arm.run_s or 0) * arm.n_left for arm in arms)
         memory = max(arm.memory_bytes or 0 for arm in arms)
         rows = sum((arm.ledger_bytes or 0) * arm.n_left / arm.n_runs for arm in arms)
@@ -157,57 +154,32 @@ def preview(experiment: Experiment, settings: Settings) -> Preview:
         memory_bytes=memory,
         disk_bytes=disk,
         arms=arms,
-        report=experiment.report,
+        source=experiment.source,
         claims=experiment.claims,
     )
 
 
-def as_json(found: Preview) -> dict[str, Any]:
+def as_json(preview: Preview) -> dict[str, Any]:
     """Return a preview as JSON values."""
-    arms = [asdict(arm) | {"n_left": arm.n_left} for arm in found.arms]
-    return asdict(found) | {"data": found.data.model_dump(mode="json"), "arms": arms}
+    arms = [_by_keys(asdict(arm)) | {"n_left": arm.n_left} for arm in preview.arms]
+    return _by_keys(asdict(preview)) | {"data": preview.data.model_dump(mode="json"), "arms": arms}
 
 
-def check_gpu(study: Study, experiment: Experiment, settings: Settings) -> None:
-    """Refuse a preset that needs a GPU where the backend, which is loaded for it, sees none.
-
-    The preset's own budget on its own dataset is refused; a user's own epochs or dataset are where they would take
-    longer than `LONG_S`, or for a time that cannot be told. In any case only what the ledger leaves to train counts.
-
-    Raises:
-        UsageError: it says how long the preset would take here, which one fits, and how to insist.
-    """
-    settings.check()
-    if not experiment.needs_gpu:
-        return
-    name = backend.load(settings.backend)
-    if device.device_kind() != "cpu":
-        return
-    found = preview(experiment, settings)
-    if not (found.needs_gpu and found.n_left):
-        return
-    seconds = found.seconds
-    would_take = "a time that cannot be told" if seconds is None else f"about {rough_time(seconds)} (an estimate)"
-    presets = sorted(dict.fromkeys([FAITHFUL, *study.presets]), key=lambda one: one != SCALED)
-    fitting = [one for one in presets if not study.preset(one).needs_gpu]
-    fits = f"--preset {fitting[0]} fits a CPU, " if fitting else ""
-    raise UsageError(
-        f"preset {experiment.preset!r} needs a GPU and {name} sees none, on this CPU it would take {would_take}: "
-        f"{fits}--yes starts it all the same"
-    )
+def _by_keys(fields: dict[str, Any]) -> dict[str, Any]:
+    return {JSON_KEYS.get(name, name): value for name, value in fields.items()}
 
 
-def _arm(experiment: Experiment, name: str, known: Holdings) -> ArmPreview:
-    own = [run for run in known.runs if run.arm == name]
-    compared = experiment.baselines[name]
-    recipe, other = experiment.arms[name], experiment.arms[compared]
+def _arm(experiment: Experiment, name: str, stock: Held) -> ArmPreview:
+    own = [run for run in stock.runs if run.arm == name]
+    baseline = experiment.baselines[name]
+    recipe, other = experiment.arms[name], experiment.arms[baseline]
     return ArmPreview(
         arm=name,
-        baseline=compared,
-        changes=described(*recipe) if name == compared else changed(other, recipe),
+        baseline=baseline,
+        changes=described(*recipe) if name == baseline else changed(other, recipe),
         recipe_id=own[0].spec.recipe_id,
         n_runs=len(own),
-        n_held=None if known.held is None else sum(run.run_id in known.held for run in own),
+        n_held=None if stock.hits is None else sum(run.run_id in stock.hits for run in own),
     )
 
 
@@ -225,15 +197,14 @@ def _costed(arm: ArmPreview, experiment: Experiment, images: Images, backend_nam
     )
 
 
-def _timed(arms: list[ArmPreview], known: Holdings) -> list[ArmPreview]:
+def _timed(arms: list[ArmPreview], measured_s: Mapping[str, float]) -> list[ArmPreview]:
     """Put what was measured in place of what was estimated, and scale the other estimates by it."""
-    ratios = [known.run_s[arm.recipe_id] / arm.run_s for arm in arms if arm.recipe_id in known.run_s and arm.run_s]
+    ratios = [measured_s[arm.recipe_id] / arm.run_s for arm in arms if arm.recipe_id in measured_s and arm.run_s]
     if not ratios:
         return arms
-    timed = []
-    for arm in arms:
-        if arm.recipe_id in known.run_s:
-            timed.append(replace(arm, run_s=known.run_s[arm.recipe_id], source="measured"))
-        else:
-            timed.append(replace(arm, run_s=(arm.run_s or 0) * median(ratios), source="scaled"))
-    return timed
+    return [
+        replace(arm, run_s=measured_s[arm.recipe_id], basis="measured")
+        if arm.recipe_id in measured_s
+        else replace(arm, run_s=(arm.run_s or 0) * median(ratios), basis="scaled")
+        for arm in arms
+    ]

@@ -10,7 +10,7 @@ from kbnd.errors import UsageError
 from kbnd.spec import TrainSpec
 from kbnd.study.claims import Claim
 
-WANTED = {
+IN_WORDS = {
     "test_curve": "test_curve = true",
     "validation_curve": "validation_curve = true",
     "n_train_eval": "n_train_eval above 0",
@@ -45,7 +45,7 @@ def _missing_curves(claims: Sequence[Claim], training: Mapping[str, TrainSpec]) 
             for arm in test.arms:
                 missing = [field for field in sorted(requirements(test.metric)) if not getattr(training[arm], field)]
                 if missing:
-                    needed = " and ".join(WANTED[field] for field in missing)
+                    needed = " and ".join(IN_WORDS[field] for field in missing)
                     yield f"claim {claim.id!r} looks at {test.metric} of arm {arm!r}: for that [train] needs {needed}"
 
 

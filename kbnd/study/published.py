@@ -17,10 +17,10 @@ class Row(Spec):
 
 
 class PublishedTable(Spec):
-    """A table of the source report.
+    """A table of the source.
 
     Attributes:
-        title: as the report's caption says it, in our words.
+        title: as the source's caption says it, in our words.
         metric: what it shows, as `kbnd.analysis.metrics` calls it; published accuracies are fractions, times seconds.
         columns: headings.
         rows: one arm and one published number for each column.

@@ -39,12 +39,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kbnd.analysis.metrics import is_censored, is_metric
+from kbnd.analysis.metrics import TIMES, is_censored, is_metric, is_time
 from kbnd.spec import Name, Spec
 
 Rule = Literal["superiority", "equivalence", "ranks", "trend", "time", "time_equivalence", "at_most", "at_least"]
-
-TIMES = ("epoch_s", "fit_s")
 
 LEAST_ORDERED, LEAST_SPREAD = 3, 2
 """Entries that a trend needs (two are a contrast), and arms that a spread needs."""
@@ -59,20 +57,20 @@ FORMS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Demand:
-    """What a rule looks at, and which numbers have to be said with it; `by_ranks` rules take censored metrics."""
+    """What a rule looks at, and which numbers have to be said with it; rules by ranks take censored metrics."""
 
     forms: tuple[str, ...]
     margin: Literal["none", "optional", "needed"] = "none"
     has_value: bool = False
     times: Literal["never", "only", "any"] = "never"
-    by_ranks: bool = False
+    is_by_ranks: bool = False
 
 
 RULES: dict[str, Demand] = {
     "superiority": Demand(("contrast", "statistic"), "optional"),
     "equivalence": Demand(("contrast", "statistic"), "needed"),
-    "ranks": Demand(("contrast",), "optional", by_ranks=True),
-    "trend": Demand(("ordered",), "optional", times="any", by_ranks=True),
+    "ranks": Demand(("contrast",), "optional", is_by_ranks=True),
+    "trend": Demand(("ordered",), "optional", times="any", is_by_ranks=True),
     "time": Demand(("contrast",), "optional", times="only"),
     "time_equivalence": Demand(("contrast",), "needed", times="only"),
     "at_most": Demand(("contrast", "statistic"), has_value=True, times="any"),
@@ -126,9 +124,9 @@ class Test(Spec):
     def _wrong_form(self) -> str:
         """What is wrong with the way arms are set against each other; empty where nothing is."""
         spread = self.statistic or self.more or self.less
-        said = {"contrast": self.contrast, "ordered": self.ordered, "statistic": spread}
-        given, allowed = [form for form in said if said[form]], RULES[self.rule].forms
-        if len(given) == 1 and given[0] in allowed and self._is_complete():
+        fields = {"contrast": self.contrast, "ordered": self.ordered, "statistic": spread}
+        forms, allowed = [form for form in fields if fields[form]], RULES[self.rule].forms
+        if len(forms) == 1 and forms[0] in allowed and self._is_complete():
             return ""
         return f"needs {', or '.join(FORMS[form] for form in allowed)}, and nothing beside it"
 
@@ -157,11 +155,11 @@ class Test(Spec):
     def _wrong_metric(self) -> str:
         """What is wrong with the metric for this rule; empty where nothing is."""
         demand = RULES[self.rule]
-        if demand.times != "any" and (demand.times == "only") != (self.metric in TIMES):
-            rules = [rule for rule, asked in RULES.items() if asked.times == "only"]
+        if demand.times != "any" and (demand.times == "only") != is_time(self.metric):
+            rules = [rule for rule, other in RULES.items() if other.times == "only"]
             return f"cannot be: the rules {', '.join(rules)} and the times {', '.join(TIMES)} belong together"
         is_of_contrasts = any(isinstance(entry, dict) for entry in self.ordered)
-        if is_censored(self.metric) and (not demand.by_ranks or is_of_contrasts):
+        if is_censored(self.metric) and (not demand.is_by_ranks or is_of_contrasts):
             return "cannot be: runs that never get there have a rank and no number: take `ranks`, or `trend` along arms"
         return ""
 
@@ -169,7 +167,7 @@ class Test(Spec):
         """What is wrong with margin and value; empty where nothing is."""
         demand = RULES[self.rule]
         if demand.has_value != (self.value is not None):
-            rules = [rule for rule, asked in RULES.items() if asked.has_value]
+            rules = [rule for rule, other in RULES.items() if other.has_value]
             return f"cannot be: the rules {', '.join(rules)} need a `value`, the others have none"
         if demand.margin == "needed" and not self.margin:
             return "needs a margin above 0"

@@ -79,7 +79,7 @@ def run(
             baselines=experiment.all_baselines,
             is_by_validation=experiment.is_by_validation,
         )
-        driver = Driver(settings, identity, ledger, executor or settings.new_executor(), progress, should_stop)
+        driver = Driver(settings, identity, ledger, executor or settings.make_executor(), progress, should_stop)
         drive_all(driver, runs)
     return Outcome(name, definition, runs, driver.n_trained)
 
@@ -100,7 +100,7 @@ def run_one(
                 f"the ledger holds run {planned.run_id} without its weights: --replicate {spec.replicate + 1} trains "
                 "it once more"
             )
-        driver = Driver(settings, identity, ledger, executor or settings.new_executor(), progress, should_stop)
+        driver = Driver(settings, identity, ledger, executor or settings.make_executor(), progress, should_stop)
         drive_all(driver, [planned])
     return Outcome("", "", [planned], driver.n_trained)
 

@@ -1,30 +1,23 @@
 """The run wing: from a spec to a trained, timed and evaluated run.
 
-`backend` chooses and synchronises, `initial` draws weights, `feed` orders batches (`augmentation` and `pixels` change
-their images), `optimizers` take the steps, `schedulers` move learning rate and dropout along `schedules`, `profiler` is
-the clock (`clock` its arithmetic, `meters` its instruments), `checkpoint` saves, `run` puts them together. Importing
-this package imports no backend: the public names are looked up when they are first used.
+    task --> compiled (initial, optimizers) --> fit (feed, schedulers, recorder) --> evaluation --> RunRecord
+
+| module         | subject                                                                      |
+|----------------|------------------------------------------------------------------------------|
+| `backend`      | choosing, loading and naming the Keras backend                               |
+| `task`         | what a run is asked to do, and whom it tells                                 |
+| `run`          | one run from its task to its record                                          |
+| `compiled`     | compiled networks that serve many runs                                       |
+| `initial`      | initial weights and dropout seeds, by name                                   |
+| `optimizers`   | the optimizers, with both kinds of weight decay                              |
+| `feed`         | batches in the order that a seed fixes                                       |
+| `augmentation` | crop and flip of each training image                                         |
+| `pixels`       | scaling of the pixels                                                        |
+| `schedules`    | learning rate and dropout as functions of the epoch                          |
+| `schedulers`   | the callbacks that put a schedule into effect                                |
+| `recorder`     | the callback that turns an epoch into a record, and stops a run              |
+| `checkpoint`   | all that a run needs to go on, in one file                                   |
+| `evaluation`   | loss, accuracy and correctness in eval mode                                  |
+
+Importing this package imports no backend. The clock of a run is `kbnd.profiling`.
 """
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from kbnd.profiling.profiler import EpochProfiler
-    from kbnd.training.schedulers import DropoutSchedule
-
-PUBLIC = {"DropoutSchedule": "kbnd.training.schedulers", "EpochProfiler": "kbnd.profiling.profiler"}
-
-__all__ = ["DropoutSchedule", "EpochProfiler"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *PUBLIC])

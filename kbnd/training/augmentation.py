@@ -35,19 +35,19 @@ class CropFlip:
     is_mirrored: np.ndarray
 
     @classmethod
-    def drawn(cls, n: int, *, seed: int, epoch: int) -> CropFlip:
+    def for_epoch(cls, n: int, *, seed: int, epoch: int) -> CropFlip:
         """Draw for n images; what an image gets depends on neither n nor the other images."""
         words = np.random.PCG64(subseed(seed, "augmentation", epoch)).random_raw(n)
         # One bit mirrors, the other 63 are the place: 2**63 is no multiple of 81, which shifts odds by 1e-17.
         top, left = np.divmod((words >> np.uint64(1)) % np.uint64(N_SHIFTS**2), np.uint64(N_SHIFTS))
         return cls(top.astype(np.intp), left.astype(np.intp), (words & np.uint64(1)).astype(bool))
 
-    def applied(self, images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    def apply(self, images: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Return the images after crop and flip.
 
         Args:
             images: uint8 (b, h, w, c).
-            chosen: their indices in the split, shape (b,).
+            indices: their places in the split, shape (b,).
 
         Returns:
             A new array of the same shape.
@@ -60,8 +60,8 @@ class CropFlip:
             padded, (n, height + 2 * PAD, N_SHIFTS, width * channels), padded.strides[:3] + padded.strides[3:],
             writeable=False,
         )  # fmt: skip
-        rows = self.top[chosen, None] + np.arange(height)
-        cropped = runs[np.arange(n)[:, None], rows, self.left[chosen, None]].reshape(images.shape)
-        is_mirrored = self.is_mirrored[chosen]
+        rows = self.top[indices, None] + np.arange(height)
+        cropped = runs[np.arange(n)[:, None], rows, self.left[indices, None]].reshape(images.shape)
+        is_mirrored = self.is_mirrored[indices]
         cropped[is_mirrored] = cropped[is_mirrored, :, ::-1]
         return cropped

@@ -22,7 +22,6 @@ from pathlib import Path
 from kbnd import errors
 from kbnd.errors import UsageError
 from kbnd.profiling.device import device_kind
-from kbnd.profiling.machine import environment as environment
 from kbnd.profiling.machine import version
 from kbnd.quiet import held_stderr
 from kbnd.spec import Identity
@@ -46,24 +45,24 @@ def choose(backend: str | None = None) -> str:
     Raises:
         UsageError: unknown, not installed (names the extra), or Keras is already imported with another.
     """
-    asked, origin = (backend, "asked for") if backend is not None else _settled()
-    if asked not in BACKENDS:
-        raise errors.unknown(f"backend ({origin})" if backend is None else "backend", asked, BACKENDS)
+    name, origin = (backend, "asked for") if backend is not None else _settled()
+    if name not in BACKENDS:
+        raise errors.unknown(f"backend ({origin})" if backend is None else "backend", name, BACKENDS)
     current = _imported()
-    if current is not None and current != asked:
+    if current is not None and current != name:
         raise UsageError(
-            f"backend {asked!r} was asked for, but Keras is already imported with {current!r}: choose it before the "
-            f"first import of Keras, for instance by KERAS_BACKEND={asked}"
+            f"backend {name!r} was asked for, but Keras is already imported with {current!r}: choose it before the "
+            f"first import of Keras, for instance by KERAS_BACKEND={name}"
         )
-    if current is None and not _is_installed(asked):
-        extra = BACKENDS[asked]
-        source = errors.how_to_install(extra) if extra else f"pip install {asked}"
+    if current is None and not _is_installed(name):
+        extra = BACKENDS[name]
+        source = errors.how_to_install(extra) if extra else f"pip install {name}"
         present = ", ".join(name for name in BACKENDS if _is_installed(name)) or "none"
-        raise UsageError(f"backend {asked!r} is not installed: {source} (installed here: {present})")
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    os.environ["KERAS_BACKEND"] = asked
-    return asked
+        raise UsageError(f"backend {name!r} is not installed: {source} (installed here: {present})")
+    for variable, value in QUIET.items():
+        os.environ.setdefault(variable, value)
+    os.environ["KERAS_BACKEND"] = name
+    return name
 
 
 def load(backend: str | None = None) -> str:
@@ -78,13 +77,13 @@ def load(backend: str | None = None) -> str:
     Returns:
         The backend's name.
     """
-    chosen = choose(backend)
+    name = choose(backend)
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1") or _imported() is not None:
         device_kind()
     else:
         with held_stderr():
             device_kind()
-    return chosen
+    return name
 
 
 def installed() -> dict[str, str | None]:

@@ -15,13 +15,16 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from kbnd.errors import ResumeMismatchError
 from kbnd.files import disk_errors, remove_temporaries, replacing
 from kbnd.records import EpochRecord
+
+if TYPE_CHECKING:
+    import keras
 
 FORMAT = 1
 
@@ -76,9 +79,9 @@ def save(
     """
     about = {"format": FORMAT, "run_id": run_id, "session": session, "epochs": [asdict(epoch) for epoch in epochs]}
     about |= {} if continued_from is None else {"continued_from": continued_from}
-    arrays = {
-        key: np.asarray(keras.ops.convert_to_numpy(variable.value)) for key, variable in _variables(model).items()
-    }
+    from keras import ops  # late: a driver without a backend drops checkpoints too
+
+    arrays = {key: np.asarray(ops.convert_to_numpy(variable.value)) for key, variable in _variables(model).items()}
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     with disk_errors(f"the checkpoint {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,11 +96,11 @@ def load(path: Path, *, run_id: str) -> Checkpoint | None:
     """Return the newest readable checkpoint of a run, or None where there is none."""
     for candidate in (path, _previous(path)):
         try:
-            found = _read(candidate, run_id)
+            checkpoint = _read(candidate, run_id)
         except _UNREADABLE:
             continue
-        if found is not None:
-            return found
+        if checkpoint is not None:
+            return checkpoint
     return None
 
 
@@ -110,11 +113,11 @@ def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
     for key, variable in _variables(model).items():
         value = checkpoint.arrays.get(key)
         needed = f"{variable.dtype} of shape {tuple(variable.shape)}"
-        held = "nothing" if value is None else f"{value.dtype} of shape {tuple(value.shape)}"
-        if held != needed:
+        content = "nothing" if value is None else f"{value.dtype} of shape {tuple(value.shape)}"
+        if content != needed:
             raise ResumeMismatchError(
-                f"the checkpoint {checkpoint.path} holds {held} for {key} where the model needs {needed}: delete it to "
-                "train the run from its beginning"
+                f"the checkpoint {checkpoint.path} holds {content} for {key} where the model needs {needed}: delete it "
+                "to train the run from its beginning"
             )
         variable.assign(value)
 

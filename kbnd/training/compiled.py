@@ -73,8 +73,8 @@ class Networks:
         self._idle.clear()
         gc.collect()
 
-    def take(self, spec: RunSpec, dataset: Dataset) -> tuple[keras.Model, bool]:
-        """Return the compiled model of a run in its initial state, and whether it is a fresh build.
+    def take(self, spec: RunSpec, dataset: Dataset) -> keras.Model:
+        """Return the compiled model of a run in its initial state: one that is kept, or else a fresh build.
 
         Args:
             spec: of the run.
@@ -88,10 +88,10 @@ class Networks:
         self._is_out = True
         model, _ = self._idle.pop(_key(spec, dataset), (None, 0))
         if model is None:
-            return compiled(spec, dataset), True
+            return compiled(spec, dataset)
         _warn(spec.model, dataset)
         set_back(model, spec)
-        return model, False
+        return model
 
     def put_back(self, model: keras.Model, spec: RunSpec, dataset: Dataset) -> None:
         """Keep a model for later runs, dropping others where there are too many.

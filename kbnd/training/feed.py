@@ -1,7 +1,8 @@
 """Batches in the order that a seed fixes: the same images in the same steps on every backend and in every arm.
 
-Keras calls a `PyDataset`'s own epoch hooks at different moments on each backend, so the feed never counts
-epochs: a callback tells it the epoch (`EpochStart`); order and augmentation are functions of (seed, epoch) alone.
+Keras calls a `PyDataset`'s own epoch hooks at different moments on each backend, and may take a batch before an epoch
+begins (keras-team/keras#19749), so the feed never counts epochs: a callback tells it the epoch (`EpochStart`); order
+and augmentation are functions of (seed, epoch) alone.
 """
 
 from __future__ import annotations
@@ -52,17 +53,17 @@ class OrderedBatches(keras.utils.PyDataset):
         return math.ceil(len(self._split.labels) / self._batch_size)
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self._order[step * self._batch_size : (step + 1) * self._batch_size]
-        images = self._split.images[chosen]
+        indices = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        images = self._split.images[indices]
         if self._crop_flip is not None:
-            images = self._crop_flip.applied(images, chosen)
-        return self._pixels.scaled(images), self._split.labels[chosen]
+            images = self._crop_flip.apply(images, indices)
+        return self._pixels.scaled(images), self._split.labels[indices]
 
     def set_epoch(self, epoch: int) -> None:
         """Take the order and the augmentation of this epoch (from 1)."""
         n_images = len(self._split.labels)
         self._order = epoch_order(n_images, seed=self._seed, epoch=epoch)
-        self._crop_flip = CropFlip.drawn(n_images, seed=self._seed, epoch=epoch) if self._is_augmented else None
+        self._crop_flip = CropFlip.for_epoch(n_images, seed=self._seed, epoch=epoch) if self._is_augmented else None
 
 
 class EpochStart(keras.callbacks.Callback):

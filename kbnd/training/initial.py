@@ -150,8 +150,9 @@ def seed_dropout(model: keras.Model, *, seed: int) -> None:
 def seed_global_dropout(*, seed: int, epoch: int) -> None:
     """Make PyTorch's dropout masks of an epoch a function of (seed, epoch); other backends have no global generator.
 
-    Differs: seeded for each epoch and not once for each run, because Keras draws from the same generator whenever it
-    makes a data loader, and how often it does so differs between a whole training and a resumed one.
+    Differs: seeded for each epoch and not once for each run, because every iteration over a PyTorch data loader
+    draws from the same generator (pytorch/pytorch#11062), and how often Keras begins one differs between a whole
+    training and a resumed one.
 
     Args:
         seed: of the run.

@@ -1,6 +1,6 @@
 """The callback that turns each epoch into an `EpochRecord`, evaluates what the spec asks for, and stops a run.
 
-profiler (closes its window) -> recorder: evaluate -> report -> diverged? told to prune? checkpoint? told to stop?
+profiler (closes its window) -> recorder: evaluate -> tell -> diverged? asked to prune? checkpoint? asked to stop?
 
 Pruning is asked before a checkpoint is stored, so that a run resumed from one is never asked less than one that was
 not stopped.
@@ -52,7 +52,7 @@ class Recorder(keras.callbacks.Callback):
         self._continued_from = continued_from
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Evaluate, record, report, then decide whether to go on."""
+        """Evaluate, record, tell the observer, then decide whether to go on."""
         logs = logs or {}
         clock = self._clock(epoch + 1)
         entry = EpochRecord(
@@ -78,19 +78,19 @@ class Recorder(keras.callbacks.Callback):
     def _curves(self) -> dict[str, Any]:
         """Eval-mode losses and accuracies of this epoch, by field of EpochRecord."""
         spec = self._task.spec.train
-        found: dict[str, Any] = {}
+        curves: dict[str, Any] = {}
         if spec.validation_curve and len(self.dataset.validation.labels):
             started = time.perf_counter()
             result = self._evaluated(self.dataset.validation)
-            found |= {"val_s": time.perf_counter() - started, "val_loss": result.loss, "val_accuracy": result.accuracy}
+            curves |= {"val_s": time.perf_counter() - started, "val_loss": result.loss, "val_accuracy": result.accuracy}
         if spec.test_curve:
             result = self._evaluated(self.dataset.test)
-            found |= {"test_loss": result.loss, "test_accuracy": result.accuracy}
+            curves |= {"test_loss": result.loss, "test_accuracy": result.accuracy}
         if spec.n_train_eval:
             # The first images: stratified order puts the classes in proportion in every prefix.
             result = self._evaluated(self.dataset.train[: spec.n_train_eval])
-            found |= {"train_eval_loss": result.loss, "train_eval_accuracy": result.accuracy}
-        return found
+            curves |= {"train_eval_loss": result.loss, "train_eval_accuracy": result.accuracy}
+        return curves
 
     def _evaluated(self, split: data.Split) -> Evaluation:
         return evaluate(self.model, split, pixels=self.pixels)

@@ -22,13 +22,13 @@ from kbnd import data
 from kbnd.errors import KbndError, ResumeMismatchError
 from kbnd.files import disk_errors, replacing
 from kbnd.profiling.clock import summarise
+from kbnd.profiling.machine import environment
 from kbnd.profiling.profiler import EpochProfiler
 from kbnd.quiet import without_retracing_warnings
 from kbnd.records import CUT_SHORT, EpochRecord, RunRecord, Status
 from kbnd.spec import PROTOCOL
-from kbnd.training import backend, checkpoint, initial
+from kbnd.training import checkpoint, initial
 from kbnd.training.compiled import Networks
-from kbnd.training.compiled import compiled as compiled
 from kbnd.training.evaluation import evaluate
 from kbnd.training.feed import EpochStart, OrderedBatches
 from kbnd.training.pixels import Pixels, pixels_for
@@ -111,7 +111,7 @@ def blank(task: Task) -> RunRecord:
         started_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         block=task.block,
         position=task.position,
-        environment=backend.environment(),
+        environment=environment(),
     )
 
 
@@ -125,7 +125,7 @@ def _trained(
     epochs: list[EpochRecord],
 ) -> RunRecord:
     """Fit and evaluate, appending to `epochs`; what this raises becomes a failed run."""
-    model, _ = networks.take(task.spec, dataset)
+    model = networks.take(task.spec, dataset)
     resumed = checkpoint.load(task.checkpoint, run_id=task.run_id) if task.checkpoint else None
     if resumed:
         checkpoint.restore(resumed, model)
@@ -193,7 +193,7 @@ def _evaluated(task: Task, record: RunRecord, model: keras.Model, dataset: data.
 def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochRecord], pixels: Pixels) -> dict[str, Any]:
     """Test and validation results of the final weights, by field of RunRecord."""
     test = evaluate(model, dataset.test, pixels=pixels)
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "test_loss": test.loss,
         "test_accuracy": test.accuracy,
         "test_correct": np.packbits(test.correct).tobytes(),
@@ -201,10 +201,10 @@ def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochReco
         "val_loss": epochs[-1].val_loss,
         "val_accuracy": epochs[-1].val_accuracy,
     }
-    if found["val_loss"] is None and len(dataset.validation.labels):
+    if results["val_loss"] is None and len(dataset.validation.labels):
         validation = evaluate(model, dataset.validation, pixels=pixels)
-        found |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
-    return found
+        results |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
+    return results
 
 
 def _earlier(resumed: checkpoint.Checkpoint, session: str) -> str | None:

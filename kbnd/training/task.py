@@ -42,7 +42,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Observer:
-    """What a run reports to while it trains; the defaults do nothing.
+    """What a run tells of itself while it trains, and asks; the defaults do nothing.
 
     Attributes:
         on_start: called once before training with the run's preliminary record (its `epochs` are those resumed).

@@ -1,11 +1,10 @@
 """keras-tuner's four oracles as kbnd drives them: in memory, silent, each proposal a function of the log of a search.
 
-What they are told apart from a keras-tuner search, and why:
+What they are told apart from a keras-tuner search, and why (numbers are issues of keras-team/keras-tuner):
 
 | of keras-tuner 1.4                                       | here                                                      |
 |----------------------------------------------------------|-----------------------------------------------------------|
-| writes JSON at every step, not atomically, and a grid    | nothing is written: the log of the ledger is the memory   |
-| does not go on from it (keras-team/keras-tuner#1055)     |                                                           |
+| writes JSON at every step, not atomically                | nothing is written: the log of the ledger is the memory   |
 | proposes 0.30000000000000004                             | values are rounded before they are remembered             |
 | gives up after 20 collisions, with points left (#901)    | after 20 for each point of the space                      |
 | bayesian: proposes the same point again (#227)           | a random point that was not tried takes its place         |
@@ -15,6 +14,7 @@ What they are told apart from a keras-tuner search, and why:
 | hyperband: a point is drawn once in a search             | again in a later bracket, when all were drawn             |
 | momentum varies beside an optimizer that has none        | its first value there, so that no two points are one run  |
 
+Nothing is resumed from keras-tuner's own files: its grid, for one, raises KeyError then (keras-team/keras-tuner#1055).
 The three differences of `bayesian` make a proposal depend on nothing but its number and the trials so far. So a log
 is replayed without a single fit.
 """

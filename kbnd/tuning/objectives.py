@@ -9,7 +9,7 @@
 
 A candidate's score is the mean over its seeds. Test images are no objective: nothing is ever selected on them.
 
-Epochs until an accuracy are those of `kbnd.analysis.metrics.epochs_to`, linear between two epochs; compilation is
+Epochs until an accuracy are those of `kbnd.analysis.curves.epochs_to`, linear between two epochs; compilation is
 no part of time or energy (an epoch's is the median of those without), because runs that share a compiled model have
 none. A run that does not reach it has no number; nor has one that shared the machine or was continued in another
 session, where the objective is a time or an energy.
@@ -26,8 +26,8 @@ from statistics import median
 
 import numpy as np
 
+from kbnd.analysis import curves
 from kbnd.analysis.importance import Direction
-from kbnd.analysis.metrics import epochs_to
 from kbnd.errors import UsageError, unknown
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.report.scores import ACCURACY_PER_JOULE, VAL_ACCURACY, VAL_LOSS, Score, time_to_accuracy
@@ -113,10 +113,10 @@ def objective(text: str) -> Objective:
 
 def _time_to_accuracy(name: str, accuracy: float) -> Objective:
     def of(run: RunRecord) -> float | None:
-        n_epochs = epochs_to(_whole_curve(run.epochs), accuracy)
-        if n_epochs is None or run.epoch_s is None or not is_measured_alone(run):
-            return None
-        return n_epochs * run.epoch_s
+        curve = _whole_curve(run.epochs)
+        n_epochs = float(curves.epochs_to(curve, accuracy))
+        is_reached = not n_epochs > len(curve)
+        return n_epochs * run.epoch_s if is_reached and run.epoch_s is not None and is_measured_alone(run) else None
 
     return Objective(
         printed=time_to_accuracy(accuracy, name=name),

@@ -166,7 +166,7 @@ def _check_trials(oracle: Oracle, space: Space, max_trials: int | None, *, is_in
 def _check_objective(goal: Objective, space: Space, settings: Settings, *, oracle: Oracle, is_pruned: bool) -> None:
     """Refuse an objective that no run would have, or whose numbers would not compare."""
     is_timed = not goal.is_reproducible
-    if is_timed and (settings.executor.startswith("ray") or settings.new_executor().is_concurrent):
+    if is_timed and (settings.executor.startswith("ray") or settings.make_executor().is_concurrent):
         raise UsageError(
             f"objective {goal.name!r} is measured by the clock, and runs that share a machine, or ran on several, do "
             "not compare: use executor 'inline' or 'processes:1'"

@@ -115,7 +115,7 @@ class Session:
                 settings,
                 identity,
                 ledger,
-                executor or settings.new_executor(),
+                executor or settings.make_executor(),
                 progress,
                 should_stop,
                 is_alone=not self.plan.objective.is_reproducible,

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from kbnd.analysis.importance import Importances, numbers_of
+from kbnd.analysis.hyperparameters import numbers_of
+from kbnd.analysis.importance import Importances
 from kbnd.report.numbers import Quantity
 from kbnd.report.table import PLUS_MINUS
 from kbnd.report.tables.hyperparameters import IMPORTANCE, value_text

@@ -24,7 +24,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from kbnd.analysis.importance import Importances, numbers_of, partial_dependence
+from kbnd.analysis.hyperparameters import numbers_of
+from kbnd.analysis.importance import Importances, partial_dependence
 from kbnd.report.figures.captions import absent_notes, cut_notes, filled, search_caption
 from kbnd.report.figures.formats import contents_of
 from kbnd.report.figures.scales import PLAIN, add_band, category, levels_of, places_of, scale_scores, scale_values

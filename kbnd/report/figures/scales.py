@@ -20,7 +20,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from kbnd.analysis.importance import FEW_VALUES, numbers_of
+from kbnd.analysis.hyperparameters import FEW_VALUES, numbers_of
 from kbnd.report.figures.error_axis import HIGH, space_by_error
 from kbnd.report.figures.style import GREY, INK
 from kbnd.report.numbers import Quantity

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from kbnd.analysis.compare import is_time
+from kbnd.analysis.metrics import is_time
 from kbnd.report.numbers import Quantity, in_unit, plus_minus, quantity_of, usual_count
 from kbnd.report.table import DASH, Table
 from kbnd.report.tables.notes import duration_notes, published_notes

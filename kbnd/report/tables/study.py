@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kbnd.analysis.compare import is_time
+from kbnd.analysis.metrics import is_time
 from kbnd.analysis.timing import is_control, noise_floor
 from kbnd.errors import UsageError
 from kbnd.report.numbers import Quantity, in_unit, interval, plus_minus, quantity_of, signed

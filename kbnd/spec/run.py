@@ -1,66 +1,19 @@
-"""What a run is: frozen, validated descriptions with one canonical JSON text and digests made from it.
-
-A *recipe* is a run without its seed and replicate. Fields at their default are left out of the canonical text,
-so that an option added later does not change the identity of runs that never used it.
-
-| digest      | of                                                                                       |
-|-------------|------------------------------------------------------------------------------------------|
-| `recipe_id` | canonical spec without seed and replicate                                                |
-| `run_id`    | canonical spec, backend and Keras (major.minor), device kind, data fingerprint, PROTOCOL |
-"""
+"""What a run is: a network, its data and its training, each a frozen, validated spec."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from difflib import get_close_matches
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from kbnd.errors import UsageError
-
-PROTOCOL = "1"
-"""Version of what a run *means*: raised when the same spec would give other numbers."""
-
-NAME_PATTERN = r"^[A-Za-z0-9._+-]{1,64}$"
-NAME_IN_WORDS = "1 to 64 letters, digits and the signs . _ + -"
-
-LARGEST = 2**63 - 1
-"""Largest whole number that SQLite, and so the ledger, can hold."""
-
-LONGEST_ECHO = 100
-NO_FIELDS = ("function-", "constrained-", "dict[", "float", "[key]")
-"""How the parts of pydantic's locations begin that no user has written."""
+from kbnd.spec.fields import Name, Natural, Positive, Rate, Spec
+from kbnd.spec.identity import PROTOCOL, Identity, digest
 
 Placement = Literal["none", "before_activation", "after_activation", "before_weight"]
-Backend = Literal["tensorflow", "jax", "torch"]
 InitialWeights = Literal["torch_default", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "d2l_gaussian"]
 LearningRateSchedule = Literal["constant", "step", "cosine"]
 DropoutScheduleName = Literal["constant", "early", "late", "linear"]
-Natural = Annotated[int, Field(ge=0, le=LARGEST)]
-Positive = Annotated[int, Field(ge=1, le=LARGEST)]
-Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-
-
-class Spec(BaseModel):
-    """Base of the frozen specs: unknown fields are refused, errors are one sentence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
-
-    def __init__(self, **fields: Any) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: one sentence naming the field, what is allowed and what was received.
-        """
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            raise UsageError(sentence(error, fields=type(self).model_fields)) from None
 
 
 class ModelSpec(Spec):
@@ -131,7 +84,7 @@ class TrainSpec(Spec):
             `dropout_schedule_epochs` epochs, `late` until then, `linear` falls to 0 over them.
         dropout_schedule_epochs: see `dropout_schedule`.
         validation_curve: evaluate the validation images after every epoch.
-        test_curve: evaluate the test images after every epoch, for reports that did so; never to select.
+        test_curve: evaluate the test images after every epoch, for sources that did so; never to select.
         n_train_eval: training images evaluated in eval mode after every epoch (0 is none).
     """
 
@@ -231,56 +184,3 @@ class RunSpec(Spec):
     def canonical(self) -> dict[str, Any]:
         """The spec as JSON values without the fields that are at their default."""
         return self.model_dump(mode="json", exclude_defaults=True)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """The setting of a run as far as it can change its numbers.
-
-    Attributes:
-        backend: `tensorflow`, `jax` or `torch`.
-        backend_version: its major.minor.
-        keras_version: Keras' major.minor.
-        device: `cpu` or `gpu`.
-        fingerprint: SHA-256 of the dataset's arrays.
-    """
-
-    backend: str
-    backend_version: str
-    keras_version: str
-    device: str
-    fingerprint: str
-
-
-def canonical_json(value: Any) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest(value: Any) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of the canonical JSON text."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
-
-
-def sentence(error: ValidationError, *, fields: Iterable[str] = ()) -> str:
-    """Return one sentence for the first field that pydantic refused; `fields` are those there are, for a guess."""
-    errors = error.errors(include_url=False)
-    same_field = [other for other in errors if other["loc"][:1] == errors[0]["loc"][:1]]
-    first = max(same_field, key=lambda one: len(one["loc"]))  # of a rate or a mapping, what was wrong *in* the mapping
-    place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(NO_FIELDS))
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        close = get_close_matches(place, list(fields), n=1)
-        return f"unknown field {place!r}" + (f" (did you mean {close[0]!r}?)" if close else "")
-    if first["type"] == "missing":
-        return f"{place} is missing"
-    if first["type"] == "value_error":
-        return f"{place} {message}".strip() if message.startswith("should") else message
-    if first["type"] == "string_pattern_mismatch":  # names are the only texts with a pattern
-        message = f"should be {NAME_IN_WORDS}"
-    message = message.removeprefix("Input ").removeprefix("String ")
-    return f"{place} {message}, received {_shortened(repr(first['input']))}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}..."

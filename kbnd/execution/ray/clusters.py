@@ -7,25 +7,17 @@ num_gpus = min(1, GPUs / places)                              where nobody says 
 from __future__ import annotations
 
 import math
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kbnd.errors import UsageError
-
-REACH_S = 4.0
-"""How long the head of a cluster may take to accept a connection, and again to answer."""
-
-HTTP2_SETTINGS = b"\x04"
-HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + HTTP2_SETTINGS + bytes(5)
-"""Of RFC 9113, 3.4: the client's preface and an empty frame of settings."""
 
 UNIT = 10_000
 """Ray counts in such parts of a processor or GPU."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Request:
     """What the user asks for; None leaves the choice to `share`.
 
     Attributes:
@@ -55,58 +47,31 @@ class Share:
     num_gpus: float
 
 
-def share(nodes: Sequence[Mapping[str, float]], wanted: Wanted) -> Share:
+def share(nodes: Sequence[Mapping[str, float]], request: Request) -> Share:
     """Return what each run gets of a cluster.
 
     Args:
         nodes: resources of each node, `CPU` and `GPU` among them.
-        wanted: what is asked for.
+        request: what is asked for.
 
     Raises:
         UsageError: no node has what one run asks for.
     """
     n_cpus, n_gpus = (sum(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU"))
     largest = max((node.get("CPU", 0) for node in nodes), default=0)
-    num_gpus = wanted.num_gpus
+    num_gpus = request.num_gpus
     if num_gpus is None:
-        num_gpus = min(1.0, _floored(n_gpus / wanted.places)) if wanted.places else min(1.0, n_gpus)
-    num_cpus = wanted.num_cpus
+        num_gpus = min(1.0, _floored(n_gpus / request.places)) if request.places else min(1.0, n_gpus)
+    num_cpus = request.num_cpus
     if num_cpus is None:
-        num_cpus = _whole_or_part(min(largest, n_cpus / wanted.places)) if wanted.places else 1.0
+        num_cpus = _whole_or_part(min(largest, n_cpus / request.places)) if request.places else 1.0
     if not any(node.get("CPU", 0) >= num_cpus and node.get("GPU", 0) >= num_gpus for node in nodes):
         raise UsageError(
             f"no node of the Ray cluster has the {num_cpus:g} processors and {num_gpus:g} GPUs that a run asks for: "
             f"it has {len(nodes)} nodes with {n_cpus:g} processors and {n_gpus:g} GPUs together"
         )
-    room = [n // each for n, each in ((n_cpus, num_cpus), (n_gpus, num_gpus)) if each]
-    return Share(wanted.places or max(1, int(min(room, default=1))), num_cpus, num_gpus)
-
-
-def check_reachable(address: str, *, within_s: float = REACH_S) -> None:
-    """Refuse an address where no cluster answers: Ray itself would try for minutes.
-
-    A cluster's head speaks gRPC, so it answers the greeting of HTTP/2 with its settings.
-
-    Args:
-        address: HOST:PORT of a cluster's head.
-        within_s: seconds that each step may take.
-
-    Raises:
-        UsageError: no such form, nobody answers, or somebody else.
-    """
-    host, colon, port = address.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdecimal() and 0 < int(port) < 2**16) or "/" in host:
-        raise UsageError(f"address should be auto or HOST:PORT of a Ray cluster's head, received {address!r}")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=within_s) as connection:
-            connection.sendall(HTTP2_GREETING)
-            answer = connection.recv(9)
-    except TimeoutError:
-        raise UsageError(f"no Ray cluster answers at {address} within {within_s:g} s") from None
-    except OSError as error:
-        raise UsageError(f"no Ray cluster answers at {address} ({error.strerror or error})") from None
-    if answer[3:4] != HTTP2_SETTINGS:
-        raise UsageError(f"what answers at {address} is no Ray cluster")
+    room = [n // part for n, part in ((n_cpus, num_cpus), (n_gpus, num_gpus)) if part]
+    return Share(request.places or max(1, int(min(room, default=1))), num_cpus, num_gpus)
 
 
 def _whole_or_part(number: float) -> float:

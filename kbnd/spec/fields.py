@@ -1,0 +1,67 @@
+"""The kinds of fields that specs are made of, the frozen base of all specs, and a refused field as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kbnd.errors import UsageError
+
+NAME_PATTERN = r"^[A-Za-z0-9._+-]{1,64}$"
+NAME_IN_WORDS = "1 to 64 letters, digits and the signs . _ + -"
+
+LARGEST = 2**63 - 1
+"""Largest whole number that SQLite, and so the ledger, can hold."""
+
+LONGEST_ECHO = 100
+NO_FIELDS = ("function-", "constrained-", "dict[", "float", "[key]")
+"""How the parts of pydantic's locations begin that no user has written."""
+
+Natural = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class Spec(BaseModel):
+    """Base of the frozen specs: unknown fields are refused, errors are one sentence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    def __init__(self, **fields: Any) -> None:
+        """Validate the fields.
+
+        Raises:
+            UsageError: one sentence naming the field, what is allowed and what was received.
+        """
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise UsageError(sentence(error, fields=type(self).model_fields)) from None
+
+
+def sentence(error: ValidationError, *, fields: Iterable[str] = ()) -> str:
+    """Return one sentence for the first field that pydantic refused; `fields` are those there are, for a guess."""
+    errors = error.errors(include_url=False)
+    same_field = [other for other in errors if other["loc"][:1] == errors[0]["loc"][:1]]
+    first = max(same_field, key=lambda one: len(one["loc"]))  # of a rate or a mapping, what was wrong *in* the mapping
+    place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(NO_FIELDS))
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        close = get_close_matches(place, list(fields), n=1)
+        return f"unknown field {place!r}" + (f" (did you mean {close[0]!r}?)" if close else "")
+    if first["type"] == "missing":
+        return f"{place} is missing"
+    if first["type"] == "value_error":
+        return f"{place} {message}".strip() if message.startswith("should") else message
+    if first["type"] == "string_pattern_mismatch":  # names are the only texts with a pattern
+        message = f"should be {NAME_IN_WORDS}"
+    message = message.removeprefix("Input ").removeprefix("String ")
+    return f"{place} {message}, received {_shortened(repr(first['input']))}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}..."
