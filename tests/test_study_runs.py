@@ -1,7 +1,12 @@
-"""Studies as a user runs them, in processes of their own: resume after a kill, sharing a ledger, every output file."""
+"""Studies as a user runs them: every output file, resume after a kill, sharing a ledger.
+
+What is killed, interrupted or shares a ledger is a process of its own, which takes as long to start as to train; the
+rest runs in this one, and both must end with the same tables.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,13 +14,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pytest
 from patience import HANG_S
 from study_files import write_tiny
 
+from kbnd import cli
 from kbnd.ledger import Reader
 
 pytestmark = pytest.mark.backend
@@ -24,21 +32,32 @@ BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 LEDGER_ROW = "SELECT count(*) FROM epochs"
 
 
-def command(folder: Path, *arguments: str, out: str = "out") -> list[str]:
+class Done(NamedTuple):
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def arguments(folder: Path, *options: str, out: str = "out") -> list[str]:
     files = ["--ledger", str(folder / "kbnd.sqlite"), "--out", str(folder / out)]
+    return ["study", str(folder / "tiny.toml"), *files, "--backend", BACKEND, *options]
+
+
+def run(folder: Path, *options: str, out: str = "out") -> Done:
+    """Run the command to its end, in this process."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with redirect_stdout(stdout), redirect_stderr(stderr), pytest.raises(SystemExit) as end:
+        cli.main(arguments(folder, *options, out=out))
+    return Done(int(end.value.code or 0), stdout.getvalue(), stderr.getvalue())
+
+
+def start(folder: Path, *options: str, out: str = "out") -> subprocess.Popen[str]:
+    """Start the command in a process of its own."""
     code = "from kbnd.cli import main; main()"
-    return [sys.executable, "-c", code, "study", str(folder / "tiny.toml"), *files, "--backend", BACKEND, *arguments]
-
-
-def run(folder: Path, *arguments: str, out: str = "out") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(folder, *arguments, out=out), capture_output=True, text=True, timeout=HANG_S, check=False
-    )
-
-
-def start(folder: Path, *arguments: str, out: str = "out") -> subprocess.Popen[str]:
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command(folder, *arguments, out=out), stdout=pipe, stderr=pipe, text=True)
+    command = [sys.executable, "-c", code, *arguments(folder, *options, out=out)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def n_epochs(folder: Path) -> int:
@@ -75,9 +94,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     write_tiny(folder, epochs=3, control=True)
     done = run(folder)
-    assert done.returncode == 0, done.stderr
-    (folder / "stdout").write_text(done.stdout)
-    (folder / "stderr").write_text(done.stderr)
+    assert done.code == 0, done.err
+    (folder / "stdout").write_text(done.out)
+    (folder / "stderr").write_text(done.err)
     return folder
 
 
@@ -115,45 +134,37 @@ def test_the_control_repeats_the_baseline_to_the_bit(whole: Path) -> None:
 def test_the_same_command_again_trains_nothing_and_gives_the_same_table(whole: Path) -> None:
     before = n_epochs(whole)
     again = run(whole, "--json", out="again")
-    assert again.returncode == 0, again.stderr
+    assert again.code == 0, again.err
     assert n_epochs(whole) == before
-    assert "8 of them in the ledger already" in again.stderr
-    printed = json.loads(again.stdout)
+    assert "8 of them in the ledger already" in again.err
+    printed = json.loads(again.out)
     assert len(printed["runs"]) == 8
     assert {row["arm"] for row in printed["comparison"]} == {"plain", "bn", "bn+dropout0.5"}
     pd.testing.assert_frame_equal(results(whole, "again"), results(whole))
     assert (whole / "again" / "runs.csv").read_text() == (whole / "out" / "runs.csv").read_text()
 
 
-@pytest.mark.parametrize("n", [2, 7])
-def test_a_killed_study_continues_and_ends_with_the_same_table(whole: Path, tmp_path: Path, n: int) -> None:
+def test_a_study_that_is_killed_and_interrupted_continues_and_ends_with_the_same_table(
+    whole: Path, tmp_path: Path
+) -> None:
     write_tiny(tmp_path, epochs=3, control=True)
-    process = start(tmp_path)
-    wait_for_epochs(tmp_path, process, n)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    survived = n_epochs(tmp_path)
-    assert n <= survived < 24
+    stops = (signal.SIGKILL, signal.SIGINT, signal.SIGKILL)
+    for number in stops:
+        n = n_epochs(tmp_path) + 2
+        process = start(tmp_path)
+        wait_for_epochs(tmp_path, process, n)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=HANG_S)
+        assert process.returncode == {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130}[number]
+        assert "Traceback" not in err
+        assert n <= n_epochs(tmp_path) < 24
     resumed = run(tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.code == 0, resumed.err
     pd.testing.assert_frame_equal(results(tmp_path), results(whole))
     pd.testing.assert_frame_equal(curves(tmp_path), curves(whole))
     with Reader.open(tmp_path / "kbnd.sqlite") as ledger:
-        assert ledger.runs()["continued_from"].notna().sum() <= 1  # at most the run in flight was continued
-
-
-def test_ctrl_c_ends_with_130_and_the_same_command_continues(whole: Path, tmp_path: Path) -> None:
-    write_tiny(tmp_path, epochs=3, control=True)
-    process = start(tmp_path)
-    wait_for_epochs(tmp_path, process, 4)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=HANG_S)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert n_epochs(tmp_path) < 24
-    resumed = run(tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
-    pd.testing.assert_frame_equal(results(tmp_path), results(whole))
+        n_continued = ledger.runs()["continued_from"].notna().sum()
+    assert n_continued <= len(stops)  # at most the run in flight was continued, each time
 
 
 def test_two_processes_share_the_work(whole: Path, tmp_path: Path) -> None:
@@ -176,7 +187,7 @@ def test_a_diverged_arm_is_counted_and_the_others_go_on(tmp_path: Path) -> None:
     broken = 'name = "bn"\nmodel = { batch_norm = "none" }\ntrain = { learning_rate = 1e38 }'
     file.write_text(file.read_text().replace('name = "bn"\nmodel = { batch_norm = "before_activation" }', broken, 1))
     done = run(tmp_path, "--seeds", "1")
-    assert done.returncode == 3, done.stderr
+    assert done.code == 3, done.err
     runs = pd.read_csv(tmp_path / "out" / "runs.csv").set_index("arm")
     assert dict(runs.status) == {"plain": "done", "bn": "diverged", "bn+dropout0.5": "done"}
-    assert "diverged" in done.stdout
+    assert "diverged" in done.out
