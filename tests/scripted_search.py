@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import scipy.optimize
 
 from kbnd.execution.progress import Silent
 from kbnd.execution.settings import Settings
@@ -17,7 +20,7 @@ from kbnd.training.run import blank
 from kbnd.training.task import Observer, Task
 from kbnd.tuning.defaults import space_for
 from kbnd.tuning.plan import plan_search
-from kbnd.tuning.tune import run_search
+from kbnd.tuning.session import Session
 
 EPOCHS = 3
 
@@ -34,6 +37,13 @@ def reached(spec: RunSpec) -> float:
     return max(0.1, 0.9 - 0.5 * distance - 0.3 * abs(rate - 0.2) + bonus + 0.004 * (spec.seed % 3))
 
 
+def minimize_quickly(of: Callable[[Any], Any], x0: Any, *, exact: Any = scipy.optimize.minimize, **options: Any) -> Any:
+    """Fit in a few steps and look for the optimum at the 50 starting points only: seconds a proposal become tenths."""
+    if options.get("jac"):  # a fit, not the search for its optimum
+        return exact(of, x0, **options, options={"maxiter": 2})
+    return SimpleNamespace(fun=of(x0).item(), x=x0)
+
+
 @dataclass
 class Scripted:
     """An executor that trains nothing.
@@ -41,8 +51,8 @@ class Scripted:
     Attributes:
         diverges: which recipes diverge.
         equal: what every recipe reaches, where all are the same.
-        kill_after: epochs told after which everything ends at once.
-        trained: id of every run that it trained to its end, and `n_epochs` told so far.
+        kill_after: epochs after which everything ends at once.
+        trained: id of every run that it trained to its end, and `n_epochs` so far.
     """
 
     diverges: Callable[[RunSpec], bool] = lambda spec: spec.train.learning_rate > 0.6
@@ -59,9 +69,9 @@ class Scripted:
         for task in tasks:
             yield None if task is None else self._run(task, observer(task))
 
-    def _run(self, task: Task, told: Observer) -> RunRecord:
+    def _run(self, task: Task, observer: Observer) -> RunRecord:
         record = blank(task)
-        told.on_start(record)
+        observer.on_start(record)
         epochs: list[EpochRecord] = []
         n_epochs = task.spec.train.epochs
         for number in range(1, n_epochs + 1):
@@ -76,25 +86,25 @@ class Scripted:
                     train_s=0.5,
                 )
             )
-            told.on_epoch(epochs[-1])
+            observer.on_epoch(epochs[-1])
             self.n_epochs += 1
             if self.n_epochs >= self.kill_after:
                 raise Killed
             if is_lost:
                 return self._ended(record, epochs, "diverged")
-            if number < n_epochs and told.should_prune(epochs[-1]):
+            if number < n_epochs and observer.should_prune(epochs[-1]):
                 return self._ended(record, epochs, "pruned")
         self.trained.append(task.run_id)
         return self._ended(record, epochs, "done")
 
     @staticmethod
     def _ended(record: RunRecord, epochs: list[EpochRecord], status: Any) -> RunRecord:
-        found: dict[str, Any] = {"epochs": tuple(epochs), "n_epochs": len(epochs), "status": status, "epoch_s": 0.5}
+        fields: dict[str, Any] = {"epochs": tuple(epochs), "n_epochs": len(epochs), "status": status, "epoch_s": 0.5}
         if status == "done":
             last = epochs[-1]
-            found |= {"val_accuracy": last.val_accuracy, "val_loss": last.val_loss}
-            found |= {"test_accuracy": last.val_accuracy, "test_loss": last.val_loss}
-        return replace(record, wall_s=0.5 * len(epochs), fit_s=0.5 * len(epochs), **found)
+            fields |= {"val_accuracy": last.val_accuracy, "val_loss": last.val_loss}
+            fields |= {"test_accuracy": last.val_accuracy, "test_loss": last.val_loss}
+        return replace(record, wall_s=0.5 * len(epochs), fit_s=0.5 * len(epochs), **fields)
 
 
 def searched(
@@ -112,16 +122,16 @@ def searched(
     """
     folder.mkdir(exist_ok=True)
     settings = Settings(ledger=folder / "kbnd.sqlite", executor=chosen.pop("executor", "inline"))
-    space_words = {"lr": chosen.pop("lr", "1e-3..1"), "dropout": chosen.pop("dropout", "0..0.8")}
-    space = space_for("lenet5", dataset="digits", batch_norm="none,before_activation", epochs=EPOCHS, **space_words)
+    varied = {"lr": chosen.pop("lr", "1e-3..1"), "dropout": chosen.pop("dropout", "0..0.8")}
+    space = space_for("lenet5", dataset="digits", batch_norm="none,before_activation", epochs=EPOCHS, **varied)
     plan = plan_search(space, settings, **{"max_trials": 12, "oracle": "random", **chosen})
-    told: Any = {"progress": Silent(), "should_stop": should_stop}
-    return run_search(plan, settings, test_seeds=test_seeds, is_fresh=is_fresh, executor=engine, **told)
+    session = Session(plan=plan, settings=settings, test_seeds=test_seeds, is_fresh=is_fresh)
+    return session.run(progress=Silent(), should_stop=should_stop, executor=engine)
 
 
-def told_scores(folder: Path, name: str) -> dict[int, float]:
-    """What the oracle of a search in this folder was told, by candidate."""
+def oracle_scores(folder: Path, name: str) -> dict[int, float]:
+    """What the oracle of a search in this folder was given, by candidate."""
     with Reader.open(folder / "kbnd.sqlite") as ledger:
         info = ledger.search(name)
         assert info is not None
-        return {each.ordinal: each.body["told"] for each in ledger.search_events(info) if each.kind == "end"}
+        return {event.ordinal: event.body["told"] for event in ledger.search_events(info) if event.kind == "end"}

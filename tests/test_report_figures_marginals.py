@@ -19,6 +19,7 @@ from kbnd.analysis.importance import Importances, importances
 from kbnd.report.figures import marginals
 from kbnd.report.figures.marginals import MARKS, draw_marginals, marginals_figure
 from kbnd.report.frames import SearchFrames
+from kbnd.report.scores import VAL_ACCURACY, VAL_LOSS, Score, time_to_accuracy
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +33,7 @@ def importances_of(trials: pd.DataFrame) -> Importances:
 
 
 def search(trials: pd.DataFrame, **options: Any) -> SearchFrames:
-    return SearchFrames(
-        **{"trials": trials, "names": NAMES, "objective": "val_accuracy", "direction": "max", **options}
-    )
+    return SearchFrames(**{"trials": trials, "names": NAMES, "score": VAL_ACCURACY, **options})
 
 
 def figure_of(trials: pd.DataFrame, **options: Any) -> Figure:
@@ -139,9 +138,9 @@ def test_shorter_trainings_are_small_and_open() -> None:
     assert "small, open: fewer than 6 epochs" in footer(figure)
 
 
-@pytest.mark.parametrize("objective", ["val_loss", "time_to_accuracy:0.98"])
-def test_a_score_that_is_better_low_is_drawn_as_it_is(objective: str) -> None:
-    figure = figure_of(make_trials(20, objective="val_loss", n_diverged=2), objective=objective, direction="min")
+@pytest.mark.parametrize("score", [VAL_LOSS, time_to_accuracy(0.98, name="time_to_accuracy:0.98")])
+def test_a_score_that_is_better_low_is_drawn_as_it_is(score: Score) -> None:
+    figure = figure_of(make_trials(20, objective="val_loss", n_diverged=2), score=score)
     assert figure.get_supylabel().endswith("(lower is better)")
     assert "scores on an axis that is logarithmic" in footer(figure)
     assert marks(figure.axes[0], ("x",))

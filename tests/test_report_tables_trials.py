@@ -13,7 +13,7 @@ from kbnd.analysis.importance import IMPORTANCE_COLUMNS, Importances, importance
 from kbnd.analysis.stats import Interval
 from kbnd.errors import UsageError
 from kbnd.report.frames import SearchFrames
-from kbnd.report.scores import score_quantity
+from kbnd.report.scores import ACCURACY_PER_JOULE, VAL_ACCURACY, VAL_LOSS, Score, time_to_accuracy
 from kbnd.report.table import DASH, PLUS_MINUS, Table, to_latex, to_markdown, to_text
 from kbnd.report.tables.best import best_table
 from kbnd.report.tables.hyperparameters import value_text
@@ -34,10 +34,11 @@ IMPORTANCES = Importances(
 """What a search of 30 finished trials might have found."""
 
 
+TIME = time_to_accuracy(0.98, name="time_to_accuracy:0.98")
+
+
 def search(trials: pd.DataFrame, **options: Any) -> SearchFrames:
-    return SearchFrames(
-        **{"trials": trials, "names": NAMES, "objective": "val_accuracy", "direction": "max", **options}
-    )
+    return SearchFrames(**{"trials": trials, "names": NAMES, "score": VAL_ACCURACY, **options})
 
 
 def tables(trials: pd.DataFrame, *, most_rows: int | None = MOST_ROWS, **options: Any) -> list[Table]:
@@ -68,7 +69,7 @@ def test_trials_stand_best_first_with_spread_and_n() -> None:
 
 
 def test_a_loss_is_best_where_it_is_lowest() -> None:
-    table = tables(make_trials(8, objective="val_loss"), objective="val_loss", direction="min")[0]
+    table = tables(make_trials(8, objective="val_loss"), score=VAL_LOSS)[0]
     losses = [float(row[4].split()[0]) for row in table.rows]
     assert losses == sorted(losses)
     assert "Val. loss, nats" in table.columns
@@ -182,7 +183,7 @@ def test_a_best_trial_that_is_not_the_highest_is_not_called_so() -> None:
 def test_a_search_by_loss_shows_loss_and_accuracy() -> None:
     trials = make_trials(10, objective="val_loss")
     fresh = fresh_seeds("done", "done").assign(val_loss=0.1, test_loss=0.2)
-    options: dict[str, Any] = {"objective": "val_loss", "direction": "min", "fresh": fresh}
+    options: dict[str, Any] = {"score": VAL_LOSS, "fresh": fresh}
     table = titled(tables(trials, **options), "Best recipe")
     assert [row[0].split(",")[0] for row in table.rows] == [
         *("Validation accuracy", "Validation accuracy", "Test accuracy"),
@@ -192,17 +193,17 @@ def test_a_search_by_loss_shows_loss_and_accuracy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objective", "values", "label", "printed"),
+    ("score", "values", "label", "printed"),
     [
-        ("val_accuracy", [0.9876], "Validation accuracy", "98.76"),
-        ("time_to_accuracy:0.98", [12.345, 99.0], "Time to 98 % validation accuracy", "12.3"),
-        ("accuracy_per_joule", [0.0002], "Validation accuracy per energy", "20.0"),
+        (VAL_ACCURACY, [0.9876], "Validation accuracy", "98.76"),
+        (TIME, [12.345, 99.0], "Time to 98 % validation accuracy", "12.3"),
+        (ACCURACY_PER_JOULE, [0.0002], "Validation accuracy per energy", "20.0"),
     ],
 )
-def test_each_objective_is_printed_in_its_unit(objective: str, values: list, label: str, printed: str) -> None:
-    shown = score_quantity(objective, pd.Series(values))
-    assert shown.label == label
-    assert shown.number(values[0]) == printed
+def test_each_objective_is_printed_in_its_unit(score: Score, values: list, label: str, printed: str) -> None:
+    quantity = score.quantity_of(pd.Series(values))
+    assert quantity.label == label
+    assert quantity.number(values[0]) == printed
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_every_table_fits_a_hundred_columns_and_every_format() -> None:
 
 def test_who_reaches_no_target_is_told_how_far_they_came() -> None:
     trials = make_trials(6).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.2, 0.5, 0.93, 0.7, 0.1, 0.4])
-    table = tables(trials, objective="time_to_accuracy:0.98", direction="min")[0]
+    table = tables(trials, score=TIME)[0]
     notes = " ".join(table.notes)
     assert "6 ended below 98 % without a time: not reached with every seed, or not timed alone in one session." in notes
     assert "Of these trial 3 ended highest, at 93.00 %" in notes
@@ -252,17 +253,17 @@ def test_an_interval_of_an_accuracy_ends_at_a_hundred_percent() -> None:
 
 def test_who_reached_the_target_but_was_not_timed_is_not_said_to_have_missed_it() -> None:
     trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.99, 0.985, 0.2])
-    notes = " ".join(tables(trials, objective="time_to_accuracy:0.98", direction="min")[0].notes)
+    notes = " ".join(tables(trials, score=TIME)[0].notes)
     assert "2 ended above 98 % without a time: a run shared the machine, or two sessions trained it." in notes
     assert "1 ended below 98 % without a time" in notes
-    notes = " ".join(tables(trials.head(2), objective="time_to_accuracy:0.98", direction="min")[0].notes)
+    notes = " ".join(tables(trials.head(2), score=TIME)[0].notes)
     assert "2 ended above 98 % without a time" in notes
     assert "ended below" not in notes
 
 
 def test_a_score_that_is_no_accuracy_stands_beside_the_accuracy_at_the_end() -> None:
     trials = make_trials(4).assign(score=[3.0, 1.0, 2.0, np.nan], score_sd=0.1, val_accuracy=[0.99, 0.11, 0.985, 0.5])
-    table = tables(trials, objective="time_to_accuracy:0.98", direction="min")[0]
+    table = tables(trials, score=TIME)[0]
     column = table.columns.index("Val. acc., %")
     assert [row[0] for row in table.rows] == ["2", "3", "1", "4"]
     assert [row[column].split()[0] for row in table.rows] == ["11.00", "98.50", "99.00", "50.00"]
@@ -278,15 +279,15 @@ def test_equal_scores_are_said_to_be_equal() -> None:
 
 def test_epochs_too_short_for_the_counter_of_a_gpu_are_named_as_the_reason() -> None:
     trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, epoch_s=[0.21, 0.22, 0.23])
-    notes = " ".join(tables(trials, objective="accuracy_per_joule", direction="max")[0].notes)
+    notes = " ".join(tables(trials, score=ACCURACY_PER_JOULE)[0].notes)
     assert "a GPU's counter tells nothing of epochs under 0.5 s, these take 0.22 s (median)" in notes
-    notes = " ".join(tables(trials.assign(epoch_s=3.0), objective="accuracy_per_joule", direction="max")[0].notes)
+    notes = " ".join(tables(trials.assign(epoch_s=3.0), score=ACCURACY_PER_JOULE)[0].notes)
     assert "it could not be read, or a run shared the machine" in notes
 
 
 def test_a_time_that_is_missing_has_its_reason_where_that_is_known() -> None:
     trials = make_trials(3).assign(score=np.nan, score_sd=np.nan, val_accuracy=[0.99, 0.5, 0.2])
-    options = {"objective": "time_to_accuracy:0.98", "direction": "min"}
+    options = {"score": TIME}
     notes = " ".join(tables(trials, **options, is_timed_alone=True)[0].notes)
     assert "2 ended below 98 % without a time: not reached with every seed. Of these trial 2" in notes
     assert "timed alone" not in notes
@@ -302,6 +303,6 @@ def test_a_best_recipe_that_guesses_is_not_recommended() -> None:
 
 def test_fresh_seeds_that_miss_the_target_are_counted() -> None:
     trials = make_trials(3).assign(score=[3.0, 1.0, 2.0])
-    options = {"objective": "time_to_accuracy:0.98", "direction": "min", "fresh": fresh_seeds("done", "done")}
+    options = {"score": TIME, "fresh": fresh_seeds("done", "done")}
     assert "Reached 98 %, timed alone: 1 of 2 fresh seeds." in tables(trials, **options, fresh_scores=[2.0])[-1].notes
     assert "fresh seeds." not in tables(trials, **options, fresh_scores=[2.0, 3.0])[-1].notes[-1]

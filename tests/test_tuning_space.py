@@ -249,3 +249,21 @@ def test_a_space_file_that_cannot_be_meant_is_refused_by_its_name(tmp_path: Path
         space_for("lenet5", dataset="digits", file=file)
     with pytest.raises(UsageError, match="cannot read the space"):
         space_for("lenet5", file=tmp_path / "none.toml")
+
+
+def test_momentum_is_of_sgd_alone_where_the_optimizer_varies(tmp_path: Path) -> None:
+    file = tmp_path / "space.toml"
+    file.write_text('[train]\noptimizer = ["sgd", "adam"]\nmomentum = [0.0, 0.9]')
+    space = space_for("lenet5", dataset="digits", file=file, lr="0.01", dropout="0.1", batch_norm="none")
+    values = {"train.momentum": 0.9, "train.optimizer": "adam"}
+    assert space.train_spec(values).momentum == 0.0
+    assert space.train_spec({**values, "train.optimizer": "sgd"}).momentum == 0.9
+    assert not space.applies("train.momentum", values)
+
+
+def test_a_range_agrees_with_itself_but_for_the_last_digit() -> None:
+    linear, log = Range(min=0, max=0.8), Range(min=1e-4, max=1, log=True)
+    assert linear.agrees(0.3001, 0.3)
+    assert not linear.agrees(0.3003, 0.3)
+    assert log.agrees(0.0123457, 0.0123456)
+    assert not log.agrees(0.0123459, 0.0123456)

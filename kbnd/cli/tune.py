@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,10 +29,8 @@ from kbnd.cli.progress import with_progress
 from kbnd.errors import SOME_RUNS_FAILED
 
 if TYPE_CHECKING:
-    from kbnd.execution.settings import Settings
-    from kbnd.tuning.budget import Budget
-    from kbnd.tuning.plan import SearchPlan
     from kbnd.tuning.result import TuneResult
+    from kbnd.tuning.session import Session
 
 
 def tune(
@@ -91,77 +90,57 @@ def tune(
 ) -> None:
     """Search over dropout rate, BN placement, learning rate and more; the ledger remembers, so it can be resumed."""
     from kbnd.execution.settings import Settings
-    from kbnd.tuning.budget import as_json as budget_as_json
-    from kbnd.tuning.budget import budget
-    from kbnd.tuning.defaults import space_for
-    from kbnd.tuning.held import stored
-    from kbnd.tuning.plan import plan_search
-    from kbnd.tuning.report import plan_table, stored_rows
+    from kbnd.tuning.tune import new_session
 
     changes = {f"model.options.{key}": value for key, value in builder_options(option or ()).items()}
     changes |= {} if n_train is None else {"data.n_train": n_train}
     changes |= {} if image_size is None else {"data.image_size": list(height_width(image_size) or ())}
-    chosen = model if model or space else "lenet5"
     settings = Settings(
         ledger=ledger, backend=backend, executor=executor, address=address, num_cpus=num_cpus, num_gpus=num_gpus,
         checkpoint_every=checkpoint_every, retry_failed=retry_failed, wait=wait,
     )  # fmt: skip
-    found = space_for(
-        chosen, dataset=dataset, file=space, dropout=dropout, batch_norm=batch_norm, lr=lr, optimizer=optimizer,
-        epochs=epochs, changes=changes,
+    session = new_session(
+        settings, model=model if model or space else "lenet5", dataset=dataset, space=space, dropout=dropout,
+        batch_norm=batch_norm, lr=lr, optimizer=optimizer, epochs=epochs, changes=changes, oracle=oracle,
+        objective=objective, seeds=seeds, max_trials=max_trials, max_hours=max_hours, prune=prune,
+        search_seed=search_seed, test_seeds=test_seeds, name=name, fresh=fresh, yes=yes,
     )  # fmt: skip
-    plan = plan_search(
-        found, settings, oracle=oracle, looked_for=objective, seeds=seeds, max_trials=max_trials, max_hours=max_hours,
-        is_pruned=prune, search_seed=search_seed, name=name, is_insisting=yes,
-    )  # fmt: skip
-    cost = budget(plan, settings, test_seeds=test_seeds)
     if dry_run:
-        held = stored(plan, settings, is_fresh=fresh)
-        of_ledger = stored_rows(plan, cost, held, is_fresh=fresh)
-        show(budget_as_json(cost, held) if as_json else [plan_table(plan, cost, rows_after=of_ledger)])
-        return
-    _run_and_report(plan, settings, cost, is_fresh=fresh, out=out, as_json=as_json)
+        show(session.as_json() if as_json else [session.preview()])
+    else:
+        _run_and_report(session, out or Path("results") / session.plan.name, as_json=as_json)
 
 
-def _run_and_report(
-    plan: SearchPlan, settings: Settings, cost: Budget, *, is_fresh: bool, out: Path | None, as_json: bool
-) -> None:
-    from kbnd.report.folder import check_writable
+def _run_and_report(session: Session, out: Path, *, as_json: bool) -> None:
     from kbnd.report.terminal import print_tables
-    from kbnd.tuning.held import stored
-    from kbnd.tuning.report import as_json as result_as_json
-    from kbnd.tuning.report import fresh_note, plan_table, write
-    from kbnd.tuning.tune import run_search
+
+    session.check(out)
+    print_tables([session.table()], file=sys.stderr)
+    print(file=sys.stderr)
+    if session.fresh_note:
+        print(f"{session.fresh_note}; the files in {out} are replaced", file=sys.stderr)
+    result, stopped = with_progress(session.run)
+    result.write(out)
+    show(result.as_json() if as_json else result.tables())
+    for note in _end_notes(result, out, is_stopped=bool(stopped)):
+        print(note, file=sys.stderr)
+    end(stopped or (0 if result.best is not None and not result.n_failed else SOME_RUNS_FAILED))
+
+
+def _end_notes(result: TuneResult, out: Path, *, is_stopped: bool) -> Iterator[str]:
+    """What a person must know besides: where the files are, what was there before, and how to go on."""
     from kbnd.words import counted
 
-    out = out or Path("results") / plan.name
-    check_writable(out)
-    held = stored(plan, settings, is_fresh=is_fresh)  # which refuses other settings before anything is printed
-    print_tables([plan_table(plan, cost)], file=sys.stderr)
-    print(file=sys.stderr)
-    if is_fresh and held is not None:
-        print(f"{plan.name} is {fresh_note(held)}; the files in {out} are replaced", file=sys.stderr)
-
-    def call(**told: Any) -> TuneResult:
-        return run_search(plan, settings, test_seeds=cost.n_fresh, is_fresh=is_fresh, **told)
-
-    result, stopped = with_progress(call)
-    write(result, out)
-    show(result_as_json(result) if as_json else result.tables())
-    print(f"written to {out}", file=sys.stderr)
-    n_held = result.runs["run_id"].nunique() - result.n_trained
-    if n_held > 0 and not stopped:  # what was interrupted by this call was not there before it
-        print(f"{counted(n_held, 'run')} of these {'were' if n_held > 1 else 'was'} in the ledger", file=sys.stderr)
-    if stopped:
-        print("stopped: the same command continues", file=sys.stderr)
-        end(stopped)
+    yield f"written to {out}"
+    if is_stopped:  # what was interrupted by this call was not there before it
+        yield "stopped: the same command continues"
+        return
+    n_stored = result.runs["run_id"].nunique() - result.n_trained
+    if n_stored > 0:
+        yield f"{counted(n_stored, 'run')} of these {'were' if n_stored > 1 else 'was'} in the ledger"
     if result.is_out_of_hours:
         n = counted(len(result.trials), "candidate")
-        print(f"ended by --max-hours {plan.max_hours} after {n}: the same command with more goes on", file=sys.stderr)
+        yield f"ended by --max-hours {result.plan.max_hours} after {n}: the same command with more goes on"
     if result.best is not None:
-        print(
-            f"train the best recipe: kbnd train --recipe {out / 'best.toml'} (seed {result.unused_seed}, which had no "
-            "part in this)",
-            file=sys.stderr,
-        )
-    end(0 if result.best is not None and not result.n_failed else SOME_RUNS_FAILED)
+        recipe = f"kbnd train --recipe {out / 'best.toml'}"
+        yield f"train the best recipe: {recipe} (seed {result.unused_seed}, which had no part in this)"

@@ -12,6 +12,7 @@ import pandas as pd
 
 from kbnd.analysis.importance import Direction, Importances
 from kbnd.errors import unknown
+from kbnd.report.scores import Score
 
 STATUS_ORDER = ("done", "unfinished", "pruned", "diverged", "failed")
 """How trials without a score are ordered."""
@@ -65,13 +66,12 @@ class SearchFrames:
     Attributes:
         trials: columns of trials.csv.
         names: its hyperparameters, in the order of the columns.
-        objective: what the score is, such as `val_accuracy` or `time_to_accuracy:0.98`.
-        direction: whether a high or a low score is good.
+        score: what the score of a trial is.
         importances: what `kbnd.analysis.importance.importances` returns of the trials; None leaves out its table, and
             the lines in the picture.
         fresh: columns of runs.csv: the best recipe trained with seeds that the search did not use; None or no row
             where there are none.
-        fresh_scores: what the objective is of these runs, where it is no metric of theirs.
+        fresh_scores: of these runs, where it is no metric of theirs.
         best: number of the best trial; None is the one with the best score.
         n_classes: of the dataset, to tell what guessing would reach; 0 where nobody knows.
         is_timed_alone: whether every run had the machine for itself in one session: no time is missing for that.
@@ -81,8 +81,7 @@ class SearchFrames:
 
     trials: pd.DataFrame
     names: Sequence[str]
-    objective: str
-    direction: Direction
+    score: Score
     importances: Importances | None = None
     fresh: pd.DataFrame | None = None
     fresh_scores: Sequence[float] = ()
@@ -95,7 +94,7 @@ class SearchFrames:
     @cached_property
     def ranked(self) -> pd.DataFrame:
         """The trials as `ranked_trials` orders them."""
-        return ranked_trials(self.trials, self.direction)
+        return ranked_trials(self.trials, self.score.direction)
 
     @property
     def scored(self) -> pd.DataFrame:

@@ -6,6 +6,7 @@ The time is that of `kbnd.cost.estimate`, averaged over a few candidates drawn a
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from statistics import fmean
 from typing import Any
 
@@ -15,15 +16,12 @@ from kbnd.cost.images import images_of
 from kbnd.execution.settings import Settings
 from kbnd.seeds import generator
 from kbnd.training import backend
-from kbnd.tuning.held import Stored
+from kbnd.tuning.log import LogSummary
+from kbnd.tuning.oracles import MOST_CANDIDATES
 from kbnd.tuning.plan import SearchPlan
-from kbnd.tuning.rounds import hyperband_rounds
 
 N_SAMPLES = 8
 """Candidates that an estimate averages over."""
-
-MOST_ASKED = 100_000
-"""Candidates of a search that only `--max-hours` ends."""
 
 
 @dataclass(frozen=True)
@@ -66,27 +64,24 @@ def budget(plan: SearchPlan, settings: Settings, *, test_seeds: int) -> Budget:
     return Budget(n_candidates, **most, n_fresh=test_seeds, seconds=total, memory_bytes=memory)
 
 
-def as_json(found: Budget, held: Stored | None) -> dict[str, Any]:
-    """Return a budget as JSON values, with what a ledger holds of the search."""
-    return {**asdict(found), "stored": None if held is None else asdict(held)}
+def as_json(cost: Budget, log: LogSummary | None) -> dict[str, Any]:
+    """Return a budget as JSON values, with what the log of a ledger holds of the search."""
+    return {**asdict(cost), "stored": None if log is None else asdict(log)}
 
 
 def _at_most(plan: SearchPlan) -> dict[str, int]:
-    epochs = _epochs_of_candidates(plan)
-    return {"n_runs": plan.seeds * len(epochs), "n_epochs": plan.seeds * sum(epochs)}
-
-
-def _epochs_of_candidates(plan: SearchPlan) -> list[int]:
-    """Epochs of every candidate that the oracle would propose, were all of them equally good."""
-    if plan.oracle != "hyperband":
-        most = plan.space.size if plan.space.is_finite or plan.oracle == "grid" else MOST_ASKED
-        return [plan.space.epochs] * min(most, plan.max_trials or most)
-    rounds = hyperband_rounds(plan.space.epochs)
-    sweep = [epochs for n_candidates, epochs in rounds for _ in range(n_candidates)]
-    if plan.sweeps == 1:
-        return sweep
-    most = plan.max_trials or MOST_ASKED
-    return (sweep * (most // len(sweep) + 1))[:most]
+    """Runs and epochs of every candidate that the oracle would propose, were all of them equally good."""
+    sweep = plan.oracle.sweep(plan.space, plan.space.epochs)
+    n_sweep = sum(n_candidates for n_candidates, _ in sweep)
+    most = plan.max_trials or (MOST_CANDIDATES if plan.has_many_sweeps else n_sweep)
+    n_candidates = most if plan.has_many_sweeps else min(most, n_sweep)
+    n_epochs, n_left = 0, n_candidates
+    for n_round, epochs in cycle(sweep):
+        n_taken = min(n_round, n_left)
+        n_epochs, n_left = n_epochs + n_taken * epochs, n_left - n_taken
+        if not n_left:
+            break
+    return {"n_runs": plan.seeds * n_candidates, "n_epochs": plan.seeds * n_epochs}
 
 
 def _estimated(plan: SearchPlan, settings: Settings) -> tuple[float | None, float | None]:
@@ -94,7 +89,7 @@ def _estimated(plan: SearchPlan, settings: Settings) -> tuple[float | None, floa
     seconds, memory = list[float](), list[float]()
     name, speed = backend.choose(settings.backend), estimate.machine_speed()
     for sample in range(N_SAMPLES):
-        spec = plan.space.run_spec(_drawn(plan, sample), seed=1)
+        spec = plan.space.run_spec(_random_values(plan, sample), seed=1)
         images = images_of(spec.data)
         if images is None:
             return None, None
@@ -104,8 +99,8 @@ def _estimated(plan: SearchPlan, settings: Settings) -> tuple[float | None, floa
     return fmean(seconds), max(memory)
 
 
-def _drawn(plan: SearchPlan, sample: int) -> dict[str, Any]:
+def _random_values(plan: SearchPlan, sample: int) -> dict[str, Any]:
     """Values drawn without an oracle: a grid's points, so that no backend is loaded for an estimate."""
     random = generator(plan.search_seed, "budget", sample)
-    points = {path: each.points() for path, each in plan.space.hyperparameters.items()}
+    points = {path: parameter.points() for path, parameter in plan.space.hyperparameters.items()}
     return {path: values[int(random.integers(len(values)))] for path, values in points.items()}

@@ -22,8 +22,9 @@ from kbnd.models.architecture import ResidualArchitecture
 from kbnd.models.registry import find, named
 from kbnd.spec import ModelSpec, TrainSpec
 from kbnd.tuning.parameters import Choice, Range
-from kbnd.tuning.space import TABLES, Space, check_path
-from kbnd.tuning.syntax import Settings, choice, name_in, naming, numbers, read, settings_in, words
+from kbnd.tuning.paths import TABLES, check_path
+from kbnd.tuning.space import Space
+from kbnd.tuning.syntax import Entries, choice, entries_in, name_in, naming, numbers, read, words
 
 BATCH_NORM = Choice(values=("none", "before_activation", "after_activation"))
 DROPOUT = Range(min=0.0, max=0.8)
@@ -37,7 +38,7 @@ ORDERS = {
 }
 """Placement -> the order of a residual network whose units have their steps in the same order."""
 
-OF_NETWORK: dict[str, Settings] = {
+OF_NETWORK: dict[str, Entries] = {
     "alexnet": {"model.options.head": [512, 512]},  # without hidden dense layers dropout has no place
     "alexnet_d2l": {"data.image_size": [224, 224]},
 }
@@ -88,15 +89,15 @@ def space_for(
             have, or a value that it cannot have.
     """
     content = {} if file is None else read(file)
-    chosen = model or name_in(content, "model")
-    if chosen is None:
+    name = model or name_in(content, "model")
+    if name is None:
         raise UsageError("a search needs a network: name it as model, or as name in [model] of the space file")
-    network, options = named(chosen)
+    network, options = named(name)
     find(network)  # an unknown name is no fault of the file
     with naming(f"the space {file}"):
-        written = _for_network(network, settings_in(content, network))
-    given = {f"model.options.{name}": value for name, value in options.items()}
-    said = {
+        of_file = _for_network(network, entries_in(content, network))
+    of_name = {f"model.options.{option}": value for option, value in options.items()}
+    of_command = {
         "model.dropout": None if dropout is None else numbers("dropout", dropout),
         "model.batch_norm": None if batch_norm is None else words("batch_norm", batch_norm),
         "train.learning_rate": None if lr is None else numbers("lr", lr, log=True),
@@ -104,16 +105,16 @@ def space_for(
         "train.epochs": epochs,
         **(changes or {}),
     }
-    said = _for_network(network, {path: value for path, value in said.items() if value is not None})
-    images = dataset or written.get("data.name") or find(network).dataset
+    of_command = _for_network(network, {path: value for path, value in of_command.items() if value is not None})
+    images = dataset or of_file.get("data.name") or find(network).dataset
     fixed = {"model.name": network, "data.name": images}
-    layers = (_defaults(network, images), given, written, given if model else {}, said, fixed)
-    space = _space(_fitting(_laid(*layers)))
+    layers = (_defaults(network, images), of_name, of_file, of_name if model else {}, of_command, fixed)
+    space = _space(_enlarge(_merge(*layers)))
     space.check()
     return space
 
 
-def _defaults(network: str, dataset: str) -> Settings:
+def _defaults(network: str, dataset: str) -> Entries:
     budget = {"epochs": TrainSpec().epochs, "batch_size": TrainSpec().batch_size, **data.training_defaults(dataset)}
     return {
         **_for_network(network, {"model.batch_norm": BATCH_NORM}),
@@ -124,21 +125,22 @@ def _defaults(network: str, dataset: str) -> Settings:
     }
 
 
-def _for_network(network: str, settings: Settings) -> Settings:
-    """Settings in which the placement of a residual network is its order."""
-    if not isinstance(find(network), ResidualArchitecture) or "model.batch_norm" not in settings:
-        return settings
-    if "model.options.order" in settings:
+def _for_network(network: str, entries: Entries) -> Entries:
+    """Entries in which the placement of a residual network is its order."""
+    if not isinstance(find(network), ResidualArchitecture) or "model.batch_norm" not in entries:
+        return entries
+    if "model.options.order" in entries:
         raise UsageError(f"{network} has its Batch Normalization from order: give order or batch_norm, not both")
-    rest = {path: value for path, value in settings.items() if path != "model.batch_norm"}
-    value = settings["model.batch_norm"]
-    listed = value.values if isinstance(value, Choice) else (value,)
-    return {**rest, "model.options.order": choice([ORDERS.get(str(each), each) for each in listed])}
+    rest = {path: value for path, value in entries.items() if path != "model.batch_norm"}
+    value = entries["model.batch_norm"]
+    placements = value.values if isinstance(value, Choice) else (value,)
+    orders = [ORDERS.get(str(placement), placement) for placement in placements]
+    return {**rest, "model.options.order": choice(orders)}
 
 
-def _laid(*layers: Settings) -> Settings:
-    """Settings over each other; rates by site and one rate for all sites take each other's place."""
-    merged: Settings = {}
+def _merge(*layers: Entries) -> Entries:
+    """Entries over each other; rates by site and one rate for all sites take each other's place."""
+    merged: Entries = {}
     for layer in layers:
         if any(map(_is_dropout, layer)):
             merged = {path: value for path, value in merged.items() if not _is_dropout(path)}
@@ -150,39 +152,39 @@ def _is_dropout(path: str) -> bool:
     return path == "model.dropout" or path.startswith("model.dropout.")
 
 
-def _fitting(settings: Settings) -> Settings:
-    """Settings with images that are large enough for the network, unless a user has said their size.
+def _enlarge(entries: Entries) -> Entries:
+    """Entries with images that are large enough for the network, unless a user has said their size.
 
     Images that are too small are enlarged by the least whole factor.
     """
-    entry = data.DATASETS.get(settings["data.name"])
-    if entry is None or "data.image_size" in settings:
-        return settings
-    network = {path: _some(value) for path, value in settings.items() if path.startswith("model.")}
+    dataset = data.DATASETS.get(entries["data.name"])
+    if dataset is None or "data.image_size" in entries:
+        return entries
+    network = {path: _first_value(value) for path, value in entries.items() if path.startswith("model.")}
     least = models.smallest_side(ModelSpec(**_tables(network)["model"]))
-    if min(entry.image_size or entry.image_shape) >= least:
-        return settings
-    height, width, _ = entry.image_shape
+    if min(dataset.image_size or dataset.image_shape) >= least:
+        return entries
+    height, width, _ = dataset.image_shape
     factor = -(-least // min(height, width))
-    return {**settings, "data.image_size": [factor * height, factor * width]}
+    return {**entries, "data.image_size": [factor * height, factor * width]}
 
 
-def _some(value: Any) -> Any:
+def _first_value(value: Any) -> Any:
     return value.bounds()[0] if isinstance(value, (Choice, Range)) else value
 
 
-def _space(settings: Settings) -> Space:
-    for path in settings:
-        check_path(path, settings["model.name"])
-    varied = {path: value for path, value in settings.items() if isinstance(value, (Choice, Range))}
-    fixed = {path: value for path, value in settings.items() if path not in varied}
+def _space(entries: Entries) -> Space:
+    for path in entries:
+        check_path(path, entries["model.name"])
+    varied = {path: value for path, value in entries.items() if isinstance(value, (Choice, Range))}
+    fixed = {path: value for path, value in entries.items() if path not in varied}
     return Space(**_tables(fixed), hyperparameters=varied)
 
 
-def _tables(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Settings by path as nested tables."""
+def _tables(entries: Entries) -> dict[str, dict[str, Any]]:
+    """Entries by path as nested tables."""
     tables: dict[str, dict[str, Any]] = {table: {} for table in TABLES}
-    for path, value in settings.items():
+    for path, value in entries.items():
         table, field, *inner = path.split(".", 2)
         if inner:
             tables[table].setdefault(field, {})[inner[0]] = value

@@ -27,7 +27,7 @@ from kbnd.models.registry import named
 from kbnd.spec import DataSpec, RunSpec
 from kbnd.training.compiled import compiled
 from kbnd.tuning.defaults import space_for
-from kbnd.tuning.keras_oracles import declare, read
+from kbnd.tuning.keras_values import declare, decode
 from kbnd.tuning.space import Space
 
 BUILT = (
@@ -78,12 +78,12 @@ class SpecHyperModel(keras_tuner.HyperModel):
             if not path.startswith("model.") and path not in allowed:
                 raise UsageError(f"a hypermodel varies the network and train.{', train.'.join(BUILT)}, received {path}")
         if input_shape is None or classes is None:
-            known = images_of(self.space.images)
-            if known is None:
+            images = images_of(self.space.images)
+            if images is None:
                 raise UsageError(
                     f"the images of {self.space.images.name} are not decoded yet: give input_shape and classes"
                 )
-            input_shape, classes = input_shape or known.shape, classes or known.classes
+            input_shape, classes = input_shape or images.shape, classes or images.classes
         self.input_shape = input_shape
         self.classes = classes
         self.seed = seed
@@ -94,8 +94,10 @@ class SpecHyperModel(keras_tuner.HyperModel):
         Args:
             hp: of the trial; what the space varies is declared in it, by path.
         """
-        known = self.space.hyperparameters
-        values: dict[str, Any] = {path: read(each, declare(hp, path, each)) for path, each in known.items()}
+        values: dict[str, Any] = {
+            path: decode(parameter, declare(hp, path, parameter))
+            for path, parameter in self.space.hyperparameters.items()
+        }
         spec = RunSpec(
             model=self.space.model_spec(values),
             data=DataSpec(),

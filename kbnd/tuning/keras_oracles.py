@@ -1,13 +1,13 @@
 """keras-tuner's four oracles as kbnd drives them: in memory, silent, each proposal a function of the log of a search.
 
-What they are told apart from a keras-tuner search, and why:
+What they are told apart from a keras-tuner search, and why (numbers are issues of keras-team/keras-tuner):
 
 | of keras-tuner 1.4                                       | here                                                      |
 |----------------------------------------------------------|-----------------------------------------------------------|
 | writes JSON at every step, not atomically                | nothing is written: the log of the ledger is the memory   |
 | proposes 0.30000000000000004                             | values are rounded before they are remembered             |
-| gives up after 20 collisions, with points left           | after 20 for each point of the space                      |
-| bayesian: proposes the same point again                  | a random point that was not tried takes its place         |
+| gives up after 20 collisions, with points left (#901)    | after 20 for each point of the space                      |
+| bayesian: proposes the same point again (#227)           | a random point that was not tried takes its place         |
 | bayesian: one stream of random numbers for all proposals | one for each proposal, from its number                    |
 | bayesian: open trials are guessed from the last fit      | from a fit to the trials that have ended                  |
 | grid: the next point waits for the end of the last       | every point can be asked for at once, in the grid's order |
@@ -26,13 +26,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from keras_tuner import HyperParameters, Objective
+from keras_tuner import Objective
 from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle, RandomSearchOracle
 
 from kbnd.seeds import subseed
-from kbnd.spec import canonical_json
-from kbnd.tuning.parameters import Choice, Hyperparameter, Range
-from kbnd.tuning.rounds import FACTOR, n_random_first
+from kbnd.tuning.keras_values import encode, hyperparameters_of
+from kbnd.tuning.oracles import FACTOR, n_random_first, oracle_named
+from kbnd.tuning.parameters import Range
 from kbnd.tuning.space import Space
 
 RUNNING, STOPPED = "RUNNING", "STOPPED"
@@ -45,7 +45,7 @@ MOST_COLLISIONS = 20
 Response = dict[str, Any]
 
 
-class _Driven:
+class _Replayable:
     """What the four have in common; it stands before keras-tuner's class.
 
     Attributes:
@@ -61,6 +61,11 @@ class _Driven:
     n_points: int | None
     logged: Response | None = None
     proposed: Response | None = None
+
+    @staticmethod
+    def arguments(space: Space, *, max_epochs: int, sweeps: int | None) -> dict[str, Any]:  # noqa: ARG004
+        """Return what its class is made from besides; without a number of trials an oracle goes on."""
+        return {"max_trials": None}
 
     def populate_space(self, trial_id: str) -> Response:
         """Return the next values; those of the log take the place of what is proposed."""
@@ -101,7 +106,7 @@ class _Driven:
         """Write nothing."""
 
 
-class Random(_Driven, RandomSearchOracle):
+class Random(_Replayable, RandomSearchOracle):
     """Points at random."""
 
     def propose(self, trial_id: str) -> Response:
@@ -109,7 +114,7 @@ class Random(_Driven, RandomSearchOracle):
         return {"status": STOPPED, "values": None} if self.is_exhausted() else super().propose(trial_id)
 
 
-class Grid(_Driven, GridSearchOracle):
+class Grid(_Replayable, GridSearchOracle):
     """Every point of the grid, the last hyperparameter fastest."""
 
     def propose(self, trial_id: str) -> Response:
@@ -126,11 +131,16 @@ class Grid(_Driven, GridSearchOracle):
         return following
 
 
-class Bayesian(_Driven, BayesianOptimizationOracle):
+class Bayesian(_Replayable, BayesianOptimizationOracle):
     """Random points first, then the optimum of an upper confidence bound of a Gaussian process."""
 
     trials: dict[str, Any]
     ongoing_trials: dict[str, Any]
+
+    @staticmethod
+    def arguments(space: Space, *, max_epochs: int, sweeps: int | None) -> dict[str, Any]:  # noqa: ARG004
+        """Return what its class is made from besides."""
+        return {"max_trials": None, "num_initial_points": n_random_first(space)}
 
     def is_guided(self) -> bool:
         """Return whether the next proposal comes from the Gaussian process."""
@@ -166,7 +176,7 @@ class Bayesian(_Driven, BayesianOptimizationOracle):
         return super()._vectorize_trials()
 
 
-class Hyperband(_Driven, HyperbandOracle):
+class Hyperband(_Replayable, HyperbandOracle):
     """Brackets of random points, of which the best third goes on to three times the epochs, round after round.
 
     Attributes:
@@ -174,6 +184,11 @@ class Hyperband(_Driven, HyperbandOracle):
     """
 
     sweeps: float
+
+    @staticmethod
+    def arguments(space: Space, *, max_epochs: int, sweeps: int | None) -> dict[str, Any]:  # noqa: ARG004
+        """Return what its class is made from besides."""
+        return {"max_epochs": max_epochs, "factor": FACTOR, "hyperband_iterations": sweeps}
 
     def propose(self, trial_id: str) -> Response:
         """Return the next point; a log may have gone beyond the sweeps that are wanted now."""
@@ -190,81 +205,40 @@ class Hyperband(_Driven, HyperbandOracle):
 
 
 KINDS: dict[str, Any] = {"random": Random, "grid": Grid, "bayesian": Bayesian, "hyperband": Hyperband}
+"""Name in `kbnd.tuning.oracles.ORACLES` -> keras-tuner's oracle."""
 
 
-def driven(
+def new_oracle(
     space: Space, *, oracle: str, direction: str, seed: int, max_epochs: int, sweeps: int | None
 ) -> Random | Grid | Bayesian | Hyperband:
-    """Return an oracle that has proposed nothing yet; arguments as of `kbnd.tuning.oracles.Asker`."""
-    known = parameters(space, oracle=oracle)
-    particular: dict[str, dict[str, Any]] = {
-        "bayesian": {"num_initial_points": n_random_first(space)},
-        "hyperband": {"max_epochs": max_epochs, "factor": FACTOR, "hyperband_iterations": sweeps},
-    }
-    made: Any = KINDS[oracle](
+    """Return an oracle that has proposed nothing yet; arguments as of `kbnd.tuning.asker.Asker`."""
+    row, kind = oracle_named(oracle), KINDS[oracle]
+    parameters, n_points = row.parameters(space), row.n_points(space)
+    new: Any = kind(
         objective=Objective(SCORE, direction),
-        hyperparameters=declared(known),
+        hyperparameters=hyperparameters_of(parameters),
         allow_new_entries=False,
         seed=seed,
         max_consecutive_failed_trials=float("inf"),
-        **({} if oracle == "hyperband" else {"max_trials": None}),
-        **particular.get(oracle, {}),
+        **kind.arguments(space, max_epochs=max_epochs, sweeps=sweeps),
     )
-    made.verbose, made.sweeps = 0, sweeps or math.inf
-    is_finite = not any(isinstance(each, Range) for each in known.values())
-    made.n_points = space.size if is_finite else None
-    made._max_collisions = MOST_COLLISIONS * (space.size if is_finite else 1)
-    made.hosted = {
+    new.verbose, new.sweeps = 0, sweeps or math.inf
+    new.n_points = n_points
+    new._max_collisions = MOST_COLLISIONS * (n_points or 1)
+    new.hosted = {
         path: (
             host,
-            written(known[host], value) if value in known[host].bounds() else None,
-            written(known[path], known[path].bounds()[0]),
+            encode(parameters[host], value) if value in parameters[host].bounds() else None,
+            encode(parameters[path], parameters[path].bounds()[0]),
         )
         for path, (host, value) in space.hosted.items()
     }
-    made.rounding = {path: each.rounded for path, each in known.items() if isinstance(each, Range)}
-    return made
+    new.rounding = {path: parameter.rounded for path, parameter in parameters.items() if isinstance(parameter, Range)}
+    return new
 
 
-def parameters(space: Space, *, oracle: str) -> dict[str, Hyperparameter]:
-    """Return what an oracle is told of a space: for a grid every range is the list of its points."""
-    if oracle != "grid":
-        return dict(space.hyperparameters)
-    return {path: Choice(values=each.points()) for path, each in space.hyperparameters.items()}
-
-
-def declared(parameters: Mapping[str, Hyperparameter]) -> HyperParameters:
-    """Return hyperparameters as keras-tuner knows them."""
-    found = HyperParameters()
-    for path, parameter in parameters.items():
-        declare(found, path, parameter)
-    return found
-
-
-def declare(into: HyperParameters, path: str, parameter: Hyperparameter) -> Any:
-    """Declare one hyperparameter, and return its value in these hyperparameters as keras-tuner writes it."""
-    if isinstance(parameter, Choice):
-        return into.Choice(path, labels(parameter))
-    sampling = "log" if parameter.log else "linear"
-    return into.Float(path, parameter.min, parameter.max, sampling=sampling)
-
-
-def labels(choice: Choice) -> list[Any]:
-    """Return a choice's values as keras-tuner takes them: numbers of one kind, or texts; others as their JSON."""
-    kinds = {type(value) for value in choice.values}
-    plain = kinds in ({str}, {int}, {float})
-    return list(choice.values) if plain else [canonical_json(value) for value in choice.values]
-
-
-def read(parameter: Hyperparameter, value: Any) -> Any:
-    """Return the value that one of keras-tuner stands for."""
-    return parameter.values[labels(parameter).index(value)] if isinstance(parameter, Choice) else value
-
-
-def written(parameter: Hyperparameter, value: Any) -> Any:
-    """Return a value as keras-tuner writes it.
-
-    Raises:
-        ValueError: a choice does not have it.
-    """
-    return labels(parameter)[parameter.values.index(value)] if isinstance(parameter, Choice) else value
+def end(oracle: Any, trial: Any, score: float) -> None:
+    """Tell an oracle the score of a trial, which ends it."""
+    oracle.update_trial(trial.trial_id, {SCORE: score})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)

@@ -9,7 +9,7 @@
 
 A candidate's score is the mean over its seeds. Test images are no objective: nothing is ever selected on them.
 
-Epochs until an accuracy are counted as `kbnd.analysis.metrics` counts them, linear between two epochs; compilation is
+Epochs until an accuracy are those of `kbnd.analysis.curves.epochs_to`, linear between two epochs; compilation is
 no part of time or energy (an epoch's is the median of those without), because runs that share a compiled model have
 none. A run that does not reach it has no number; nor has one that shared the machine or was continued in another
 session, where the objective is a time or an energy.
@@ -21,13 +21,16 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import median
-from typing import Literal
 
+import numpy as np
+
+from kbnd.analysis import curves
+from kbnd.analysis.importance import Direction
 from kbnd.errors import UsageError, unknown
 from kbnd.records import EpochRecord, RunRecord
-
-Direction = Literal["max", "min"]
+from kbnd.report.scores import ACCURACY_PER_JOULE, VAL_ACCURACY, VAL_LOSS, Score, time_to_accuracy
 
 TIMED = re.compile(r"time_to_accuracy:(?P<accuracy>0?\.\d+|0|1(?:\.0*)?)")
 SCORE_DIGITS = 12
@@ -41,8 +44,7 @@ class Objective:
     """What a search looks for.
 
     Attributes:
-        name: as the user says it.
-        direction: which way is better.
+        printed: its name, which way is better, and how it is printed.
         of: from a finished run to its number; None where the run has none.
         of_epoch: what can be compared before a run has ended, for pruning, and `epoch_direction` its better way.
         lost: what a candidate without a score counts as, at best, for an oracle.
@@ -50,8 +52,7 @@ class Objective:
         needs_energy: whether it exists only where a GPU's energy can be read.
     """
 
-    name: str
-    direction: Direction
+    printed: Score
     of: Callable[[RunRecord], float | None]
     of_epoch: Callable[[EpochRecord], float | None]
     epoch_direction: Direction
@@ -59,29 +60,39 @@ class Objective:
     is_reproducible: bool = True
     needs_energy: bool = False
 
+    @property
+    def name(self) -> str:
+        """As the user says it."""
+        return self.printed.name
+
+    @property
+    def direction(self) -> Direction:
+        """Which way is better."""
+        return self.printed.direction
+
     def score(self, runs: Sequence[RunRecord]) -> float | None:
         """Return a candidate's score: the mean over its runs; None where one of them has no number.
 
         It is rounded to `SCORE_DIGITS`, so that as many right images in other seeds are the same score.
         """
-        numbers = [self.of(run) for run in runs]
-        found = [number for number in numbers if number is not None and math.isfinite(number)]
-        if not found or len(found) < len(numbers):
+        of_runs = [self.of(run) for run in runs]
+        numbers = [number for number in of_runs if number is not None and math.isfinite(number)]
+        if not numbers or len(numbers) < len(of_runs):
             return None
-        return float(f"{sum(found) / len(found):.{SCORE_DIGITS}g}")
+        return float(f"{sum(numbers) / len(numbers):.{SCORE_DIGITS}g}")
 
     def worst(self, runs: Sequence[RunRecord], scores: Sequence[float], *, n_classes: int) -> float:
-        """Return what an oracle is told of a candidate without a score: nothing better than it was told before.
+        """Return what an oracle is given for a candidate without a score: nothing better than it was given before.
 
-        Oracles rank finite numbers only, and one that is told nothing would ask for the same region again.
+        Oracles rank finite numbers only, and one that is given nothing would ask for the same region again.
 
         Args:
             runs: of the candidate, as far as there are any.
-            scores: all that the oracle was told so far.
+            scores: all that the oracle was given so far.
             n_classes: of the dataset.
         """
-        found = [self.lost(runs, n_classes), *scores]
-        return min(found) if self.direction == "max" else max(found)
+        numbers = [self.lost(runs, n_classes), *scores]
+        return min(numbers) if self.direction == "max" else max(numbers)
 
 
 def objective(text: str) -> Objective:
@@ -100,34 +111,27 @@ def objective(text: str) -> Objective:
     return OBJECTIVES[text]
 
 
-def epochs_to(epochs: Sequence[EpochRecord], accuracy: float) -> float | None:
-    """Return after how many epochs the validation accuracy was reached, linear between two; None where it never was."""
-    before = None
-    for epoch in epochs:
-        reached = epoch.val_accuracy
-        if reached is None:
-            return None
-        if reached >= accuracy:
-            return float(epoch.epoch) if before is None else epoch.epoch - (reached - accuracy) / (reached - before)
-        before = reached
-    return None
-
-
 def _time_to_accuracy(name: str, accuracy: float) -> Objective:
     def of(run: RunRecord) -> float | None:
-        n_epochs = epochs_to(run.epochs, accuracy)
-        has_time = run.epoch_s is not None and is_measured_alone(run)
-        return n_epochs * run.epoch_s if n_epochs is not None and has_time else None  # type: ignore[operator]
+        curve = _whole_curve(run.epochs)
+        n_epochs = float(curves.epochs_to(curve, accuracy))
+        is_reached = not n_epochs > len(curve)
+        return n_epochs * run.epoch_s if is_reached and run.epoch_s is not None and is_measured_alone(run) else None
 
     return Objective(
-        name=name,
-        direction="min",
+        printed=time_to_accuracy(accuracy, name=name),
         of=of,
         of_epoch=lambda epoch: epoch.val_accuracy,
         epoch_direction="max",
         lost=lambda runs, n_classes: 2 * sum(run.fit_s or 0.0 for run in runs) / max(1, len(runs)),  # noqa: ARG005
         is_reproducible=False,
     )
+
+
+def _whole_curve(epochs: Sequence[EpochRecord]) -> np.ndarray:
+    """Validation accuracy after each epoch, as far as every one has it."""
+    values = takewhile(lambda value: value is not None, (epoch.val_accuracy for epoch in epochs))
+    return np.array(list(values), dtype=float)
 
 
 def is_measured_alone(run: RunRecord) -> bool:
@@ -152,24 +156,21 @@ def _worse_than_guessing(runs: Sequence[RunRecord], n_classes: int) -> float:  #
 
 OBJECTIVES: dict[str, Objective] = {
     "val_accuracy": Objective(
-        name="val_accuracy",
-        direction="max",
+        printed=VAL_ACCURACY,
         of=lambda run: run.val_accuracy,
         of_epoch=lambda epoch: epoch.val_accuracy,
         epoch_direction="max",
         lost=_nothing,
     ),
     "val_loss": Objective(
-        name="val_loss",
-        direction="min",
+        printed=VAL_LOSS,
         of=lambda run: run.val_loss,
         of_epoch=lambda epoch: epoch.val_loss,
         epoch_direction="min",
         lost=_worse_than_guessing,
     ),
     "accuracy_per_joule": Objective(
-        name="accuracy_per_joule",
-        direction="max",
+        printed=ACCURACY_PER_JOULE,
         of=_accuracy_per_joule,
         of_epoch=lambda epoch: epoch.val_accuracy,
         epoch_direction="max",

@@ -1,234 +1,167 @@
-"""Who proposes candidates: one of keras-tuner's oracles, driven by ask and tell, and replayed exactly from a log.
+"""The table of oracles: everything in which they differ, known before keras-tuner is loaded.
 
-    ask  ->  proposal (values, epochs)        tell(ordinal, score)        replay(event of the log)
+| oracle      | candidates of a sweep          | ends by itself            | of a range | default   | may prune |
+|-------------|--------------------------------|---------------------------|------------|-----------|-----------|
+| `random`    | points at random               | when it had every point   | numbers    | 20        | yes       |
+| `grid`      | points in order                | when it had every point   | 10 points  | all       | yes       |
+| `bayesian`  | random first, then by a model  | when it had every point   | numbers    | 20        | yes       |
+| `hyperband` | rounds, the best third goes on | after a sweep             | numbers    | one sweep | no        |
 
-The state of an `Asker` is a function of the asks and ends of a log, in their order. What it proposed is recomputed as
-the log is replayed and must agree; the proposals that a Gaussian process made are taken from the log, and the last of
-them is recomputed when the next new one is asked for.
+Whoever needs to know more of an oracle than its name asks its row; what keras-tuner's classes are told besides stands
+in `kbnd.tuning.keras_oracles.KINDS`.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
 
-from kbnd.errors import ResumeMismatchError, UsageError, unknown
-from kbnd.tuning.rounds import check_rounds
+from kbnd.errors import UsageError, unknown
+from kbnd.tuning.parameters import Choice, Hyperparameter
 from kbnd.tuning.space import Space
 
-if TYPE_CHECKING:
-    from kbnd.records import SearchEvent
+N_TRIALS = 20
+"""Candidates of an oracle that would never end by itself."""
 
-ORACLES = ("random", "grid", "bayesian", "hyperband")
+MOST_CANDIDATES = 100_000
+"""Candidates of a search that only `--max-hours` ends."""
 
-NOTHING: dict[str, Literal["idle", "stopped"]] = {"IDLE": "idle", "STOPPED": "stopped"}
-"""keras-tuner's status of a trial that is none -> what is answered."""
+LEAST_EPOCHS = 3
+"""Epochs below which Hyperband would stop nothing early."""
 
-EPOCHS = "tuner/epochs"
-"""What Hyperband calls the epochs of a trial."""
+FACTOR = 3
+"""Of Hyperband: how much fewer candidates, and more epochs, each round of a bracket has."""
 
-CHANGED = "its oracle, or what that computes with, has changed: --fresh (fresh=True) begins anew"
-
-Step = tuple[Literal["ask", "end"], int, Any]
-"""What happened, to which candidate, and its values or its score."""
+Rounds = list[tuple[int, int]]
+"""(candidates, epochs) of each round, in their order."""
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A candidate to be trained.
+@dataclass(frozen=True, kw_only=True)
+class Oracle:
+    """One row of the table.
 
     Attributes:
-        ordinal: its number, from 1.
-        values: by path, one for each hyperparameter of the space.
-        epochs: that it is trained for; None is the space's own.
+        name: as a user says it.
+        sweep: from a space and the most epochs to the rounds of one sweep, were all candidates equally good.
+        check: refuses a space and epochs that it could not search.
+        in_words: what it does that its name does not tell, of a space and so many candidates at most (None is no
+            limit); empty for nothing.
+        n_trials: candidates where a user gives neither their number nor hours; None is until it ends by itself.
+        has_points: whether it takes the listed points of a range, and not every number.
+        has_rungs: whether it gives up candidates itself and trains the others anew for more epochs; then it begins
+            another sweep where a number of candidates or hours ask for more than one.
+        can_prune: whether runs may be given up besides.
     """
 
-    ordinal: int
-    values: dict[str, Any]
-    epochs: int | None = None
+    name: str
+    sweep: Callable[[Space, int], Rounds]
+    check: Callable[[Space, int], None] = lambda space, epochs: None  # noqa: ARG005 (one signature for all)
+    in_words: Callable[[Space, int | None], str] = lambda space, n_trials: ""  # noqa: ARG005
+    n_trials: int | None = N_TRIALS
+    has_points: bool = False
+    has_rungs: bool = False
+    can_prune: bool = True
+
+    def n_points(self, space: Space) -> int | None:
+        """Return how many candidates it can choose from; None where a range holds more than anybody counts."""
+        return space.size if self.has_points or space.is_finite else None
+
+    def has_end(self, space: Space) -> bool:
+        """Return whether it has no more to propose when every point of the space was a candidate."""
+        return not self.has_rungs and self.n_points(space) is not None
+
+    def parameters(self, space: Space) -> dict[str, Hyperparameter]:
+        """Return what it is told of a space: for a grid every range is the list of its points."""
+        varied = space.hyperparameters
+        return (
+            {path: Choice(values=parameter.points()) for path, parameter in varied.items()}
+            if self.has_points
+            else dict(varied)
+        )
 
 
-class Asker:
-    """Asks an oracle for candidates and tells it their scores.
-
-    Making one loads keras-tuner, and with it the backend that is chosen by then.
-
-    Args:
-        space: what varies.
-        oracle: one of `ORACLES`.
-        direction: which way scores are better, `max` or `min`.
-        seed: of the oracle, from 1.
-        max_epochs: of Hyperband's last rounds.
-        sweeps: times that Hyperband goes through its brackets; None is for ever.
+def oracle_named(name: str) -> Oracle:
+    """Return the row of an oracle.
 
     Raises:
-        UsageError: an unknown oracle, a seed or epochs out of range, or a space that is too small for Hyperband.
+        UsageError: there is none of this name.
     """
-
-    def __init__(
-        self,
-        space: Space,
-        *,
-        oracle: str,
-        direction: Literal["max", "min"],
-        seed: int,
-        max_epochs: int,
-        sweeps: int | None = 1,
-    ) -> None:
-        if oracle not in ORACLES:
-            raise unknown("oracle", oracle, ORACLES)
-        if direction not in ("max", "min"):
-            raise unknown("direction", direction, ("max", "min"))
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 1:
-            raise UsageError(f"the seed of a search should be a whole number from 1, received {seed!r}")
-        if not space.hyperparameters:
-            raise UsageError("nothing to search: every field has one value")
-        check_rounds(space, oracle=oracle, max_epochs=max_epochs)
-        self._arguments: dict[str, Any] = {
-            "oracle": oracle,
-            "direction": direction,
-            "seed": seed,
-            "max_epochs": max_epochs,
-            "sweeps": sweeps,
-        }
-        self.space = space
-        from kbnd.tuning import keras_oracles
-
-        self._driven = keras_oracles
-        self._parameters = keras_oracles.parameters(space, oracle=oracle)
-        self._oracle: Any = keras_oracles.driven(space, **self._arguments)
-        self._open: dict[int, Any] = {}
-        self._n = 0
-        self._steps: list[Step] | None = []  # of the log; None when its last fit was checked
-        self._n_before_fit: int | None = None
-
-    @property
-    def open(self) -> tuple[int, ...]:
-        """Ordinals of the candidates whose score was not told yet."""
-        return tuple(self._open)
-
-    def fresh(self) -> Asker:
-        """Return another one as this one was when it was made."""
-        return Asker(self.space, **self._arguments)
-
-    def ask(self) -> Proposal | Literal["idle", "stopped"]:
-        """Return the next candidate.
-
-        Returns:
-            A proposal; `idle` where the oracle waits for candidates that are open; `stopped` where it has no more.
-
-        Raises:
-            ResumeMismatchError: the log that was replayed holds a proposal that this oracle does not make.
-        """
-        self._check_last_fit()
-        return self._asked(None)
-
-    def tell(self, ordinal: int, score: float) -> None:
-        """Tell the score of an open candidate.
-
-        Args:
-            ordinal: its number.
-            score: finite; of a candidate without one, the caller's choice.
-
-        Raises:
-            UsageError: the candidate is not open, or the score not finite.
-        """
-        if ordinal not in self._open:
-            raise UsageError(f"candidate {ordinal} is not open: open are {', '.join(map(str, self._open)) or 'none'}")
-        if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
-            raise UsageError(f"the score of candidate {ordinal} should be a finite number, received {score!r}")
-        trial = self._open.pop(ordinal)
-        with _quietly():
-            self._oracle.update_trial(trial.trial_id, {self._driven.SCORE: float(score)})
-            trial.status = "COMPLETED"
-            self._oracle.end_trial(trial)
-        self._remember(("end", ordinal, float(score)))
-
-    def replay(self, event: SearchEvent) -> None:
-        """Take a step of the log.
-
-        Args:
-            event: the next one; its body holds `values` (and `epochs`) of an `ask`, `told` of an `end`.
-
-        Raises:
-            ResumeMismatchError: the oracle proposes something else than the log holds.
-        """
-        if event.kind == "ask":
-            self._replay_ask(event.ordinal, event.body["values"], event.body.get("epochs"))
-        elif event.kind == "end":
-            self.tell(event.ordinal, event.body["told"])
-
-    def _replay_ask(self, ordinal: int, stored: Mapping[str, Any], epochs: int | None) -> None:
-        if ordinal != self._n + 1:
-            raise ResumeMismatchError(f"the log of the search holds candidate {ordinal} where {self._n + 1} is next")
-        if self._steps is not None and getattr(self._oracle, "is_guided", bool)():
-            self._n_before_fit = len(self._steps)
-        answer = self._asked(stored)
-        if isinstance(answer, str):
-            raise ResumeMismatchError(f"candidate {ordinal} of the search: stored {dict(stored)}, asked none")
-        self._check_agreement(ordinal, stored, self._read(self._oracle.proposed))
-        if answer.epochs not in (None, epochs):
-            raise ResumeMismatchError(f"candidate {ordinal}, epochs: stored {epochs}, asked {answer.epochs}; {CHANGED}")
-        self._remember(("ask", ordinal, dict(stored)))
-
-    def _asked(self, logged: Mapping[str, Any] | None) -> Proposal | Literal["idle", "stopped"]:
-        ordinal = self._n + 1
-        self._oracle.logged = None if logged is None else self._written(ordinal, logged)
-        with _quietly():
-            trial = self._oracle.create_trial(f"candidate {ordinal}")
-        if trial.status in NOTHING:
-            return NOTHING[trial.status]
-        self._n, self._open[ordinal] = ordinal, trial
-        values = trial.hyperparameters.values
-        return Proposal(ordinal, self._read(values), values.get(EPOCHS))
-
-    def _check_last_fit(self) -> None:
-        """Recompute the last proposal of the log that a Gaussian process made, once for all."""
-        steps, self._steps = self._steps, None
-        if steps is None or self._n_before_fit is None:
-            return
-        again = self.fresh()
-        for kind, ordinal, told in steps[: self._n_before_fit]:
-            if kind == "ask":
-                again._asked(told)
-            else:
-                again.tell(ordinal, told)
-        _, ordinal, stored = steps[self._n_before_fit]
-        answer = again._asked(None)
-        self._check_agreement(ordinal, stored, {} if isinstance(answer, str) else answer.values)
-
-    def _check_agreement(self, ordinal: int, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-        for path, parameter in self.space.hyperparameters.items():
-            if path not in asked or not parameter.agrees(asked[path], stored[path]):
-                raise ResumeMismatchError(
-                    f"candidate {ordinal}, {self.space.names[path]}: stored {stored[path]!r}, "
-                    f"asked {asked.get(path)!r}; {CHANGED}"
-                )
-
-    def _remember(self, step: Step) -> None:
-        if self._steps is not None:
-            self._steps.append(step)
-
-    def _read(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {path: self._driven.read(each, values[path]) for path, each in self._parameters.items()}
-
-    def _written(self, ordinal: int, values: Mapping[str, Any]) -> dict[str, Any]:
-        """A candidate's values as keras-tuner writes them."""
-        try:
-            return {path: self._driven.written(each, values[path]) for path, each in self._parameters.items()}
-        except (KeyError, ValueError):
-            raise ResumeMismatchError(
-                f"candidate {ordinal} of the search is stored as {dict(values)}, which is no point of its space now"
-            ) from None
+    if name not in ORACLES:
+        raise unknown("oracle", name, ORACLES)
+    return ORACLES[name]
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep warnings of keras-tuner about its own code, and of scikit-learn about its fits, from the user."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def n_random_first(space: Space) -> int:
+    """Return how many candidates `bayesian` draws at random before it learns: three for each hyperparameter."""
+    return max(3, 3 * len(space.hyperparameters))
+
+
+def hyperband_rounds(max_epochs: int) -> Rounds:
+    """Return (candidates, epochs) of each round of a sweep of Hyperband, in their order, without loading anything.
+
+    With R epochs at most and s + 1 rounds in a bracket, s = floor(log3 R), ..., 0, round r of it has
+    ceil(ceil(1 + log3 R) / (s + 1) * 3**(s - r)) candidates of ceil(R / 3**(s - r)) epochs, as keras-tuner counts them.
+
+    Reference: Li et al., "Hyperband: a novel bandit-based approach to hyperparameter optimization", JMLR 18 (2018).
+    """
+    n_brackets, epochs = 0, float(max_epochs)
+    while epochs >= 1.0:
+        n_brackets, epochs = n_brackets + 1, epochs / FACTOR
+    last = math.ceil(1 + math.log(max_epochs, FACTOR))
+    return [
+        (math.ceil(last / (s + 1) * FACTOR ** (s - r)), math.ceil(max_epochs / FACTOR ** (s - r)))
+        for s in reversed(range(n_brackets))
+        for r in range(s + 1)
+    ]
+
+
+def _check_rounds(space: Space, max_epochs: int) -> None:
+    """Refuse too few epochs, fewer points than a bracket draws, or a round of epochs that no run can have."""
+    if max_epochs < LEAST_EPOCHS:
+        raise UsageError(f"hyperband needs at least {LEAST_EPOCHS} epochs to stop some early, received {max_epochs}")
+    rounds = hyperband_rounds(max_epochs)
+    most = max(n for n, _ in rounds)
+    if space.is_finite and space.size < most:
+        raise UsageError(
+            f"hyperband draws {most} candidates at once, the space has {space.size}: use the oracle grid, or a range "
+            "for a list"
+        )
+    for epochs in sorted({epochs for _, epochs in rounds}):
+        space.run_spec(space.usual, seed=1, epochs=epochs)
+
+
+def _points_at_random(space: Space, epochs: int) -> Rounds:
+    return [(space.size if space.is_finite else MOST_CANDIDATES, epochs)]
+
+
+def _points_in_order(space: Space, epochs: int) -> Rounds:
+    return [(space.size, epochs)]
+
+
+def _brackets(_space: Space, epochs: int) -> Rounds:
+    return hyperband_rounds(epochs)
+
+
+def _first_points(space: Space, n_trials: int | None) -> str:
+    if n_trials is None or n_trials >= space.size:
+        return ""
+    return f"the first {n_trials} of {space.size:,} points, in order: what is listed last varies first"
+
+
+def _random_first(space: Space, n_trials: int | None) -> str:
+    n_random = n_random_first(space)
+    if n_trials is not None and n_trials <= n_random:
+        return "all candidates are random: it learns from more"
+    return f"the first {n_random} at random"
+
+
+ORACLES: dict[str, Oracle] = {
+    oracle.name: oracle
+    for oracle in (
+        Oracle(name="random", sweep=_points_at_random),
+        Oracle(name="grid", sweep=_points_in_order, in_words=_first_points, n_trials=None, has_points=True),
+        Oracle(name="bayesian", sweep=_points_at_random, in_words=_random_first),
+        Oracle(name="hyperband", sweep=_brackets, check=_check_rounds, n_trials=None, has_rungs=True, can_prune=False),
+    )
+}

@@ -83,15 +83,15 @@ class Range(Spec):
 
     @model_validator(mode="after")
     def _ascends(self) -> Range:
-        said = f"{self.min:g}..{self.max:g}"
+        text = f"{self.min:g}..{self.max:g}"
         if self.min >= self.max:
-            raise ValueError(f"a range ascends, as {'1e-3..1' if self.log else '0..0.8'}, received {said}")
+            raise ValueError(f"a range ascends, as {'1e-3..1' if self.log else '0..0.8'}, received {text}")
         if self.log and self.min <= 0.0:
-            raise ValueError(f"a logarithmic range begins above 0, received {said}")
+            raise ValueError(f"a logarithmic range begins above 0, received {text}")
         if self.log and self.step is not None and self.step <= 1.0:
             raise ValueError(f"the step of a logarithmic range is a factor above 1, received {self.step:g}")
         if self.step is not None and not self._n_steps:
-            raise ValueError(f"step {self.step:g} is wider than the range {said}")
+            raise ValueError(f"step {self.step:g} is wider than the range {text}")
         return self
 
     def points(self) -> tuple[float, ...]:
@@ -109,8 +109,8 @@ class Range(Spec):
 
     def rounded(self, value: float) -> float:
         """Return a value with the digits that are kept, within the ends."""
-        kept = _significant(value, LOG_DIGITS) if self.log else round(float(value), self._decimals)
-        return min(max(kept, self.min), self.max)
+        short = _significant(value, LOG_DIGITS) if self.log else round(float(value), self._decimals)
+        return min(max(short, self.min), self.max)
 
     def agrees(self, one: object, other: object) -> bool:
         """Return whether two values differ by no more than one unit of the last digit that is kept."""

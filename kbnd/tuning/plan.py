@@ -6,19 +6,15 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kbnd.errors import UsageError, how_to_install, unknown
+from kbnd.errors import UsageError, how_to_install
 from kbnd.execution.settings import Settings
 from kbnd.profiling import machine
 from kbnd.profiling.meters import nvml_meter
 from kbnd.spec import NAME_IN_WORDS, NAME_PATTERN, Identity
 from kbnd.training import backend
 from kbnd.tuning.objectives import Objective, objective
-from kbnd.tuning.oracles import ORACLES
-from kbnd.tuning.rounds import check_rounds, hyperband_rounds
+from kbnd.tuning.oracles import Oracle, oracle_named
 from kbnd.tuning.space import Space
-
-N_TRIALS = 20
-"""Candidates of an oracle that would never end by itself."""
 
 MOST_SEED = 2**32 - 1
 """What NumPy's generators take."""
@@ -35,7 +31,7 @@ class SearchPlan:
     Attributes:
         name: of the search in the ledger.
         space: what varies, and what does not.
-        oracle: `random`, `grid`, `bayesian` or `hyperband`.
+        oracle: who proposes candidates.
         objective: what is looked for.
         seeds: runs of each candidate, with the seeds 1...N.
         search_seed: of the oracle.
@@ -46,7 +42,7 @@ class SearchPlan:
 
     name: str
     space: Space
-    oracle: str
+    oracle: Oracle
     objective: Objective
     seeds: int = 2
     search_seed: int = 1
@@ -55,14 +51,24 @@ class SearchPlan:
     max_hours: float | None = None
 
     @property
+    def title(self) -> str:
+        """What is looked for, and of which network."""
+        return f"Search for {self.objective.name} of {self.space.model['name']}"
+
+    @property
     def sweeps(self) -> int | None:
-        """How often Hyperband goes through its brackets: once, or until trials or hours end the search."""
+        """How often an oracle goes through its rounds: once, or until trials or hours end the search."""
         return 1 if self.max_trials is None and self.max_hours is None else None
+
+    @property
+    def has_many_sweeps(self) -> bool:
+        """Whether the oracle begins a sweep of rungs anew as often as the search has room for it."""
+        return self.oracle.has_rungs and self.sweeps is None
 
     @property
     def has_end(self) -> bool:
         """Whether the oracle has no more to propose when every point of the space was a candidate."""
-        return self.oracle == "grid" or (self.space.is_finite and self.oracle != "hyperband")
+        return self.oracle.has_end(self.space)
 
     @property
     def is_endless(self) -> bool:
@@ -77,7 +83,7 @@ class SearchPlan:
         clock = {} if self.objective.is_reproducible else {"machine": machine.in_words()}
         return {
             "space": self.space.definition(),
-            "oracle": self.oracle,
+            "oracle": self.oracle.name,
             "objective": self.objective.name,
             "seeds": self.seeds,
             "search_seed": self.search_seed,
@@ -107,74 +113,81 @@ def plan_search(
         UsageError: a setting that cannot be.
     """
     settings.check()
-    found = objective(looked_for)
-    for what, value in (("seeds", seeds), ("max_trials", max_trials), ("search_seed", search_seed)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise UsageError(f"{what} should be a whole number, received {value!r}")
-        if value is not None and value < 1:
-            raise UsageError(f"{what} should be 1 or more, received {value}")
-    if search_seed > MOST_SEED:
-        raise UsageError(f"search_seed should be at most {MOST_SEED:,}, received {search_seed}")
+    goal = objective(looked_for)
+    _check_numbers(seeds=seeds, max_trials=max_trials, search_seed=search_seed)
     if max_hours is not None and not max_hours > 0:
         raise UsageError(f"max_hours should be above 0, received {max_hours:g}")
-    if oracle not in ORACLES:
-        raise unknown("oracle", oracle, ORACLES)
-    check_rounds(space, oracle=oracle, max_epochs=space.epochs)
-    if oracle == "hyperband" and max_trials is not None:
-        n_sweep = sum(n_candidates for n_candidates, _ in hyperband_rounds(space.epochs))
-        if max_trials < n_sweep:
-            raise UsageError(
-                f"oracle 'hyperband' with {space.epochs} epochs needs {n_sweep} candidates for a sweep, fewer never "
-                f"train for all epochs: received max_trials {max_trials}, leave it out or give fewer epochs"
-            )
-    if is_pruned and oracle == "hyperband":
-        raise UsageError("oracle 'hyperband' gives up candidates itself: leave out prune")
-    if oracle == "grid" and max_trials is None and space.size > MOST_POINTS and not is_insisting:
-        raise UsageError(
-            f"the grid has {space.size:,} points, more than {MOST_POINTS:,}: give shorter lists or max_trials, or "
-            "insist with --yes (yes=True)"
-        )
-    _check_objective(found, space, settings, oracle=oracle, is_pruned=is_pruned)
-    if max_trials is None and max_hours is None and oracle in ("random", "bayesian"):
-        max_trials = N_TRIALS
+    row = oracle_named(oracle)
+    row.check(space, space.epochs)
+    _check_trials(row, space, max_trials, is_insisting=is_insisting, is_pruned=is_pruned)
+    _check_objective(goal, space, settings, oracle=row, is_pruned=is_pruned)
     return SearchPlan(
-        name=_name(name, space, oracle, settings),
+        name=_name(name, space, row, settings),
         space=space,
-        oracle=oracle,
-        objective=found,
+        oracle=row,
+        objective=goal,
         seeds=seeds,
         search_seed=search_seed,
         is_pruned=is_pruned,
-        max_trials=max_trials,
+        max_trials=row.n_trials if max_trials is None and max_hours is None else max_trials,
         max_hours=max_hours,
     )
 
 
-def _check_objective(found: Objective, space: Space, settings: Settings, *, oracle: str, is_pruned: bool) -> None:
+def _check_numbers(*, seeds: int, max_trials: int | None, search_seed: int) -> None:
+    """Refuse what is no whole number from 1."""
+    for name, value in (("seeds", seeds), ("max_trials", max_trials), ("search_seed", search_seed)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UsageError(f"{name} should be a whole number, received {value!r}")
+        if value is not None and value < 1:
+            raise UsageError(f"{name} should be 1 or more, received {value}")
+    if search_seed > MOST_SEED:
+        raise UsageError(f"search_seed should be at most {MOST_SEED:,}, received {search_seed}")
+
+
+def _check_trials(oracle: Oracle, space: Space, max_trials: int | None, *, is_insisting: bool, is_pruned: bool) -> None:
+    """Refuse a number of candidates that an oracle cannot end with, and what it does itself."""
+    if oracle.has_rungs and max_trials is not None:
+        n_sweep = sum(n_candidates for n_candidates, _ in oracle.sweep(space, space.epochs))
+        if max_trials < n_sweep:
+            raise UsageError(
+                f"oracle {oracle.name!r} with {space.epochs} epochs needs {n_sweep} candidates for a sweep, fewer "
+                f"never train for all epochs: received max_trials {max_trials}, leave it out or give fewer epochs"
+            )
+    if is_pruned and not oracle.can_prune:
+        raise UsageError(f"oracle {oracle.name!r} gives up candidates itself: leave out prune")
+    if oracle.has_points and max_trials is None and space.size > MOST_POINTS and not is_insisting:
+        raise UsageError(
+            f"the {oracle.name} has {space.size:,} points, more than {MOST_POINTS:,}: give shorter lists or "
+            "max_trials, or insist with --yes (yes=True)"
+        )
+
+
+def _check_objective(goal: Objective, space: Space, settings: Settings, *, oracle: Oracle, is_pruned: bool) -> None:
     """Refuse an objective that no run would have, or whose numbers would not compare."""
-    is_timed = not found.is_reproducible
+    is_timed = not goal.is_reproducible
     if is_timed and (settings.executor.startswith("ray") or settings.make_executor().is_concurrent):
         raise UsageError(
-            f"objective {found.name!r} is measured by the clock, and runs that share a machine, or ran on several, do "
+            f"objective {goal.name!r} is measured by the clock, and runs that share a machine, or ran on several, do "
             "not compare: use executor 'inline' or 'processes:1'"
         )
-    shortest = min(epochs for _, epochs in hyperband_rounds(space.epochs)) if oracle == "hyperband" else space.epochs
-    if is_timed and shortest < LEAST_TIMED_EPOCHS:
+    fewest = min(epochs for _, epochs in oracle.sweep(space, space.epochs))
+    if is_timed and fewest < LEAST_TIMED_EPOCHS:
         raise UsageError(
-            f"objective {found.name!r} needs {LEAST_TIMED_EPOCHS} epochs or more, the first one holds compilation: "
-            f"with {space.epochs} epochs, oracle {oracle!r} trains candidates for {shortest}"
+            f"objective {goal.name!r} needs {LEAST_TIMED_EPOCHS} epochs or more, the first one holds compilation: "
+            f"with {space.epochs} epochs, oracle {oracle.name!r} trains candidates for {fewest}"
         )
     if (is_timed or is_pruned) and space.train.get("validation_curve") is False:
-        what = f"objective {found.name!r}" if is_timed else "prune"
-        raise UsageError(f"{what} looks at validation images after every epoch: leave validation_curve on")
-    if found.needs_energy and nvml_meter() is None:
+        wish = f"objective {goal.name!r}" if is_timed else "prune"
+        raise UsageError(f"{wish} looks at validation images after every epoch: leave validation_curve on")
+    if goal.needs_energy and nvml_meter() is None:
         raise UsageError(
-            f"objective {found.name!r} needs an NVIDIA GPU whose energy can be read ({how_to_install('gpu')}), "
+            f"objective {goal.name!r} needs an NVIDIA GPU whose energy can be read ({how_to_install('gpu')}), "
             "and there is none here: no run would have a score"
         )
 
 
-def _name(name: str | None, space: Space, oracle: str, settings: Settings) -> str:
+def _name(name: str | None, space: Space, oracle: Oracle, settings: Settings) -> str:
     if name is not None:
         if not re.fullmatch(NAME_PATTERN, name):
             raise UsageError(f"a search's name should be {NAME_IN_WORDS}, received {name!r}")
@@ -182,4 +195,4 @@ def _name(name: str | None, space: Space, oracle: str, settings: Settings) -> st
     options = space.model.get("options", {})
     network = f"{space.model['name']}{options.get('depth', '')}{'b' * (options.get('block') == 'bottleneck')}"
     dataset = "".join(c if c.isalnum() or c in "_-" else "_" for c in space.images.name)[-16:]
-    return f"tune.{network}.{dataset}.{oracle}.{backend.choose(settings.backend)}"
+    return f"tune.{network}.{dataset}.{oracle.name}.{backend.choose(settings.backend)}"

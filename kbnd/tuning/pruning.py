@@ -21,9 +21,6 @@ from kbnd.tuning.objectives import Objective
 LEAST_FINISHED = 5
 """Finished candidates below which nothing is given up."""
 
-LEAST_EPOCHS = 1
-"""Epochs that every run has."""
-
 
 class MedianRule:
     """Remembers the curves of finished candidates by seed, and says which runs to give up.
@@ -45,7 +42,7 @@ class MedianRule:
     def is_hopeless(self, seed: int, epochs: Sequence[EpochRecord]) -> bool:
         """Return whether a run with these epochs, from the first to the one that has just ended, is given up."""
         curve = self._curve(epochs)
-        if curve is None or len(curve) < LEAST_EPOCHS:
+        if curve is None:
             return False
         others = [other[: len(curve)] for other in self._finished.get(seed, []) if len(other) >= len(curve)]
         if len(others) < LEAST_FINISHED:
@@ -55,5 +52,5 @@ class MedianRule:
 
     def _curve(self, epochs: Sequence[EpochRecord]) -> list[float] | None:
         values = [self._objective.of_epoch(epoch) for epoch in epochs]
-        found = [value for value in values if value is not None]
-        return found if found and len(found) == len(values) else None
+        numbers = [value for value in values if value is not None]
+        return numbers if numbers and len(numbers) == len(values) else None

@@ -1,36 +1,38 @@
-"""What came of a search: its trials, its best recipe, and what that reaches with seeds that it was not chosen by."""
+"""What came of a search: its trials, its best recipe, and what that reaches with seeds that it was not chosen by.
+
+| file             | one row per                                                                          |
+|------------------|--------------------------------------------------------------------------------------|
+| `trials.csv`     | candidate                                                                            |
+| `best.toml`      | the best recipe, for `kbnd train --recipe`                                           |
+| `comparison.csv` | candidate and validation metric, against the best one, which was chosen for being it |
+
+and `runs.csv` (with the hyperparameters of each run), `epochs.csv`, `claims.csv` (a search makes none), `tables.md`,
+`tables.tex`, `report.html`, `environment.json` and `figures/marginals.*` as of a study.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from kbnd import recipe
-from kbnd.analysis.blinding import blind_experiment
 from kbnd.analysis.importance import Importances, importances
-from kbnd.execution.runs import PlannedRun
-from kbnd.ledger import Ledger
-from kbnd.records import FRESH, RunRecord, arm_of
+from kbnd.records import FRESH
 from kbnd.report.datasets import data_note_of
+from kbnd.report.folder import Outputs, write_outputs
 from kbnd.report.frames import SearchFrames, ranked_trials
+from kbnd.report.json_values import as_rows
 from kbnd.report.table import Table, to_html
 from kbnd.report.tables.trials import MOST_ROWS, status_counts, trial_tables
 from kbnd.spec import RunSpec
 from kbnd.tuning.plan import SearchPlan
-from kbnd.tuning.search import Search
-from kbnd.tuning.space import Space
+from kbnd.tuning.report import about_table, logarithmic_names
+from kbnd.tuning.trials import comparison_of
 from kbnd.words import counted
-
-TRIAL_COLUMNS = (
-    *("epochs", "status", "n_seeds", "score", "score_sd", "val_accuracy", "val_accuracy_sd", "val_loss"),
-    *("epoch_s", "wall_s", "recipe_id"),
-)
-"""Columns of trials.csv behind the number of the trial and the hyperparameters."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,11 +110,11 @@ class TuneResult:
             notes.append(f"All {n} trials of before are kept, though only {most} are asked for.")
         if self.plan.is_pruned and not (self.trials["status"] == "pruned").any():
             notes.append("No run lagged behind so far that it was given up.")
-        if self.plan.oracle == "hyperband" and self.trials["epochs"].nunique() > 1:
+        if self.plan.oracle.has_rungs and self.trials["epochs"].nunique() > 1:
             notes.append("A candidate that goes on is trained anew for more epochs, as a trial of its own.")
         if n_beside:
-            said = f"{n_beside} of {len(self.runs)} runs"
-            notes.append(f"Trained while others did, so that their seconds are only shown: {said}.")
+            runs = f"{n_beside} of {len(self.runs)} runs"
+            notes.append(f"Trained while others did, so that their seconds are only shown: {runs}.")
         return [*notes, *self.notes]
 
     @property
@@ -144,33 +146,33 @@ class TuneResult:
 
     def importances(self) -> Importances:
         """Return which hyperparameter mattered, or why that cannot be told."""
+        return self._importances
+
+    @cached_property
+    def _importances(self) -> Importances:
         return importances(self.trials, self.names, direction=self.plan.objective.direction)
 
-    def frames(self, found: Importances | None = None, *, log_scaled: Sequence[str] | None = None) -> SearchFrames:
-        """Return what the tables and the picture of the search are made from.
-
-        Args:
-            found: which hyperparameter mattered; None is computed here.
-            log_scaled: hyperparameters with a logarithmic axis; None takes learning rates and weight decays.
-        """
+    @property
+    def frames(self) -> SearchFrames:
+        """What the tables and the picture of the search are made from."""
+        is_disturbed = self.runs["is_concurrent"].eq(True) | self.runs["continued_from"].notna()
         return SearchFrames(
             trials=self.trials,
             names=self.names,
-            objective=self.plan.objective.name,
-            direction=self.plan.objective.direction,
-            importances=found or self.importances(),
+            score=self.plan.objective.printed,
+            importances=self.importances(),
             fresh=self.fresh,
             fresh_scores=self.fresh_scores,
             best=self.best_trial,
             n_classes=self.n_classes,
-            is_timed_alone=not bool((self.runs["is_concurrent"].eq(True) | self.runs["continued_from"].notna()).any()),
+            is_timed_alone=not bool(is_disturbed.any()),
             data_note=self.data_note,
-            log_scaled=log_scaled,
+            log_scaled=logarithmic_names(self.plan.space),
         )
 
-    def tables(self, *, found: Importances | None = None, most_rows: int | None = MOST_ROWS) -> list[Table]:
+    def tables(self, *, most_rows: int | None = MOST_ROWS) -> list[Table]:
         """Return the tables of the search; `most_rows` of trials are shown, None shows all."""
-        tables = trial_tables(self.frames(found), most_rows=most_rows)
+        tables = trial_tables(self.frames, most_rows=most_rows)
         if self.best_trial is not None and self.test_note:
             tables[-1] = replace(tables[-1], notes=(*tables[-1].notes, self.test_note))
         tables[0] = replace(tables[0], notes=(*tables[0].notes, *self.trial_notes))
@@ -184,10 +186,12 @@ class TuneResult:
         n_seeds = int(values["n_seeds"])
         score = f"{self.plan.objective.name} {values['score']:.6g}, mean over {counted(n_seeds, 'seed')}"
         n = int((self.trials["score"].notna() & (self.trials["epochs"] == values["epochs"])).sum())
-        said = [f"Best of {counted(n, 'finished trial')} of the search {self.name}: trial {self.best_trial}, {score}."]
+        choice = [
+            f"Best of {counted(n, 'finished trial')} of the search {self.name}: trial {self.best_trial}, {score}."
+        ]
         tested = ", nor in the test that followed it" * (self.n_tested > 0)
-        said.append(f"Seed {self.unused_seed} had no part in the choice{tested}.")
-        comments = [*said, *self.notes, *filter(None, [self.data_note])]
+        choice.append(f"Seed {self.unused_seed} had no part in the choice{tested}.")
+        comments = [*choice, *self.notes, *filter(None, [self.data_note])]
         return recipe.to_toml(self.best, comments=comments, seed=self.unused_seed)
 
     def write(self, folder: Path | str) -> list[Path]:
@@ -197,9 +201,34 @@ class TuneResult:
             UsageError: the folder cannot be written to.
             NoSpaceError: its disk is full.
         """
-        from kbnd.tuning.report import write  # it reads results, so that it cannot be imported above
+        from kbnd.report.figures.marginals import draw_marginals  # brings matplotlib, which no search needs
 
-        return write(self, Path(folder))
+        outputs = Outputs(
+            runs=self.runs,
+            epochs=self.epochs,
+            comparison=comparison_of(self.runs, self.trials, best_trial=self.best_trial),
+            tables=[about_table(self.plan, self.runs, self.environments), *self.tables(most_rows=None)],
+            figures=draw_marginals(self.frames),
+            title=f"{self.plan.title}: {self.name}",
+            environments=self.environments,
+            others={
+                "trials.csv": self.trials.to_csv(index=False, lineterminator="\n"),
+                "best.toml": None if self.best is None else self.recipe(),
+            },
+        )
+        return write_outputs(Path(folder), outputs)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the search as JSON values."""
+        return {
+            "search": self.name,
+            "objective": self.plan.objective.name,
+            "best_trial": self.best_trial,
+            "best": None if self.best is None else self.best.canonical(),
+            "trials": as_rows(self.to_frame()),
+            "fresh": as_rows(self.fresh),
+            "is_complete": self.is_complete,
+        }
 
     def __repr__(self) -> str:
         best = "no best trial"
@@ -210,66 +239,3 @@ class TuneResult:
 
     def _repr_html_(self) -> str:
         return "\n".join(map(to_html, self.tables()))
-
-
-def trials_frame(search: Search) -> pd.DataFrame:
-    """Return columns of trials.csv: one row for each candidate, in their order."""
-    space = search.plan.space
-    names = space.names
-    rows = []
-    for each in search.candidates.values():
-        records = [record for run in each.runs if (record := search.ledger.get(run.run_id)) is not None]
-        done = [record for record in records if record.status == "done" and each.status in ("done", "open")]
-        scores = [number for record in done if (number := search.plan.objective.of(record)) is not None]
-        rows.append(
-            {
-                "trial": each.ordinal,
-                **{name: _value(space, path, each.values) for path, name in names.items()},
-                "epochs": each.epochs,
-                "status": "unfinished" if each.status == "open" else each.status,
-                "n_seeds": len(done),
-                "score": np.nan if each.score is None else each.score,
-                "score_sd": _sd(scores) if each.score is not None else np.nan,
-                "val_accuracy": _mean(done, "val_accuracy"),
-                "val_accuracy_sd": _sd([record.val_accuracy for record in done if record.val_accuracy is not None]),
-                "val_loss": _mean(done, "val_loss"),
-                "epoch_s": _mean(done, "epoch_s"),
-                "wall_s": each.wall_s,
-                "recipe_id": each.runs[0].spec.recipe_id,
-            }
-        )
-    return pd.DataFrame(rows, columns=["trial", *names.values(), *TRIAL_COLUMNS])
-
-
-def runs_of(
-    ledger: Ledger, name: str, digest: str, *, planned: Sequence[PlannedRun]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return columns of runs.csv and epochs.csv of a search, without what candidates reached on test images."""
-    ids = {run.run_id for run in planned}
-    if not ids:
-        return ledger.runs().iloc[:0], ledger.epochs().iloc[:0]
-    runs, epochs = (read(name, digest=digest) for read in (ledger.runs, ledger.epochs))
-    runs, epochs = (blind_experiment(frame[frame["run_id"].isin(ids)], is_search=True) for frame in (runs, epochs))
-    return runs, epochs
-
-
-def with_values(
-    runs: pd.DataFrame, trials: pd.DataFrame, names: Sequence[str], *, best_trial: int | None
-) -> pd.DataFrame:
-    """Return runs with the number of their trial and its hyperparameters; fresh runs are of the best trial."""
-    values = trials[["trial", *names]].set_index(trials["trial"].map(arm_of))
-    arms = runs["arm"] if best_trial is None else runs["arm"].replace(FRESH, arm_of(best_trial))
-    return pd.concat([runs, values.reindex(arms).set_index(runs.index)], axis="columns")
-
-
-def _value(space: Space, path: str, values: Mapping[str, Any]) -> Any:
-    return values[path] if space.applies(path, values) else None
-
-
-def _mean(records: Sequence[RunRecord], name: str) -> float:
-    found = [getattr(record, name) for record in records if getattr(record, name) is not None]
-    return float(np.mean(found)) if found else np.nan
-
-
-def _sd(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan

@@ -19,33 +19,13 @@ from pydantic import field_validator, model_validator
 
 from kbnd import data, models
 from kbnd.cost.images import check_images
-from kbnd.errors import UsageError, unknown
-from kbnd.models.registry import find
+from kbnd.errors import UsageError
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, Spec, TrainSpec, canonical_json
 from kbnd.tuning.parameters import Choice, Hyperparameter
+from kbnd.tuning.paths import HOSTS, WHOLE, check_path, check_varies, parts, short_name
 
 MOST_PAIRS = 20_000
 """Pairs of values up to which every pair is tried before a search."""
-
-TABLES: dict[str, type[Spec]] = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
-
-ONE_FOR_ALL = {
-    "model.name": "a search is of one network",
-    "data.name": "a search is on one dataset",
-    "data.n_validation": "candidates are compared on the same validation images",
-    "train.epochs": "candidates are compared after the same number of epochs",
-    "train.validation_curve": "it changes no training",
-    "train.test_curve": "it changes no training",
-    "train.n_train_eval": "it changes no training",
-}
-"""Fields that no search varies, and why."""
-
-WHOLE = ("train.batch_size", "train.dropout_schedule_epochs", "data.n_train", "model.options.depth")
-"""Fields that are whole numbers."""
-
-HOSTS: dict[str, tuple[str, Any]] = {"train.momentum": ("train.optimizer", "sgd")}
-"""A setting -> the field, and its value, without which it would be read by nobody: where that field varies, candidates
-with another value of it do without the setting."""
 
 BUDGET = ("epochs", "batch_size")
 """Fields that a definition says even where they are at their default."""
@@ -70,8 +50,8 @@ class Space(Spec):
 
     @field_validator("hyperparameters")
     @classmethod
-    def _listed(cls, found: dict[str, Hyperparameter]) -> dict[str, Hyperparameter]:
-        return {path: _as_choice(path, found[path]) for path in sorted(found)}
+    def _listed(cls, parameters: dict[str, Hyperparameter]) -> dict[str, Hyperparameter]:
+        return {path: _as_choice(path, parameters[path]) for path in sorted(parameters)}
 
     @model_validator(mode="after")
     def _can_be_searched(self) -> Space:
@@ -87,9 +67,9 @@ class Space(Spec):
     @property
     def names(self) -> dict[str, str]:
         """Path -> what is printed: its last part where that is unique, `dropout.dense` for a dropout site."""
-        short = {path: _short(path) for path in self.hyperparameters}
-        found = list(short.values())
-        return {path: name if found.count(name) == 1 else path for path, name in short.items()}
+        short = {path: short_name(path) for path in self.hyperparameters}
+        names = list(short.values())
+        return {path: name if names.count(name) == 1 else path for path, name in short.items()}
 
     @property
     def hosted(self) -> dict[str, tuple[str, Any]]:
@@ -100,7 +80,7 @@ class Space(Spec):
     @property
     def size(self) -> int:
         """Candidates of a grid, each once: without a host, all values of a setting are one."""
-        n = {path: len(each.points()) for path, each in self.hyperparameters.items()}
+        n = {path: len(parameter.points()) for path, parameter in self.hyperparameters.items()}
         for path, (host, value) in self.hosted.items():
             n_with = self.hyperparameters[host].points().count(value)
             n[host], n[path] = n_with * n[path] + n[host] - n_with, 1
@@ -109,12 +89,12 @@ class Space(Spec):
     @property
     def is_finite(self) -> bool:
         """Whether there are no other candidates than those of a grid."""
-        return all(isinstance(each, Choice) for each in self.hyperparameters.values())
+        return all(isinstance(parameter, Choice) for parameter in self.hyperparameters.values())
 
     @property
     def usual(self) -> Fields:
         """One candidate: the first value of every choice, the lower end of every range."""
-        return {path: each.bounds()[0] for path, each in self.hyperparameters.items()}
+        return {path: parameter.bounds()[0] for path, parameter in self.hyperparameters.items()}
 
     @property
     def images(self) -> DataSpec:
@@ -178,16 +158,17 @@ class Space(Spec):
         """Return everything that makes the candidates what they are, as JSON values."""
         images = self.images
         budget = {"epochs": TrainSpec().epochs, "batch_size": TrainSpec().batch_size, **self.train}
-        shown = {field: budget[field] for field in BUDGET if f"train.{field}" not in self.hyperparameters}
-        found = {
+        fixed = {field: budget[field] for field in BUDGET if f"train.{field}" not in self.hyperparameters}
+        fields = {
             "model": _unusual(ModelSpec, self.model),
             "data": {"name": images.name, **images.model_dump(mode="json", exclude_defaults=True)},
-            "train": _unusual(TrainSpec, self.train) | shown,
+            "train": _unusual(TrainSpec, self.train) | fixed,
             "hyperparameters": {
-                path: each.model_dump(mode="json", exclude_defaults=True) for path, each in self.hyperparameters.items()
+                path: parameter.model_dump(mode="json", exclude_defaults=True)
+                for path, parameter in self.hyperparameters.items()
             },
         }
-        return dict(json.loads(canonical_json(found)))
+        return dict(json.loads(canonical_json(fields)))
 
     def _fields(self, table: str, values: Mapping[str, Any]) -> Fields:
         """The fields of a table with a candidate's values laid over them, options and sites one by one."""
@@ -197,16 +178,16 @@ class Space(Spec):
             )
         fields = dict(getattr(self, table))
         for path, value in values.items():
-            of, field, inner = _parts(path)
+            of, field, inner = parts(path)
             if of == table:
                 fields[field] = {**fields.get(field, {}), inner: value} if inner else value
         return {field: value for field, value in fields.items() if self.applies(f"{table}.{field}", values)}
 
     def _changes(self) -> Iterator[Fields]:
         """Every value to be tried, and every pair of values where they are few."""
-        tried = [[(path, value) for value in each.bounds()] for path, each in self.hyperparameters.items()]
-        yield from ({path: value} for each in tried for path, value in each)
-        pairs = [dict([a, b]) for one, other in combinations(tried, 2) for a in one for b in other]
+        settings = [[(path, value) for value in parameter.bounds()] for path, parameter in self.hyperparameters.items()]
+        yield from ({path: value} for of_path in settings for path, value in of_path)
+        pairs = [dict([a, b]) for one, other in combinations(settings, 2) for a in one for b in other]
         yield from pairs if len(pairs) <= MOST_PAIRS else []
 
     def _check(self, values: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
@@ -214,37 +195,8 @@ class Space(Spec):
             spec = self.run_spec(values, seed=1)
             check_images(spec.model, spec.data)
         except UsageError as error:
-            said = " and ".join(f"{self.names[path]} = {value!r}" for path, value in changed.items())
-            raise UsageError(f"{said}: {error}" if said else str(error)) from None
-
-
-def check_path(path: str, network: str) -> None:
-    """Refuse a path that names no field of a run of a network.
-
-    Raises:
-        UsageError: it lists what there is.
-    """
-    table, field, inner = _parts(path)
-    if table not in TABLES:
-        raise unknown("table of a search space", table, TABLES)
-    if field not in TABLES[table].model_fields:
-        raise unknown(f"field of [{table}]", field, TABLES[table].model_fields)
-    if inner and path.startswith("model.options."):
-        allowed = find(network).options
-        if inner not in allowed:
-            raise unknown(f"option of {network}", inner, allowed)
-    elif (inner and field != "dropout") or path == "model.options":
-        raise UsageError(f"a setting of a space is TABLE.FIELD, model.options.NAME or model.dropout.SITE, not {path!r}")
-
-
-def check_varies(path: str) -> None:
-    """Refuse to vary what all candidates must have in common.
-
-    Raises:
-        UsageError: it says why.
-    """
-    if path in ONE_FOR_ALL:
-        raise UsageError(f"{path} does not vary in a search, {ONE_FOR_ALL[path]}: give it one value")
+            changes = " and ".join(f"{self.names[path]} = {value!r}" for path, value in changed.items())
+            raise UsageError(f"{changes}: {error}" if changes else str(error)) from None
 
 
 def _as_choice(path: str, parameter: Hyperparameter) -> Hyperparameter:
@@ -259,17 +211,6 @@ def _as_choice(path: str, parameter: Hyperparameter) -> Hyperparameter:
         return parameter
     points = parameter.points()
     return Choice(values=tuple(int(v) if v.is_integer() else v for v in points) if path in WHOLE else points)
-
-
-def _parts(path: str) -> tuple[str, str, str]:
-    table, _, rest = path.partition(".")
-    field, _, inner = rest.partition(".")
-    return table, field, inner
-
-
-def _short(path: str) -> str:
-    _, field, inner = _parts(path)
-    return f"{field}.{inner}" if field == "dropout" and inner else inner or field
 
 
 @lru_cache(maxsize=64)

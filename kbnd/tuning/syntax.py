@@ -1,4 +1,4 @@
-"""What a person writes of a search space, as settings by path: options of a command, and space files.
+"""What a person writes of a search space, as entries by path: options of a command, and space files.
 
 | of a command                          | means                                                             |
 |---------------------------------------|-------------------------------------------------------------------|
@@ -22,9 +22,9 @@ from typing import Any
 from kbnd.errors import UsageError, unknown
 from kbnd.files import read_toml
 from kbnd.tuning.parameters import Choice, Range
-from kbnd.tuning.space import TABLES, check_path, check_varies
+from kbnd.tuning.paths import TABLES, check_path, check_varies
 
-Settings = dict[str, Any]
+Entries = dict[str, Any]
 """Path -> a `Choice`, a `Range`, or the one value."""
 
 LISTS = (
@@ -37,7 +37,7 @@ TABLES_IN_TABLES = ("model.options", "model.dropout")
 
 
 def numbers(what: str, text: str, *, log: bool = False) -> Any:
-    """Return the setting that a text names: `0..0.8` a range, `0,0.5` a choice, `0.3` a number.
+    """Return the entry that a text names: `0..0.8` a range, `0,0.5` a choice, `0.3` a number.
 
     Args:
         what: the option's name, for the error.
@@ -55,16 +55,16 @@ def numbers(what: str, text: str, *, log: bool = False) -> Any:
 
 
 def words(what: str, text: str) -> Any:
-    """Return the setting that names separated by commas mean: a choice, or the one name.
+    """Return the entry that names separated by commas mean: a choice, or the one name.
 
     Raises:
         UsageError: one is empty, or stands twice.
     """
     with naming(what):
-        found = [part.strip() for part in text.split(",")]
-        if not all(found):
+        names = [part.strip() for part in text.split(",")]
+        if not all(names):
             raise UsageError(f"takes names separated by commas, received {text!r}")
-        return choice(found)
+        return choice(names)
 
 
 def choice(values: list[Any]) -> Any:
@@ -73,8 +73,8 @@ def choice(values: list[Any]) -> Any:
     Raises:
         UsageError: the list is empty, or holds something twice.
     """
-    found = Choice(values=tuple(values))
-    return found if len(found.values) > 1 else values[0]
+    several = Choice(values=tuple(values))
+    return several if len(several.values) > 1 else values[0]
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def name_in(content: Mapping[str, Any], table: str) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def settings_in(content: Mapping[str, Any], network: str) -> Settings:
-    """Return the settings of a space file, without the network's name.
+def entries_in(content: Mapping[str, Any], network: str) -> Entries:
+    """Return the entries of a space file, without the network's name.
 
     Args:
         content: of the file.
@@ -103,7 +103,7 @@ def settings_in(content: Mapping[str, Any], network: str) -> Settings:
     Raises:
         UsageError: an unknown table, field or option, or a list or range that cannot be meant; it names the field.
     """
-    found: Settings = {}
+    entries: Entries = {}
     for table, fields in content.items():
         if table not in TABLES:
             raise unknown("table", table, TABLES)
@@ -112,10 +112,10 @@ def settings_in(content: Mapping[str, Any], network: str) -> Settings:
         for path, value in _flat(table, fields):
             check_path(path, network)
             with naming(path):
-                found[path] = _setting(path, value)
-            if isinstance(found[path], (Choice, Range)):
+                entries[path] = _entry(path, value)
+            if isinstance(entries[path], (Choice, Range)):
                 check_varies(path)
-    return {path: value for path, value in found.items() if path != "model.name"}
+    return {path: value for path, value in entries.items() if path != "model.name"}
 
 
 @contextmanager
@@ -133,18 +133,18 @@ def _flat(table: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         path = f"{table}.{field}"
         is_nested = path in TABLES_IN_TABLES and isinstance(value, dict) and not {"min", "max"} & set(value)
         if is_nested:
-            yield from ((f"{path}.{inner}", each) for inner, each in value.items())
+            yield from ((f"{path}.{name}", of_name) for name, of_name in value.items())
         else:
             yield path, value
 
 
-def _setting(path: str, value: Any) -> Any:
+def _entry(path: str, value: Any) -> Any:
     if isinstance(value, dict):
         for key in value:
             if key not in Range.model_fields:
                 raise unknown("key of a range", key, Range.model_fields)
         return Range(**value)
-    is_list_of_lists = isinstance(value, list) and bool(value) and all(isinstance(each, list) for each in value)
+    is_list_of_lists = isinstance(value, list) and bool(value) and all(isinstance(item, list) for item in value)
     if isinstance(value, list) and (is_list_of_lists or path not in LISTS):
         return choice(value)
     return value

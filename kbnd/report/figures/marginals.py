@@ -32,7 +32,6 @@ from kbnd.report.figures.scales import PLAIN, add_band, category, levels_of, pla
 from kbnd.report.figures.style import GREY, INK, STYLE, coloured_title, colours
 from kbnd.report.frames import SearchFrames
 from kbnd.report.numbers import Quantity, in_unit
-from kbnd.report.scores import score_quantity
 from kbnd.report.tables.hyperparameters import IMPORTANCE
 from kbnd.report.tables.notes import data_notes
 
@@ -81,9 +80,9 @@ def marginals_figure(search: SearchFrames) -> Figure | None:
     log_scaled = _log_scaled(search)
     lines = None
     if importances is not None:
-        options: dict[str, Any] = {"direction": search.direction, "log_scaled": log_scaled}
+        options: dict[str, Any] = {"direction": search.score.direction, "log_scaled": log_scaled}
         lines = partial_dependence(search.trials, search.names, **options)
-    quantity, look = score_quantity(search.objective, done["score"]), _look(pd.concat([done, diverged]), names)
+    quantity, look = search.score.quantity_of(done["score"]), _look(pd.concat([done, diverged]), names)
     figure, grid = _grid(len(names))
     spacing = scale_scores(grid[0], quantity.scale * done["score"], quantity)
     places = {name: places_of(pd.concat([done[name], diverged[name]]), is_log=name in log_scaled) for name in names}
@@ -98,7 +97,7 @@ def marginals_figure(search: SearchFrames) -> Figure | None:
         band = add_band(grid[0])
         for axes, name in zip(grid, names, strict=False):
             _crosses(axes, places[name], diverged, band, look)
-    better = "higher" if search.direction == "max" else "lower"
+    better = "higher" if search.score.direction == "max" else "lower"
     figure.supylabel(f"{in_unit(quantity.label, quantity.unit)} ({better} is better)", fontsize=9)
     axis_notes = [f"scores on an axis that is {spacing}"] if spacing else []
     axis_notes += [*cut_notes(done, quantity, grid[0].get_ylim()), *absent_notes(done, names)]

@@ -10,7 +10,7 @@ import pandas as pd
 from kbnd.analysis.stats import Interval, mean_interval, standard_deviation
 from kbnd.report.frames import SearchFrames
 from kbnd.report.numbers import Quantity, in_unit, quantity_of
-from kbnd.report.scores import OBJECTIVES, number, score_quantity
+from kbnd.report.scores import number
 from kbnd.report.table import Table
 from kbnd.report.tables.hyperparameters import limits, value_text
 
@@ -31,10 +31,10 @@ def best_table(search: SearchFrames) -> Table:
         UsageError: the best trial did not finish.
     """
     winner, fresh = search.winner, search.fresh if search.has_fresh else None
-    rows = _score_rows(winner, search) if search.objective.partition(":")[0] in OBJECTIVES else []
-    for kind in ("accuracy", "loss") if search.objective == "val_loss" else ("accuracy",):
+    rows = _score_rows(winner, search) if not search.score.is_metric else []
+    for kind in ("accuracy", "loss") if search.score.kind == "loss" else ("accuracy",):
         of_val, of_test = PAIRS[kind]
-        sd = winner["score_sd"] if search.objective == of_val else winner.get(f"{of_val}_sd")
+        sd = winner["score_sd"] if search.score.kind == kind else winner.get(f"{of_val}_sd")
         in_search = Interval(number(winner[of_val]), np.nan, np.nan, int(winner["n_seeds"]))
         rows.append(_result(f"Validation {kind}, search", of_val, in_search, number(sd)))
         if fresh is not None:
@@ -56,23 +56,24 @@ def _choice_notes(winner: pd.Series, search: SearchFrames) -> list[str]:
     scores = search.scored.loc[search.scored["epochs"] == winner["epochs"], "score"]
     n, n_equal = len(scores), int((scores == winner["score"]).sum())
     notes = [f"{n_equal} trials have this score: the first of them was taken."] if n_equal > 1 else []
-    is_most = winner["score"] == (scores.max() if search.direction == "max" else scores.min())
+    is_most = winner["score"] == (scores.max() if search.score.direction == "max" else scores.min())
     if n == 1:
         return [*notes, "The only trial with a score: nothing was chosen."]
-    if is_most and search.objective in ("val_accuracy", "val_loss"):
-        most, way = ("highest", "upwards") if search.direction == "max" else ("lowest", "downwards")
+    if is_most and search.score.is_metric:
+        most, way = ("highest", "upwards") if search.score.direction == "max" else ("lowest", "downwards")
         return [*notes, f"The search's number is the {most} of {n} and was chosen for that, so it is biased {way}."]
-    score = score_quantity(search.objective, pd.Series(dtype=float)).in_sentence
+    score = search.score.quantity.in_sentence
     return [*notes, f"Chosen among {n} trials by {score}, so that its score flatters."]
 
 
 def _missed_notes(search: SearchFrames) -> list[str]:
     """How many fresh seeds reached the accuracy whose time was looked for, where not all did."""
-    stem, _, target = search.objective.partition(":")
     n_done = 0 if search.fresh is None else int((search.fresh["status"] == "done").sum())
-    if stem != "time_to_accuracy" or len(search.fresh_scores) >= n_done:
+    if search.score.kind != "time" or len(search.fresh_scores) >= n_done:
         return []
-    return [f"Reached {100 * float(target):g} %, timed alone: {len(search.fresh_scores)} of {n_done} fresh seeds."]
+    return [
+        f"Reached {100 * search.score.target:g} %, timed alone: {len(search.fresh_scores)} of {n_done} fresh seeds."
+    ]
 
 
 def _guessing_notes(accuracy: float, n_classes: int) -> list[str]:
@@ -97,7 +98,7 @@ def _fresh_notes(fresh: pd.DataFrame | None) -> list[str]:
 def _score_rows(winner: pd.Series, search: SearchFrames) -> list[tuple[str, ...]]:
     """The score in the search beside that of fresh seeds, in the unit of an objective that is no metric."""
     scores = pd.Series([winner["score"], *search.fresh_scores], dtype=float)
-    quantity = score_quantity(search.objective, scores)
+    quantity = search.score.quantity_of(scores)
     in_search = Interval(number(winner["score"]), np.nan, np.nan, int(winner["n_seeds"]))
     rows = [_cells(f"{quantity.label}, search", quantity, in_search, number(winner["score_sd"]))]
     if len(search.fresh_scores):

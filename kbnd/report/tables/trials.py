@@ -19,7 +19,7 @@ import pandas as pd
 from kbnd.records import SHORTEST_METERED_S
 from kbnd.report.frames import SearchFrames
 from kbnd.report.numbers import Quantity, in_unit, quantity_of
-from kbnd.report.scores import number, score_quantity
+from kbnd.report.scores import number
 from kbnd.report.table import PLUS_MINUS, Table
 from kbnd.report.tables.best import best_table
 from kbnd.report.tables.hyperparameters import divergence_table, importance_table, value_text
@@ -57,8 +57,8 @@ def trial_tables(search: SearchFrames, *, most_rows: int | None = MOST_ROWS) -> 
 def trial_table(search: SearchFrames, *, most_rows: int | None = MOST_ROWS) -> Table:
     """Return one row for each trial, best first; `most_rows` of them, None is all."""
     ranked = search.ranked
-    quantity, time = score_quantity(search.objective, ranked["score"]), quantity_of("epoch_s", ranked["epoch_s"])
-    accuracy = None if search.objective == "val_accuracy" else quantity_of("val_accuracy")
+    quantity, time = search.score.quantity_of(ranked["score"]), quantity_of("epoch_s", ranked["epoch_s"])
+    accuracy = None if search.score.kind == "accuracy" else quantity_of("val_accuracy")
     has_rungs = ranked["epochs"].nunique() > 1
     rows = [
         (
@@ -108,13 +108,12 @@ def _trial_notes(ranked: pd.DataFrame, quantity: Quantity, *, n_hidden: int, has
 
 def _lacking_notes(search: SearchFrames) -> list[str]:
     """Which finished trials have no score, and why as far as can be told; which have one that flatters."""
-    stem, _, target = search.objective.partition(":")
-    ranked = search.ranked
+    ranked, target = search.ranked, search.score.target
     lacking = ranked[(ranked["status"] == "done") & ranked["score"].isna()]
-    if stem == "time_to_accuracy":
-        unreached = _unreached_notes(lacking, float(target), is_timed_alone=search.is_timed_alone)
-        return [*_lost_notes(ranked, float(target)), *unreached]
-    if stem == "accuracy_per_joule" and len(lacking):
+    if search.score.kind == "time":
+        unreached = _unreached_notes(lacking, target, is_timed_alone=search.is_timed_alone)
+        return [*_lost_notes(ranked, target), *unreached]
+    if search.score.kind == "energy" and len(lacking):
         return [_unmetered_note(lacking)]
     return []
 

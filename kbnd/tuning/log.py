@@ -1,4 +1,4 @@
-"""What a ledger holds of a search, for those who only look: nothing is written, nothing is trained.
+"""What the log of a search in a ledger says, for those who only look: nothing is written, nothing is trained.
 
 Settings are compared with those that the search was begun with only where its data are decoded: what a run is depends
 on their fingerprint.
@@ -19,8 +19,8 @@ from kbnd.tuning.plan import SearchPlan
 
 
 @dataclass(frozen=True)
-class Stored:
-    """The search that a ledger has under the name of a plan.
+class LogSummary:
+    """How far the search is that a ledger has under the name of a plan.
 
     Attributes:
         n_candidates: that were asked for.
@@ -33,7 +33,7 @@ class Stored:
     n_epochs: int
 
 
-def stored(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False) -> Stored | None:
+def log_summary(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False) -> LogSummary | None:
     """Return what the ledger of the settings holds of a search; None where it has none of this name.
 
     Args:
@@ -48,10 +48,10 @@ def stored(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False) -> S
     if not settings.ledger.exists():
         return None
     try:
-        opened = Reader.open(settings.ledger)
+        reader = Reader.open(settings.ledger)
     except EmptyLedgerError:
         return None
-    with opened as ledger:
+    with reader as ledger:
         info = ledger.search(plan.name)
         if info is None:
             return None
@@ -59,7 +59,7 @@ def stored(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False) -> S
         if not is_fresh and sources.is_decoded(images):
             backend.load(settings.backend)
             check_same(info, plan.definition(backend.identity(data.fingerprint(images, download=False))))
-        log = ledger.search_events(info)
-    epochs = {event.ordinal: plan.seeds * event.body["epochs"] for event in log if event.kind == "ask"}
-    ended = [event.ordinal for event in log if event.kind == "end"]
-    return Stored(len(epochs), len(ended), sum(epochs[ordinal] for ordinal in ended))
+        events = ledger.search_events(info)
+    epochs = {event.ordinal: plan.seeds * event.body["epochs"] for event in events if event.kind == "ask"}
+    ended = [event.ordinal for event in events if event.kind == "end"]
+    return LogSummary(len(epochs), len(ended), sum(epochs[ordinal] for ordinal in ended))
