@@ -1,4 +1,4 @@
-"""Opening the SQLite file of a ledger: refusing what is not one, and SQLite's errors as one sentence each.
+"""The SQLite file of a ledger: opened, where it is one, and locked for one transaction after another.
 
 A ledger that another process keeps locked is waited for as long as its user has patience. Those who work for hours
 have it until they are told to stop, and lose nothing to a lock. With several drivers this holds for up to a minute:
