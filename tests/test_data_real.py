@@ -1,10 +1,11 @@
 """Real MNIST and CIFAR-10, prepared in the folder that KBND_TEST_DATA names or downloaded.
 
-Decoding runs in a child process, so that these tests import no backend either.
+kbnd reads tensorflow-datasets in a child process, with TensorFlow, whatever the backend.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -16,9 +17,12 @@ from kbnd.data.catalogue import ORIGINALS
 from kbnd.errors import DataMissingError, UsageError
 from kbnd.spec import DataSpec
 
-pytestmark = pytest.mark.real_data
+pytestmark = pytest.mark.backend
+
+__test__ = os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"  # it reads alike for every backend
 
 
+@pytest.mark.real_data
 def test_mnist_is_the_original_split_50000_10000_10000(real):
     data = real("mnist")
     assert [len(part) for part in (data.train, data.validation, data.test)] == [50_000, 10_000, 10_000]
@@ -33,6 +37,7 @@ def test_mnist_is_the_original_split_50000_10000_10000(real):
     assert verify("mnist")[0].state == "cached"
 
 
+@pytest.mark.real_data
 def test_cached_mnist_needs_no_tensorflow(real):
     real("mnist")
     code = (
@@ -43,6 +48,7 @@ def test_cached_mnist_needs_no_tensorflow(real):
     assert child.stdout.strip() == "set()"
 
 
+@pytest.mark.real_data
 def test_cifar10_is_split_45000_5000_10000_or_left_whole(real):
     data = real("cifar10")
     assert [len(part) for part in (data.train, data.validation, data.test)] == [45_000, 5_000, 10_000]

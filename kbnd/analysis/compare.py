@@ -63,6 +63,8 @@ def compare(
     names = arm_order(runs, baseline=baseline, arms=arms)
     reference = references(names, baseline=baseline, baselines=baselines)
     figures = published or {}
+    first = first_replicates(runs)
+    lost = {arm: _lost(first[first["arm"] == arm]) for arm in names}
     rows = []
     for metric in metrics:
         done = measured(runs, metric)
@@ -78,7 +80,7 @@ def compare(
                     "published": figures.get((arm, metric), np.nan),
                     "baseline": reference[arm],
                     **_against_baseline(mine, level=level),
-                    **_lost(runs, arm),
+                    **lost[arm],
                 }
             )
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
@@ -121,10 +123,10 @@ def _against_baseline(pairs: pd.DataFrame, *, level: float) -> dict[str, float]:
     }
 
 
-def _lost(runs: pd.DataFrame, arm: str) -> dict[str, int]:
-    mine = first_replicates(runs[runs["arm"] == arm])
-    status = mine["status"]
-    is_shared = mine["is_concurrent"].eq(True) if "is_concurrent" in mine else status.isna()
+def _lost(runs: pd.DataFrame) -> dict[str, int]:
+    """Count the runs of one arm that give no value, or no time that compares."""
+    status = runs["status"]
+    is_shared = runs["is_concurrent"].eq(True) if "is_concurrent" in runs else status.isna()
     return {
         "n_diverged": int((status == "diverged").sum()),
         "n_unfinished": int(status.isin(UNFINISHED).sum()),
