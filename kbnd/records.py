@@ -25,11 +25,17 @@ FAILURES = ("failed", "oom")
 CUT_SHORT = ("pruned", "interrupted")
 """Statuses of runs that stopped before their last epoch, so that there is nothing to evaluate."""
 
-UNTRAINED = (None, RUNNING, *CUT_SHORT)
+TO_TRAIN = (None, RUNNING, *CUT_SHORT)
 """Statuses of runs that a repeated request trains without being asked to; None is a run that is not stored."""
 
 UNFINISHED = (*FAILURES, *CUT_SHORT, RUNNING)
 """Statuses of runs that have no result and enter no statistic."""
+
+WITHOUT_ACCURACY = (*FAILURES, "diverged")
+"""Statuses of runs that ended and are no good result: a command that has some of them says so by its exit code."""
+
+TELLING_DIVERGENCE = (*HITS, "pruned")
+"""Statuses of trials that trained, so that they say whether a trial diverges."""
 
 NEEDING_NO_CHECKPOINT = (*HITS, "pruned")
 """Statuses of runs that will never go on from where they were."""
@@ -135,8 +141,9 @@ class RunRecord:
         fingerprint: SHA-256 of the dataset's arrays.
         protocol: `kbnd.spec.PROTOCOL` when it ran.
         session: one driver process on one machine; times compare only within it.
-        continued_from: session that trained the first epochs, whose checkpoint this one went on from: no time or energy
-            of such a run compares with any. None where one session trained them all.
+        continued_from: session whose checkpoint this one went on from (several, joined by plus signs, in runs that a
+            ledger held before format 4): no time or energy of such a run compares with any. None where one session
+            trained them all.
         block: one seed of a study with its arms shuffled; times pair within it. None outside studies.
         position: place within the block, from 0.
         is_concurrent: whether another run was training on the machine meanwhile.

@@ -49,8 +49,12 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture(scope="session")
 def real_cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """The cache of real datasets, each decoded once for all tests, and why others are missing."""
-    return tmp_path_factory.mktemp("cache"), {}
+    """The cache of real datasets, each decoded once for all tests, and why others are missing.
+
+    KBND_TEST_CACHE names one for several processes.
+    """
+    shared = os.environ.get("KBND_TEST_CACHE")
+    return Path(shared) if shared else tmp_path_factory.mktemp("cache"), {}
 
 
 @pytest.fixture(scope="module")

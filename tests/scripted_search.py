@@ -19,8 +19,8 @@ from kbnd.spec import RunSpec
 from kbnd.training.run import blank
 from kbnd.training.task import Observer, Task
 from kbnd.tuning.defaults import space_for
+from kbnd.tuning.job import SearchJob
 from kbnd.tuning.plan import plan_search
-from kbnd.tuning.session import Session
 
 EPOCHS = 3
 
@@ -125,8 +125,8 @@ def searched(
     varied = {"lr": chosen.pop("lr", "1e-3..1"), "dropout": chosen.pop("dropout", "0..0.8")}
     space = space_for("lenet5", dataset="digits", batch_norm="none,before_activation", epochs=EPOCHS, **varied)
     plan = plan_search(space, settings, **{"max_trials": 12, "oracle": "random", **chosen})
-    session = Session(plan=plan, settings=settings, test_seeds=test_seeds, is_fresh=is_fresh)
-    return session.run(progress=Silent(), should_stop=should_stop, executor=engine)
+    job = SearchJob(plan=plan, settings=settings, test_seeds=test_seeds, is_fresh=is_fresh)
+    return job.run(progress=Silent(), should_stop=should_stop, executor=engine)
 
 
 def oracle_scores(folder: Path, name: str) -> dict[int, float]:

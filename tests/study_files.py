@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
+import pytest
 from patience import HANG_S
 
+from kbnd import cli
 from kbnd.study.definition import Study, read
 
 ROOT = Path(__file__).parents[1]
@@ -78,6 +84,22 @@ GROUPED: dict[str, Any] = {
 """A study as its TOML file would hold it; nothing of it is trained."""
 
 
+class Done(NamedTuple):
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def ended(command: Callable[[], None]) -> Done:
+    """Run a command to its end, in this process."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with redirect_stdout(stdout), redirect_stderr(stderr), pytest.raises(SystemExit) as end:
+        command()
+    return Done(int(end.value.code or 0), stdout.getvalue(), stderr.getvalue())
+
+
 def write_tiny(folder: Path, *, epochs: int = 2, learning_rate: float = 0.05, control: bool = False) -> Path:
     """Write the tiny study and return its file."""
     file = folder / "tiny.toml"
@@ -97,12 +119,23 @@ def study(name: str) -> Study:
     return read(FOLDER / f"{name}.toml")
 
 
+def options_in(folder: Path) -> list[str]:
+    """Options by which a study keeps everything in a folder, on the backend that is set."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    return ["--ledger", str(folder / "kbnd.sqlite"), "--out", str(folder / "out"), "--backend", backend]
+
+
+def look(name: str, folder: Path, *arguments: str) -> Done:
+    """Run what `python -m studies.NAME` runs in this process, where nothing is trained."""
+    module = FOLDER / f"{name}.py"
+    with mock.patch.object(sys, "argv", [str(module), *options_in(folder), *arguments]):
+        return ended(lambda: cli.study_main(name, str(module)))
+
+
 def start(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m studies.NAME` on a CPU, on the backend that is set."""
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    files = ["--ledger", str(folder / "kbnd.sqlite"), "--out", str(folder / "out"), "--backend", backend]
     return subprocess.run(
-        [sys.executable, "-m", f"studies.{name}", *files, *arguments],
+        [sys.executable, "-m", f"studies.{name}", *options_in(folder), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from study_files import STUDIES, start, study
+from study_files import STUDIES, look, study
 
 from kbnd.study.choices import Choices, decide
 
@@ -21,9 +21,9 @@ NEED_A_GPU = ["alexnet_bn", "cnn_depth", "ic_resnet"]
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_dry_run_shows_every_arm_and_writes_nothing(name: str, tmp_path: Path) -> None:
     experiment = decide(study(name), Choices())
-    done = start(name, tmp_path, "--dry-run", "--json")
-    assert done.returncode == 0, done.stderr
-    plan = json.loads(done.stdout)
+    done = look(name, tmp_path, "--dry-run", "--json")
+    assert done.code == 0, done.err
+    plan = json.loads(done.out)
     assert {arm["arm"]: arm["baseline"] for arm in plan["arms"]} == experiment.baselines
     assert sum(arm["n_left"] for arm in plan["arms"]) == experiment.seeds * (len(experiment.arms) + 1)
     assert all(arm["run_s"] > 0 and arm["macs"] > 0 for arm in plan["arms"])
@@ -32,16 +32,16 @@ def test_a_dry_run_shows_every_arm_and_writes_nothing(name: str, tmp_path: Path)
 
 
 def test_a_dry_run_is_a_table_for_people(tmp_path: Path) -> None:
-    text = start("ic_resnet", tmp_path, "--dry-run").stdout
+    text = look("ic_resnet", tmp_path, "--dry-run").out
     assert "r164b-conv_relu_ic" in text
     assert "1,730,522" in text
     assert "estimate" in text
 
 
 def test_a_cpu_is_refused_what_needs_a_gpu_before_anything_is_made(tmp_path: Path) -> None:
-    refused = start("ic_resnet", tmp_path)
-    assert refused.returncode == 2
-    assert "needs a GPU" in refused.stderr
-    assert "--preset scaled" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    refused = look("ic_resnet", tmp_path)
+    assert refused.code == 2
+    assert "needs a GPU" in refused.err
+    assert "--preset scaled" in refused.err
+    assert "Traceback" not in refused.err
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from kbnd.tuning.asker import Asker
 from kbnd.tuning.budget import expected
 from kbnd.tuning.oracles import ORACLES, hyperband_rounds
 from kbnd.tuning.plan import SearchPlan, plan_search
-from kbnd.tuning.report import plan_rows
+from kbnd.tuning.plan_tables import plan_rows
 from kbnd.tuning.tune import tune
 
 

@@ -9,7 +9,8 @@
 
 Where test results are hidden, those on validation images take their place; times stay. A run of several rows is looked
 at as what it is looked at for: as an arm of the experiment that is printed or, where none is, alone, as a candidate or
-not. `Ledger.candidates` tells which runs are candidates.
+not. A ledger that is listed or exported is of no experiment: candidates alone are hidden there. `Ledger.candidates`
+tells which runs are candidates.
 """
 
 from __future__ import annotations

@@ -14,12 +14,10 @@ from scipy.special import betaincinv
 
 from kbnd.analysis.hyperparameters import FEW_VALUES, check_names, numbers_of
 from kbnd.analysis.stats import LEVEL
+from kbnd.records import TELLING_DIVERGENCE
 
 N_RANGES = 4
 """Ranges into which many different numbers are cut."""
-
-TRAINED = ("done", "diverged", "pruned")
-"""Statuses that say whether a trial diverged."""
 
 SHARE_COLUMNS = ("name", "low", "high", "n_diverged", "n", "share", "ci_low", "ci_high")
 
@@ -28,7 +26,7 @@ def diverged_shares(trials: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return how many trials diverged in each range of each hyperparameter, with the exact interval of the share.
 
     Args:
-        trials: columns of trials.csv; only those that trained (`TRAINED`) are counted.
+        trials: columns of trials.csv; only those that trained (`TELLING_DIVERGENCE`) are counted.
         names: its hyperparameters; one of which a single value was tried is left out.
 
     Returns:
@@ -36,7 +34,7 @@ def diverged_shares(trials: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         numbers are cut into `N_RANGES` ranges of about equally many trials.
     """
     check_names(trials, names)
-    trained = trials[trials["status"].isin(TRAINED)]
+    trained = trials[trials["status"].isin(TELLING_DIVERGENCE)]
     rows = []
     for name in names:
         subset = trained[trained[name].notna()]

@@ -2,15 +2,15 @@
 
 Commands import what they need when they are called, so that `kbnd --help` answers at once.
 
-| module     | subject                                                             |
-|------------|---------------------------------------------------------------------|
-| `study`    | `kbnd study`, and `python -m studies.NAME`                          |
-| `train`    | `kbnd train`                                                        |
-| `tune`     | `kbnd tune`                                                         |
+| module     | subject                                                                |
+|------------|------------------------------------------------------------------------|
+| `study`    | `kbnd study`, and `python -m studies.NAME`                             |
+| `train`    | `kbnd train`                                                           |
+| `tune`     | `kbnd tune`                                                            |
 | `reading`  | commands that only look: `compare`, `doctor`, `data ...`, `ledger ...` |
-| `export`   | `kbnd export`                                                       |
-| `options`  | options that several commands share, and how results are printed    |
-| `progress` | progress on stderr, and what signals do                             |
+| `export`   | `kbnd export`                                                          |
+| `options`  | options that several commands share, and how results are printed       |
+| `progress` | progress on stderr, and what signals do                                |
 """
 
 from __future__ import annotations

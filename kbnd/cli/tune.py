@@ -29,8 +29,8 @@ from kbnd.cli.progress import with_progress
 from kbnd.errors import SOME_RUNS_FAILED
 
 if TYPE_CHECKING:
+    from kbnd.tuning.job import SearchJob
     from kbnd.tuning.result import TuneResult
-    from kbnd.tuning.session import Session
 
 
 def tune(
@@ -90,7 +90,7 @@ def tune(
 ) -> None:
     """Search over dropout rate, BN placement, learning rate and more; the ledger remembers, so it can be resumed."""
     from kbnd.execution.settings import Settings
-    from kbnd.tuning.tune import new_session
+    from kbnd.tuning.tune import new_job
 
     changes = {f"model.options.{key}": value for key, value in builder_options(option or ()).items()}
     changes |= {} if n_train is None else {"data.n_train": n_train}
@@ -99,27 +99,27 @@ def tune(
         ledger=ledger, backend=backend, executor=executor, address=address, num_cpus=num_cpus, num_gpus=num_gpus,
         checkpoint_every=checkpoint_every, retry_failed=retry_failed, wait=wait,
     )  # fmt: skip
-    session = new_session(
+    job = new_job(
         settings, model=model if model or space else "lenet5", dataset=dataset, space=space, dropout=dropout,
         batch_norm=batch_norm, lr=lr, optimizer=optimizer, epochs=epochs, changes=changes, oracle=oracle,
         objective=objective, seeds=seeds, max_trials=max_trials, max_hours=max_hours, prune=prune,
         search_seed=search_seed, test_seeds=test_seeds, name=name, fresh=fresh, yes=yes,
     )  # fmt: skip
     if dry_run:
-        show(session.as_json() if as_json else [session.preview()])
+        show(job.as_json() if as_json else [job.preview()])
     else:
-        _run_and_report(session, out or Path("results") / session.plan.name, as_json=as_json)
+        _run_and_report(job, out or Path("results") / job.plan.name, as_json=as_json)
 
 
-def _run_and_report(session: Session, out: Path, *, as_json: bool) -> None:
+def _run_and_report(job: SearchJob, out: Path, *, as_json: bool) -> None:
     from kbnd.report.terminal import print_tables
 
-    session.check(out)
-    print_tables([session.table()], file=sys.stderr)
+    job.check(out)
+    print_tables([job.table()], file=sys.stderr)
     print(file=sys.stderr)
-    if session.fresh_note:
-        print(f"{session.fresh_note}; the files in {out} are replaced", file=sys.stderr)
-    result, stopped = with_progress(session.run)
+    if job.fresh_note:
+        print(f"{job.fresh_note}; the files in {out} are replaced", file=sys.stderr)
+    result, stopped = with_progress(job.run)
     result.write(out)
     show(result.as_json() if as_json else result.tables())
     for note in _end_notes(result, out, is_stopped=bool(stopped)):

@@ -132,12 +132,12 @@ def _read(builder: Any, part: str, image_key: str, label_key: str) -> tuple[list
 
     is_uniform = None not in builder.info.features[image_key].shape
     examples = builder.as_dataset(split=part, shuffle_files=False)
-    batches = examples.batch(BATCH if is_uniform else 1)
+    pairs = examples.map(lambda example: (example[image_key], example[label_key]))
     images: list[np.ndarray] = []
     labels: list[int] = []
-    for batch in tensorflow_datasets.as_numpy(batches):
-        images.extend(batch[image_key])
-        labels.extend(int(label) for label in batch[label_key])
+    for some_images, some_labels in tensorflow_datasets.as_numpy(pairs.batch(BATCH if is_uniform else 1)):
+        images.extend(some_images)
+        labels.extend(int(label) for label in some_labels)
     return images, labels
 
 

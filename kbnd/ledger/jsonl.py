@@ -2,7 +2,7 @@
 
 | line                                    | holds                                                                     |
 |-----------------------------------------|---------------------------------------------------------------------------|
-| `{"ledger": {"format": 3}}`             | always the first                                                          |
+| `{"ledger": {"format": 2}}`             | always the first; the format is 2 or 3                                    |
 | `{"study": {...}}`, one per definition  | name, the fields of a `StudyInfo`, is_current, labels (as lists)          |
 | `{"run": {...}}`, one per finished run  | the fields of a `RunRecord`, epochs as a list                             |
 | `{"search": {...}}`, one per generation | the fields of a `SearchInfo`                                              |

@@ -22,7 +22,6 @@ def is_shared(db: sqlite3.Connection, here: Process, *, token: str, since: str) 
     """Whether another `Ledger` object than `token` trained beside `here` since a time (ISO 8601, else taken as UTC)."""
     moment = datetime.fromisoformat(since)
     start = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    # Claims first: a neighbour that finishes between the two looks is found by the second.
     if any(claim.heartbeat_at >= start or not claim.is_stale(here) for claim in _others(db, here, token)):
         return True
     query = """SELECT EXISTS (SELECT 1 FROM runs

@@ -57,7 +57,7 @@ class Ledger(Reader):
             path: the file.
             create: whether a missing file is made; its folder must exist.
             is_patient: asked whenever another process has kept the ledger locked for half a minute; while it is true,
-                every call waits instead of failing.
+                every later call waits instead of failing.
 
         Raises:
             UsageError: not a ledger, from a newer kbnd, damaged, missing or not writable.

@@ -69,8 +69,9 @@ def write_outputs(out_dir: Path, outputs: Outputs) -> list[Path]:
     """Write every file of a study or search and return their paths.
 
     Args:
-        out_dir: the folder; made where it is missing. Files of these names are replaced, and a picture or
-            times.csv of an earlier call that has nothing to show any more is removed; others are left alone.
+        out_dir: the folder; made where it is missing. Files of these names are replaced, and a picture,
+            times.csv or best.toml of an earlier call that has nothing to show any more is removed; others are left
+            alone.
         outputs: what they hold.
 
     Raises:

@@ -15,7 +15,7 @@ from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Reader
 from kbnd.profiling.machine import environment
-from kbnd.records import FAILURES, UNTRAINED
+from kbnd.records import FAILURES, TO_TRAIN
 from kbnd.spec import Identity
 from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
@@ -58,7 +58,7 @@ def held(experiment: Experiment, settings: Settings) -> Held:
         backend.load(settings.backend)
         identity = backend.identity(data.fingerprint(experiment.data, download=False))
         runs = planned(identity)
-        to_train = {*UNTRAINED, *(FAILURES if settings.retry_failed else ())}
+        to_train = {*TO_TRAIN, *(FAILURES if settings.retry_failed else ())}
         hits = frozenset(run.run_id for run in runs if ledger.status(run.run_id) not in to_train)
         return Held(runs, hits, _measured_times(ledger, identity))
 

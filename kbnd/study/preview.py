@@ -4,7 +4,7 @@
 |-----------------|----------------------------------------------------------------------------------------------|
 | `measured`      | the ledger holds runs of the same recipe, on this machine, backend and device                |
 | `scaled`        | it holds runs of other arms: the estimate times their median ratio of measured to estimated  |
-| `estimated`     | nothing was measured here (`kbnd.cost.estimate`)                                            |
+| `estimated`     | nothing was measured here (`kbnd.cost.estimate`)                                             |
 """
 
 from __future__ import annotations

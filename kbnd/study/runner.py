@@ -16,7 +16,7 @@ from kbnd.execution.progress import Progress
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.execution.source import FixedRuns
-from kbnd.records import UNTRAINED
+from kbnd.records import TO_TRAIN
 from kbnd.spec import RunSpec, digest
 from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
@@ -95,7 +95,7 @@ def run_one(
     """Train a single run unless the ledger holds it; raises as `run` does, and where its weights were not kept."""
     with opened(settings, spec.data, should_stop=should_stop) as (ledger, identity):
         planned = PlannedRun(spec.model.name, spec, spec.run_id(identity))
-        if settings.weights and ledger.status(planned.run_id) not in UNTRAINED:
+        if settings.weights and ledger.status(planned.run_id) not in TO_TRAIN:
             raise UsageError(
                 f"the ledger holds run {planned.run_id} without its weights: --replicate {spec.replicate + 1} trains "
                 "it once more"
@@ -107,7 +107,7 @@ def run_one(
 
 def drive_all(driver: Driver, runs: list[PlannedRun]) -> None:
     """Tell the whole plan, then train it."""
-    held = {r.run_id for r in runs if driver.ledger.status(r.run_id) not in UNTRAINED}
+    held = {r.run_id for r in runs if driver.ledger.status(r.run_id) not in TO_TRAIN}
     driver.progress.on_plan(runs, held=held)
     driver.drive(FixedRuns(runs))
 

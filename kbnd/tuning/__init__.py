@@ -1,6 +1,6 @@
 """Searching: what varies, who proposes candidates, what is looked for.
 
-    space --> plan --> session: oracle --ask--> candidate --> runs --> score --tell--> oracle ... --> TuneResult
+    space --> plan --> job: oracle --ask--> candidate --> runs --> score --tell--> oracle ... --> TuneResult
 
 | module          | subject                                                                                 |
 |-----------------|-----------------------------------------------------------------------------------------|
@@ -22,9 +22,9 @@
 | `pruning`       | the median stopping rule                                                                |
 | `search`        | the state of a search, a function of its log                                            |
 | `trials`        | the frames of a search                                                                  |
-| `report`        | what a search prints of its plan                                                        |
+| `plan_tables`   | what a search prints of its plan                                                        |
 | `result`        | what came of a search: tables, files, the best recipe                                   |
-| `session`       | one call that goes on with a search to its end                                          |
+| `job`           | one call that goes on with a search to its end                                          |
 | `tune`          | `kbnd tune` as a function                                                               |
 | `hypermodel`    | kbnd's networks inside stock keras-tuner tuners                                         |
 

@@ -49,7 +49,7 @@ class Objective:
         of_epoch: what can be compared before a run has ended, for pruning, and `epoch_direction` its better way.
         lost: what a candidate without a score counts as, at best, for an oracle.
         is_reproducible: whether the same search gives the same numbers again; no time or energy does.
-        needs_energy: whether it exists only where a GPU's energy can be read.
+        is_of_energy: whether it exists only where a GPU's energy can be read.
     """
 
     printed: Score
@@ -58,7 +58,7 @@ class Objective:
     epoch_direction: Direction
     lost: Callable[[Sequence[RunRecord], int], float]
     is_reproducible: bool = True
-    needs_energy: bool = False
+    is_of_energy: bool = False
 
     @property
     def name(self) -> str:
@@ -176,6 +176,6 @@ OBJECTIVES: dict[str, Objective] = {
         epoch_direction="max",
         lost=_nothing,
         is_reproducible=False,
-        needs_energy=True,
+        is_of_energy=True,
     ),
 }

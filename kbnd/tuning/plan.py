@@ -180,7 +180,7 @@ def _check_objective(goal: Objective, space: Space, settings: Settings, *, oracl
     if (is_timed or is_pruned) and space.train.get("validation_curve") is False:
         wish = f"objective {goal.name!r}" if is_timed else "prune"
         raise UsageError(f"{wish} looks at validation images after every epoch: leave validation_curve on")
-    if goal.needs_energy and nvml_meter() is None:
+    if goal.is_of_energy and nvml_meter() is None:
         raise UsageError(
             f"objective {goal.name!r} needs an NVIDIA GPU whose energy can be read ({how_to_install('gpu')}), "
             "and there is none here: no run would have a score"

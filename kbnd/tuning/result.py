@@ -30,7 +30,7 @@ from kbnd.report.table import Table, to_html
 from kbnd.report.tables.trials import MOST_ROWS, status_counts, trial_tables
 from kbnd.spec import RunSpec
 from kbnd.tuning.plan import SearchPlan
-from kbnd.tuning.report import about_table, logarithmic_names
+from kbnd.tuning.plan_tables import about_table, logarithmic_names
 from kbnd.tuning.trials import comparison_of
 from kbnd.words import counted
 

@@ -46,7 +46,7 @@ class Search:
         identity: the setting that run ids are made from.
         places: runs that are trained at once; a candidate is asked for only where one of them would be free.
         n_classes: of the dataset.
-        retries_failed: whether failed runs of candidates that have not ended are trained again.
+        can_retry_failed: whether failed runs of candidates that have not ended are trained again.
         candidates: by ordinal.
 
     Besides, `runs` makes the runs of its candidates.
@@ -58,7 +58,7 @@ class Search:
     identity: Identity
     places: int
     n_classes: int
-    retries_failed: bool = False
+    can_retry_failed: bool = False
     candidates: dict[int, Candidate] = field(default_factory=dict)
     _last: int = 0
     _is_exhausted: bool = False
@@ -191,7 +191,7 @@ class Search:
     def _status(self, run: PlannedRun) -> str | None:
         """Status of a run; one that an earlier call gave up counts as such only where the rule says so again."""
         status = self.ledger.status(run.run_id)
-        if status in FAILURES and self.retries_failed and run.run_id not in self._offered:
+        if status in FAILURES and self.can_retry_failed and run.run_id not in self._offered:
             return None
         if status != "pruned" or run.run_id in self._given_up:
             return status

@@ -1,6 +1,6 @@
 """`kbnd tune` as a function: a space is searched, the ledger remembers, the best recipe is tried on test once.
 
-space, settings --> plan --> session --> TuneResult
+space, settings --> plan --> job --> TuneResult
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from kbnd.execution.display import TerminalProgress
 from kbnd.execution.progress import SearchProgress, Silent
 from kbnd.execution.settings import Settings
 from kbnd.tuning.defaults import space_for
+from kbnd.tuning.job import SearchJob
 from kbnd.tuning.plan import plan_search
 from kbnd.tuning.result import TuneResult
-from kbnd.tuning.session import Session
 from kbnd.tuning.space import Space
 
 N_FRESH_SEEDS = 3
@@ -106,22 +106,22 @@ def tune(
         ledger=Path(ledger), backend=backend, executor=executor, address=address, num_cpus=num_cpus, num_gpus=num_gpus,
         checkpoint_every=checkpoint_every, retry_failed=retry_failed, wait=wait,
     )  # fmt: skip
-    session = new_session(
+    job = new_job(
         settings, model=model, dataset=dataset, space=space, dropout=dropout, batch_norm=batch_norm, lr=lr,
         optimizer=optimizer, epochs=epochs, changes=changes, oracle=oracle, objective=objective, seeds=seeds,
         max_trials=max_trials, max_hours=max_hours, prune=prune, search_seed=search_seed, test_seeds=test_seeds,
         name=name, fresh=fresh, yes=yes,
     )  # fmt: skip
     if not isinstance(progress, bool):
-        return session.run(progress=progress)
+        return job.run(progress=progress)
     display = TerminalProgress() if progress else Silent()
     try:
-        return session.run(progress=display)
+        return job.run(progress=display)
     finally:
         display.close()
 
 
-def new_session(
+def new_job(
     settings: Settings,
     *,
     model: str | None = None,
@@ -144,8 +144,8 @@ def new_session(
     name: str | None = None,
     fresh: bool = False,
     yes: bool = False,
-) -> Session:
-    """Return a session of a search, checked and not begun; what it takes and raises is as of `tune`."""
+) -> SearchJob:
+    """Return the job of a search, checked and not begun; what it takes and raises is as of `tune`."""
     if not isinstance(space, (Space, Path, str, type(None))):
         raise UsageError(f"space should be a Space or the name of a space file, received {type(space).__name__}")
     varied: dict[str, Any] = {
@@ -157,7 +157,7 @@ def new_session(
         searched, settings, oracle=oracle, looked_for=objective, seeds=seeds, max_trials=max_trials,
         max_hours=max_hours, is_pruned=prune, search_seed=search_seed, name=name, is_insisting=yes,
     )  # fmt: skip
-    return Session(plan=plan, settings=settings, test_seeds=test_seeds, is_fresh=fresh)
+    return SearchJob(plan=plan, settings=settings, test_seeds=test_seeds, is_fresh=fresh)
 
 
 def _whole(space: Space, options: Mapping[str, Any]) -> Space:

@@ -1,8 +1,8 @@
-"""One session of a search: what it would do and cost, what a ledger holds of it, and its run to the end.
+"""One call that goes on with a search: what it would do and cost, what a ledger holds of it, and its run to the end.
 
     plan --> search --> best recipe --> fresh seeds --> test --> TuneResult
 
-A session goes on where the last one of the same search ended; with more trials or hours it goes on from there.
+A job goes on where the last one of the same search ended; with more trials or hours it goes on from there.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from kbnd.tuning import budget
 from kbnd.tuning.budget import Budget, expected
 from kbnd.tuning.log import LogSummary, log_summary
 from kbnd.tuning.plan import SearchPlan
-from kbnd.tuning.report import fresh_note, log_rows, plan_table
+from kbnd.tuning.plan_tables import fresh_note, log_rows, plan_table
 from kbnd.tuning.result import TuneResult
 from kbnd.tuning.search import Search
 from kbnd.tuning.trials import runs_of, trials_frame, with_values
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session:
+class SearchJob:
     """One call that goes on with a search.
 
     Attributes:
@@ -144,7 +144,7 @@ def _begin(plan: SearchPlan, driver: Driver, progress: SearchProgress, *, is_fre
         driver.identity,
         places=driver.executor.places,
         n_classes=n_classes,
-        retries_failed=driver.settings.retry_failed,
+        can_retry_failed=driver.settings.retry_failed,
     )
     search.catch_up()
     ended = [candidate for candidate in search.candidates.values() if candidate.status != "open"]
