@@ -67,8 +67,13 @@ def compare(
     lost = {arm: _lost(first[first["arm"] == arm]) for arm in names}
     rows = []
     for metric in metrics:
-        done = measured(runs, metric)
-        pairs = {name: pairs_of(runs, metric, baseline=name) for name in dict.fromkeys(reference.values())}
+        done = measured(first, metric, is_every_replicate=True)
+        pairs = {
+            name: time_pairs(runs, baseline=name, metric=metric)
+            if is_time(metric)
+            else _pairs_by_seed(done, metric, baseline=name)
+            for name in dict.fromkeys(reference.values())
+        }
         for arm in names:
             against = pairs[reference[arm]]
             mine = against[against["arm"] == arm]
@@ -96,10 +101,14 @@ def pairs_of(runs: pd.DataFrame, metric: str, *, baseline: str) -> pd.DataFrame:
     """
     if is_time(metric):
         return time_pairs(runs, baseline=baseline, metric=metric)
-    done = measured(runs, metric)[["arm", "seed", metric]].rename(columns={metric: "value"})
-    is_reference = done["arm"] == baseline
-    reference = done.loc[is_reference, ["seed", "value"]].rename(columns={"value": "reference"})
-    return done[~is_reference].merge(reference, on="seed")
+    return _pairs_by_seed(measured(runs, metric), metric, baseline=baseline)
+
+
+def _pairs_by_seed(done: pd.DataFrame, metric: str, *, baseline: str) -> pd.DataFrame:
+    values = done[["arm", "seed", metric]].rename(columns={metric: "value"})
+    is_reference = values["arm"] == baseline
+    reference = values.loc[is_reference, ["seed", "value"]].rename(columns={"value": "reference"})
+    return values[~is_reference].merge(reference, on="seed")
 
 
 def _own(values: pd.Series, *, level: float) -> dict[str, float]:
