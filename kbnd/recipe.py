@@ -18,9 +18,8 @@ import tomli_w
 
 from kbnd.errors import UsageError, unknown
 from kbnd.files import read_toml
-from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+from kbnd.spec import TABLES, DataSpec, ModelSpec, RunSpec, TrainSpec
 
-PARTS = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
 SEED = "seed"
 
 
@@ -44,7 +43,9 @@ class Recipe:
 def to_toml(spec: RunSpec, *, comments: Iterable[str] = (), seed: int | None = None) -> str:
     """Return a run's recipe as TOML, with lines of comment above it and the seed that it is to be trained with."""
     whole = spec.model_dump(mode="json", exclude_none=True)
-    tables = {part: {name: value for name, value in whole[part].items() if value not in ((), [], {})} for part in PARTS}
+    tables = {
+        part: {name: value for name, value in whole[part].items() if value not in ((), [], {})} for part in TABLES
+    }
     above = {} if seed is None else {SEED: seed}
     return "".join(f"# {line}\n" for line in comments) + tomli_w.dumps(above | tables)
 
@@ -60,12 +61,12 @@ def read(path: Path) -> Recipe:
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 1):
         raise UsageError(f"the recipe {path}: seed should be a whole number from 1, received {seed!r}")
     for part, table in content.items():
-        if part not in PARTS:
-            raise UsageError(f"the recipe {path}: {unknown('table', part, PARTS)}")
+        if part not in TABLES:
+            raise UsageError(f"the recipe {path}: {unknown('table', part, TABLES)}")
         if not isinstance(table, dict):
             raise UsageError(f"the recipe {path}: {part} should be a table, [{part}]")
     try:
-        parts: dict[str, Any] = {part: kind(**content.get(part, {})) for part, kind in PARTS.items()}
+        parts: dict[str, Any] = {part: kind(**content.get(part, {})) for part, kind in TABLES.items()}
     except UsageError as error:
         raise UsageError(f"the recipe {path}: {error}") from None
     return Recipe(**parts, seed=seed)

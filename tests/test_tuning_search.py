@@ -21,7 +21,7 @@ from kbnd.ledger import Reader
 from kbnd.report.comparison import compare_ledger
 from kbnd.report.runs import run_table, stored_run, stored_runs
 from kbnd.spec import RunSpec
-from kbnd.tuning.log import LogSummary, log_summary
+from kbnd.tuning.held import LogSummary, log_summary
 from kbnd.tuning.result import TuneResult
 
 pytestmark = pytest.mark.backend

@@ -10,6 +10,7 @@
 from kbnd.spec.fields import LARGEST, NAME_IN_WORDS, NAME_PATTERN, Name, Positive, Spec, sentence
 from kbnd.spec.identity import PROTOCOL, Identity, canonical_json, digest
 from kbnd.spec.run import (
+    TABLES,
     DataSpec,
     DropoutScheduleName,
     InitialWeights,
@@ -24,6 +25,7 @@ __all__ = [
     "NAME_IN_WORDS",
     "NAME_PATTERN",
     "PROTOCOL",
+    "TABLES",
     "DataSpec",
     "DropoutScheduleName",
     "Identity",

@@ -184,3 +184,7 @@ class RunSpec(Spec):
     def canonical(self) -> dict[str, Any]:
         """The spec as JSON values without the fields that are at their default."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+TABLES: dict[str, type[Spec]] = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
+"""The tables of a run, as TOML files and the paths of hyperparameters name them."""

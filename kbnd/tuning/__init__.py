@@ -13,7 +13,7 @@
 | `objectives`    | what is looked for: a number of a finished run                                          |
 | `plan`          | everything that was asked for, checked                                                  |
 | `budget`        | what a search would cost                                                                |
-| `log`           | what a ledger holds of a search, for those who only look                                |
+| `held`          | what a ledger holds of a search, for those who only look                                |
 | `keras_oracles` | keras-tuner's oracles as kbnd drives them                                               |
 | `keras_values`  | hyperparameters and their values as keras-tuner writes them                             |
 | `asker`         | one of these oracles, driven by ask and tell, replayed from a log                       |

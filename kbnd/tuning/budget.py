@@ -16,7 +16,7 @@ from kbnd.cost.images import images_of
 from kbnd.execution.settings import Settings
 from kbnd.seeds import generator
 from kbnd.training import backend
-from kbnd.tuning.log import LogSummary
+from kbnd.tuning.held import LogSummary
 from kbnd.tuning.oracles import MOST_CANDIDATES
 from kbnd.tuning.plan import SearchPlan
 

@@ -20,9 +20,9 @@ from kbnd import data, models
 from kbnd.errors import UsageError
 from kbnd.models.architecture import ResidualArchitecture
 from kbnd.models.registry import find, named
-from kbnd.spec import ModelSpec, TrainSpec
+from kbnd.spec import TABLES, ModelSpec, TrainSpec
 from kbnd.tuning.parameters import Choice, Range
-from kbnd.tuning.paths import TABLES, check_path
+from kbnd.tuning.paths import check_path
 from kbnd.tuning.space import Space
 from kbnd.tuning.syntax import Entries, choice, entries_in, name_in, naming, numbers, read, words
 

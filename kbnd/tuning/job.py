@@ -29,7 +29,7 @@ from kbnd.report.table import Table
 from kbnd.spec import digest
 from kbnd.tuning import budget
 from kbnd.tuning.budget import Budget, expected
-from kbnd.tuning.log import LogSummary, log_summary
+from kbnd.tuning.held import LogSummary, log_summary
 from kbnd.tuning.plan import SearchPlan
 from kbnd.tuning.plan_tables import fresh_note, log_rows, plan_table
 from kbnd.tuning.result import TuneResult
@@ -60,7 +60,7 @@ class SearchJob:
 
     @cached_property
     def log(self) -> LogSummary | None:
-        """What the ledger holds of the search; raises as `kbnd.tuning.log.log_summary` does."""
+        """What the ledger holds of the search; raises as `kbnd.tuning.held.log_summary` does."""
         return log_summary(self.plan, self.settings, is_fresh=self.is_fresh)
 
     @property

@@ -11,9 +11,7 @@ from typing import Any
 
 from kbnd.errors import UsageError, unknown
 from kbnd.models.registry import find
-from kbnd.spec import DataSpec, ModelSpec, Spec, TrainSpec
-
-TABLES: dict[str, type[Spec]] = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
+from kbnd.spec import TABLES
 
 ONE_FOR_ALL = {
     "model.name": "a search is of one network",

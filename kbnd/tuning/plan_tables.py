@@ -11,10 +11,10 @@ import pandas as pd
 from kbnd.cost.images import images_of
 from kbnd.report.machines import place_in_words
 from kbnd.report.table import Table
+from kbnd.spec import TABLES
 from kbnd.tuning.budget import Budget
-from kbnd.tuning.log import LogSummary
+from kbnd.tuning.held import LogSummary
 from kbnd.tuning.parameters import Choice, Hyperparameter
-from kbnd.tuning.paths import TABLES
 from kbnd.tuning.plan import SearchPlan
 from kbnd.tuning.space import Space
 from kbnd.words import counted, rough_size, rough_time
