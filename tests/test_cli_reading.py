@@ -117,6 +117,18 @@ def test_an_export_is_imported_again_and_conflicts_are_refused(capsys, ledger: P
     assert "0.9" in err
 
 
+def test_an_export_replaces_an_earlier_one_and_nothing_else(capsys, ledger: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("hello")
+    before = ledger.read_bytes()
+    for target in (ledger, notes):
+        code, _, err = kbnd(capsys, "ledger", "export", target, "--ledger", ledger)
+        assert (code, "is no export of kbnd" in err) == (2, True)
+    assert (ledger.read_bytes(), notes.read_text()) == (before, "hello")
+    for _ in range(2):
+        assert kbnd(capsys, "ledger", "export", tmp_path / "runs.jsonl", "--ledger", ledger)[0] == 0
+
+
 def test_csv_export_writes_runs_and_epochs(capsys, ledger: Path, tmp_path: Path) -> None:
     code, out, _ = kbnd(capsys, "ledger", "export", tmp_path / "tables", "--ledger", ledger, "--format", "csv")
     assert code == 0

@@ -27,8 +27,21 @@ def write_tables(folder: Path, format: str, tables: Mapping[str, pd.DataFrame]) 
     return [write_whole(folder / f"{name}.{format}", content, what="table") for name, content in contents.items()]
 
 
+LINES_START = b'{"ledger"'
+"""How every export as JSON lines begins."""
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> Path:
-    """Write a text file as a whole or not at all."""
+    """Write an export as JSON lines as a whole or not at all; only an earlier one, or an empty file, is replaced.
+
+    Raises:
+        UsageError: another file has this name, such as a ledger.
+    """
+    if path.is_file():
+        with disk_errors(f"the export {path}"), path.open("rb") as file:
+            start = file.read(len(LINES_START))
+        if start not in (b"", LINES_START):
+            raise UsageError(f"{path} is there already and is no export of kbnd: name another file for the export")
     with replacing(path, what="export") as file:
         file.writelines(line.encode() for line in lines)
     return path
