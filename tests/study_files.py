@@ -11,12 +11,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import mock
 
 import pytest
 from patience import HANG_S
 
-from kbnd import cli
 from kbnd.study.definition import Study, read
 
 ROOT = Path(__file__).parents[1]
@@ -123,13 +121,6 @@ def options_in(folder: Path) -> list[str]:
     """Options by which a study keeps everything in a folder, on the backend that is set."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     return ["--ledger", str(folder / "kbnd.sqlite"), "--out", str(folder / "out"), "--backend", backend]
-
-
-def look(name: str, folder: Path, *arguments: str) -> Done:
-    """Run what `python -m studies.NAME` runs in this process, where nothing is trained."""
-    module = FOLDER / f"{name}.py"
-    with mock.patch.object(sys, "argv", [str(module), *options_in(folder), *arguments]):
-        return ended(lambda: cli.study_main(name, str(module)))
 
 
 def start(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

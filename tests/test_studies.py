@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
-from study_files import STUDIES, look, study
+from study_files import FOLDER, STUDIES, Done, ended, options_in, study
 
+from kbnd import cli
 from kbnd.study.choices import Choices, decide
 
 pytestmark = pytest.mark.backend
@@ -16,6 +19,13 @@ pytestmark = pytest.mark.backend
 __test__ = os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"  # nothing is trained: one backend is enough
 
 NEED_A_GPU = ["alexnet_bn", "cnn_depth", "ic_resnet"]
+
+
+def look(name: str, folder: Path, *arguments: str) -> Done:
+    """Run what `python -m studies.NAME` runs in this process, where nothing is trained."""
+    module = FOLDER / f"{name}.py"
+    with mock.patch.object(sys, "argv", [str(module), *options_in(folder), *arguments]):
+        return ended(lambda: cli.study_main(name, str(module)))
 
 
 @pytest.mark.parametrize("name", STUDIES)
