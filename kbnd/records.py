@@ -31,7 +31,7 @@ TO_TRAIN = (None, RUNNING, *CUT_SHORT)
 UNFINISHED = (*FAILURES, *CUT_SHORT, RUNNING)
 """Statuses of runs that have no result and enter no statistic."""
 
-WITHOUT_ACCURACY = (*FAILURES, "diverged")
+ENDED_BADLY = (*FAILURES, "diverged")
 """Statuses of runs that ended and are no good result: a command that has some of them says so by its exit code."""
 
 TELLING_DIVERGENCE = (*HITS, "pruned")

@@ -17,7 +17,7 @@ from kbnd.analysis.compare import compare
 from kbnd.analysis.metrics import is_time, with_metrics
 from kbnd.analysis.timing import time_ratios
 from kbnd.ledger import Reader
-from kbnd.records import WITHOUT_ACCURACY, RunRecord
+from kbnd.records import ENDED_BADLY, RunRecord
 from kbnd.report.datasets import data_note_of
 from kbnd.report.machines import place_in_words
 from kbnd.report.table import Table
@@ -88,7 +88,7 @@ def gather(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Pa
         tables=[about, *_tables(study, experiment, comparison, ratios, data_note=note)],
         claims=tuple(claim.id for claim in study.claims),
         environments={session: record.environment for session, record in records.items()},
-        n_bad=int(runs["status"].isin(WITHOUT_ACCURACY).sum()),
+        n_bad=int(runs["status"].isin(ENDED_BADLY).sum()),
     )
 
 
