@@ -33,7 +33,8 @@ def importances_of(trials: pd.DataFrame) -> Importances:
 
 
 def search(trials: pd.DataFrame, **options: Any) -> SearchFrames:
-    return SearchFrames(**{"trials": trials, "names": NAMES, "score": VAL_ACCURACY, **options})
+    usual = {"trials": trials, "names": NAMES, "score": VAL_ACCURACY, "log_scaled": ["learning_rate"]}
+    return SearchFrames(**{**usual, **options})
 
 
 def figure_of(trials: pd.DataFrame, **options: Any) -> Figure:

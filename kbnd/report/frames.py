@@ -76,7 +76,7 @@ class SearchFrames:
         n_classes: of the dataset, to tell what guessing would reach; 0 where nobody knows.
         is_timed_alone: whether every run had the machine for itself in one session: no time is missing for that.
         data_note: the sentence that belongs beside results on these images (`kbnd.report.datasets`); usually nothing.
-        log_scaled: hyperparameters with a logarithmic axis; None takes learning rates and weight decays.
+        log_scaled: hyperparameters with a logarithmic axis.
     """
 
     trials: pd.DataFrame
@@ -89,7 +89,7 @@ class SearchFrames:
     n_classes: int = 0
     is_timed_alone: bool = False
     data_note: str = ""
-    log_scaled: Collection[str] | None = None
+    log_scaled: Collection[str] = ()
 
     @cached_property
     def ranked(self) -> pd.DataFrame:

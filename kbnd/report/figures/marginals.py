@@ -13,7 +13,7 @@ How the axes are spaced: `kbnd.report.figures.scales`.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,6 @@ from kbnd.report.frames import SearchFrames
 from kbnd.report.numbers import Quantity, in_unit
 from kbnd.report.tables.hyperparameters import IMPORTANCE
 from kbnd.report.tables.notes import data_notes
-
-LOG_SCALED = ("learning_rate", "weight_decay")
-"""Last parts of the names whose axis is logarithmic where nobody says which are."""
 
 MARKS = {"o": 5.5, "s": 5.0, "^": 6.5, "D": 4.6, "v": 6.5, "P": 6.0}
 """Shapes of the categories, told apart where colours are not, with sizes that look alike."""
@@ -77,18 +74,19 @@ def marginals_figure(search: SearchFrames) -> Figure | None:
         return None
     importances = search.importances if search.importances is not None and not search.importances.reason else None
     names = list(search.names) if importances is None else [*importances.rows["name"]]
-    log_scaled = _log_scaled(search)
     lines = None
     if importances is not None:
-        options: dict[str, Any] = {"direction": search.score.direction, "log_scaled": log_scaled}
+        options: dict[str, Any] = {"direction": search.score.direction, "log_scaled": search.log_scaled}
         lines = partial_dependence(search.trials, search.names, **options)
     quantity, look = search.score.quantity_of(done["score"]), _look(pd.concat([done, diverged]), names)
     figure, grid = _grid(len(names))
     spacing = scale_scores(grid[0], quantity.scale * done["score"], quantity)
-    places = {name: places_of(pd.concat([done[name], diverged[name]]), is_log=name in log_scaled) for name in names}
+    places = {
+        name: places_of(pd.concat([done[name], diverged[name]]), is_log=name in search.log_scaled) for name in names
+    }
     for axes, name in zip(grid, names, strict=False):
         values = search.ranked.loc[places[name].index, name]
-        scale_values(axes, values, look.colour if name == look.name else {}, is_log=name in log_scaled)
+        scale_values(axes, values, look.colour if name == look.name else {}, is_log=name in search.log_scaled)
         _points(axes, places[name], done, quantity, look)
         if lines is not None:
             _line(axes, lines[lines["name"] == name], values, quantity)
@@ -104,13 +102,6 @@ def marginals_figure(search: SearchFrames) -> Figure | None:
     parts = search_caption(search.ranked, importances, axis_notes=axis_notes, category=look.name)
     figure.supxlabel(filled(parts, int(14 * figure.get_figwidth())), fontsize=8, color=GREY)
     return figure
-
-
-def _log_scaled(search: SearchFrames) -> Collection[str]:
-    """The hyperparameters with a logarithmic axis."""
-    if search.log_scaled is not None:
-        return search.log_scaled
-    return [name for name in search.names if name.rpartition(".")[2] in LOG_SCALED]
 
 
 def _look(trials: pd.DataFrame, names: Sequence[str]) -> _Look:
