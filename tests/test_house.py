@@ -16,7 +16,7 @@ BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("cores", "files", "quiet", "seeds", "spec", "theory", "words"),
+    ("clock", "cores", "files", "quiet", "seeds", "spec", "theory", "words"),
     ("records", "recipe", "layers"),
     ("analysis", "data", "models"),
     ("ledger", "profiling", "cost"),

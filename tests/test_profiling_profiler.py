@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from recorded_meter import RecordedMeter
 
+from kbnd.clock import CLOCK_TYPES
 from kbnd.profiling import device, meters
-from kbnd.profiling.clock import CLOCK_TYPES
 
 pytestmark = pytest.mark.backend
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from kbnd.clock import CLOCK_TYPES, consumed, elapsed, rate, summarise
 from kbnd.profiling import device, meters
-from kbnd.profiling.clock import CLOCK_TYPES, consumed, elapsed, rate, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ class EpochProfiler(keras.callbacks.Callback):
         idle_bytes: what models that wait in this process hold on the device; no part of `peak_device_bytes`.
 
     Attributes:
-        epochs: one dict for each epoch, with the keys of `kbnd.profiling.clock.CLOCK_TYPES`.
+        epochs: one dict for each epoch, with the keys of `kbnd.clock.CLOCK_TYPES`.
         faults: what went wrong inside the profiler, one sentence each.
     """
 
@@ -103,7 +103,7 @@ class EpochProfiler(keras.callbacks.Callback):
         return pd.DataFrame(self.epochs, columns=list(CLOCK_TYPES)).astype(CLOCK_TYPES)
 
     def summary(self) -> dict[str, Any]:
-        """Return the times of the fit, as `kbnd.profiling.clock.summarise` defines them."""
+        """Return the times of the fit, as `kbnd.clock.summarise` defines them."""
         return summarise(self.epochs)
 
     def __getstate__(self) -> dict[str, Any]:

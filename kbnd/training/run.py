@@ -19,9 +19,9 @@ import keras
 import numpy as np
 
 from kbnd import data
+from kbnd.clock import CLOCK_FIELDS, summarise
 from kbnd.errors import KbndError, ResumeMismatchError
 from kbnd.files import disk_errors, replacing
-from kbnd.profiling.clock import summarise
 from kbnd.profiling.machine import environment
 from kbnd.profiling.profiler import EpochProfiler
 from kbnd.quiet import without_retracing_warnings
@@ -35,12 +35,6 @@ from kbnd.training.pixels import Pixels, pixels_for
 from kbnd.training.recorder import Recorder
 from kbnd.training.schedulers import schedulers_for
 from kbnd.training.task import Observer, Task
-
-CLOCK_FIELDS = (
-    *("fit_s", "steady_train_s", "epoch_s", "compile_s"),
-    *("peak_rss_bytes", "peak_device_bytes", "energy_j"),
-)
-"""What `kbnd.profiling.clock.summarise` says of a run, named as in RunRecord."""
 
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "out of memory", "OutOfMemory", "MemoryError")
 """What the backends' exceptions say, or are called, when memory ran out."""

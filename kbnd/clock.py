@@ -27,6 +27,12 @@ CLOCK_TYPES = {
 }
 """What the profiler knows of an epoch, named as in `kbnd.records.EpochRecord`, with pandas' type of each."""
 
+CLOCK_FIELDS = (
+    *("fit_s", "steady_train_s", "epoch_s", "compile_s"),
+    *("peak_rss_bytes", "peak_device_bytes", "energy_j"),
+)
+"""What `summarise` says of a run, named as in `kbnd.records.RunRecord`."""
+
 
 def elapsed(start: float | None, end: float | None) -> float | None:
     """Return end - start, None where either was not read."""
