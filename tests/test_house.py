@@ -16,7 +16,7 @@ BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("clock", "cores", "files", "quiet", "seeds", "spec", "theory", "words"),
+    ("clock", "cores", "files", "interpreters", "quiet", "seeds", "spec", "theory", "words"),
     ("records", "recipe", "layers"),
     ("analysis", "data", "models"),
     ("ledger", "profiling", "cost"),
@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("doctor",),
     ("cli",),
     ("",),
+    ("__main__",),
 )
 """Rooms from the ground up; a room uses only rooms on floors below its own. The package itself (its lazy names) is on
 top. Imports inside functions and for type checkers count as all others."""

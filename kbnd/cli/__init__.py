@@ -11,6 +11,7 @@ Commands import what they need when they are called, so that `kbnd --help` answe
 | `export`   | `kbnd export`                                                          |
 | `options`  | options that several commands share, and how results are printed       |
 | `progress` | progress on stderr, and what signals do                                |
+| `streams`  | stdout and stderr, which take any text                                 |
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kbnd.cli import export, reading, study, train, tune
+from kbnd.cli import export, reading, streams, study, train, tune
 from kbnd.cli.options import SETTINGS
 from kbnd.errors import KbndError
 
@@ -79,6 +80,7 @@ def _guarded(call: Callable[[], Any]) -> None:
         lines.add(line)
         return line if is_new else ""
 
+    streams.take_any_text()
     warnings.formatwarning = in_a_line
     try:
         call()
