@@ -1,4 +1,4 @@
-"""What `kbnd doctor` looks at: versions, backends and devices, data found, the ledger's state.
+"""What `kbnd doctor` looks at: versions, backends and devices, files that hide a library, data, the ledger's state.
 
 Every installed backend is started in a process of its own, because Keras can hold only one, and so that a backend
 that cannot even be imported is reported instead of ending the examination.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kbnd import data
+from kbnd import data, interpreters
 from kbnd.errors import KbndError, how_to_install
 from kbnd.ledger import Reader
 from kbnd.profiling import machine
@@ -32,7 +32,19 @@ PACKAGES = (
     "pandas",
     "scipy",
 )
+LIBRARIES = (
+    *(name.replace("-", "_") for name in PACKAGES),
+    "matplotlib",
+    "PIL",
+    "pydantic",
+    "rich",
+    "sklearn",
+    "typer",
+)
+"""Modules that a file of the working folder may hide, beside Python's own."""
+
 PROBE_TIMEOUT_S = 120
+HIDDEN = "Files here that hide a library of Python from `python -m`, scripts and notebooks: rename them"
 
 
 def examine(ledger: Path) -> dict[str, Any]:
@@ -45,6 +57,7 @@ def examine(ledger: Path) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "packages": {name: machine.version(name) for name in PACKAGES},
         "backends": [_examine_backend(name, version) for name, version in backend.installed().items()],
+        "hiding": interpreters.hiding(Path(), LIBRARIES),
         "data": dataset_rows(data.available()),
         "ledger": _examine_ledger(ledger),
     }
@@ -56,11 +69,13 @@ def tables(examination: dict[str, Any]) -> list[Table]:
     backends = tuple(
         (b["backend"], b["version"] or "-", b["state"], ", ".join(b["devices"])) for b in examination["backends"]
     )
+    hiding = tuple((file,) for file in examination["hiding"])
     ledger = examination["ledger"]
     about = tuple((key.replace("_", " "), str(value)) for key, value in ledger.items())
     return [
         Table("Versions", ("Package", "Version"), (("python", examination["python"]), *versions), align="ll"),
         Table("Backends", ("Backend", "Version", "State", "Devices"), backends, align="llll"),
+        *([Table(HIDDEN, ("File",), hiding, align="l")] if hiding else []),
         dataset_table(data.available()),
         Table("Ledger", ("", ""), about, align="ll"),
     ]
@@ -77,7 +92,13 @@ def _examine_backend(name: str, version: str | None) -> dict[str, Any]:
     )
     try:
         probe = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
+            interpreters.command("-c", code),
+            env=interpreters.environment(),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PROBE_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return {**about, "state": f"did not start within {PROBE_TIMEOUT_S} s"}

@@ -29,8 +29,8 @@ from kbnd.records import RunRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 from kbnd.training.task import Observer, Task
 
-WORKER = ("-P", __file__, "work")
-TRAINING_WORKER = ("-P", __file__, "train")
+WORKER = (__file__, "work")
+TRAINING_WORKER = (__file__, "train")
 FAKE_OOM = 13
 
 _KEPT: list[bytes] = []

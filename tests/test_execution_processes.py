@@ -212,6 +212,15 @@ def test_places_share_out_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> Non
     assert resources.of_place(9, n_places=12).cores == (1,)
 
 
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [("0,-1,1", ["0"]), ("", []), ("-1", []), (" 0 , GPU-b", ["0", "GPU-b"]), ("NoDevFiles", ["NoDevFiles"])],
+)
+def test_gpus_are_those_that_cuda_would_see(monkeypatch: pytest.MonkeyPatch, visible: str, names: list[str]) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert resources.gpus() == names
+
+
 def test_one_place_has_the_machine_as_the_driver_would() -> None:
     alone = resources.of_place(0, n_places=1)
     assert not alone.cores

@@ -108,7 +108,20 @@ def test_nvml_counts_millijoules_and_the_meter_joules(nvml):
 
 @pytest.mark.parametrize(
     ("visible", "device"),
-    [("0", 0), ("GPU-first", "GPU-first"), ("0,1", 0), ("1", None), ("7", None), ("", None), ("-1", None)],
+    [
+        ("0", 0),
+        ("GPU-first", "GPU-first"),
+        ("0,1", 0),
+        ("1", None),
+        ("7", None),
+        ("", None),
+        ("-1", None),
+        ("NoDevFiles", None),
+        ("all", None),
+        ("\N{SUPERSCRIPT TWO}", None),
+        (" 0 ,-1", 0),
+        (",0", None),
+    ],
 )
 def test_the_meter_is_that_of_the_first_visible_gpu(nvml, monkeypatch, visible, device):
     nvml(FakeNvml())
@@ -133,6 +146,39 @@ def test_without_a_driver_there_is_no_meter(nvml):
     broken.nvmlInit = fail
     nvml(broken)
     assert meters.nvml_meter() is None
+
+
+def test_names_that_an_old_library_gives_as_bytes_are_text(nvml):
+    old = FakeNvml()
+    old.nvmlDeviceGetName = lambda handle: b"Fake \xff"
+    old.nvmlSystemGetDriverVersion = lambda: b"1.2"
+    nvml(old)
+    assert meters.gpu() == {"name": "Fake \N{REPLACEMENT CHARACTER}", "driver": "1.2"}
+
+
+def undecodable(*arguments):
+    return b"\xff".decode()
+
+
+FAULTS = {
+    "nvmlInit": undecodable,
+    "nvmlDeviceGetHandleByIndex": None,  # no such function: TypeError
+    "nvmlDeviceGetName": undecodable,
+    "nvmlSystemGetDriverVersion": undecodable,
+    "nvmlDeviceGetTotalEnergyConsumption": lambda handle: b"123456",
+    "NVMLError": None,
+}
+"""Function of NVML -> what takes its place in a library that does not do as it says."""
+
+
+@pytest.mark.parametrize("function", FAULTS)
+def test_a_faulty_library_measures_nothing_and_stops_nothing(nvml, function):
+    faulty = FakeNvml()
+    setattr(faulty, function, FAULTS[function])
+    nvml(faulty)
+    readings = meters.gpu(), meters.nvml_meter()
+    assert None in readings or function == "NVMLError"
+    assert json.dumps(readings[0])  # as it is stored with each run
 
 
 def test_the_peak_of_resident_memory_sees_an_allocation():

@@ -22,7 +22,7 @@ def fresh(monkeypatch, tmp_path):
     """A process that has imported no Keras, with all backends installed and no settings of its user."""
     for name in ("keras", *backend.BACKENDS):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(name=name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(origin=f"/{name}/__init__.py"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     # Set before it is deleted, so that what the test leaves in the environment is undone.
     for name in ("KERAS_BACKEND", *backend.QUIET):
@@ -61,6 +61,16 @@ def test_what_is_asked_for_comes_before_the_variable(fresh, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert backend.choose("torch") == "torch"
     assert os.environ["KERAS_BACKEND"] == "torch"
+
+
+@pytest.mark.parametrize("library", ["jax", "keras"])
+def test_a_file_that_hides_a_library_is_named(fresh, monkeypatch, library):
+    here = fresh / f"{library}.py"
+    packages = {name: f"/{name}/__init__.py" for name in MODULES_OF_BACKENDS}
+    origins = packages | {library: str(here)}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(origin=origins[name]))
+    with pytest.raises(UsageError, match=rf"the file {here} hides the library {library}: rename it"):
+        backend.choose("jax")
 
 
 def test_an_imported_keras_settles_it(fresh, monkeypatch):

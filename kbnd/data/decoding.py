@@ -2,13 +2,14 @@
 
     python -m kbnd.data.decoding '{"data": {...}, "download": true, "force": false}'
 
-It ends with the exit code of the error that stopped it and writes that error's sentence to standard output;
+It ends with the exit code of the error that stopped it and writes that error's sentence to standard output, in UTF-8;
 progress goes to standard error. It holds the cache's lock itself, so that it may outlive a killed parent.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import sys
@@ -38,6 +39,8 @@ PROBE_S = 10
 def main(arguments: list[str]) -> int:
     """Decode what the request names; return the exit code."""
     request = json.loads(arguments[0])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # as the parent reads it
     try:
         with contextlib.redirect_stdout(sys.stderr):
             decode(DataSpec(**request["data"]), download=request["download"], force=request["force"])

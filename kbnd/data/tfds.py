@@ -11,10 +11,10 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import warnings
 from pathlib import Path
 
+from kbnd import interpreters
 from kbnd.data import cache
 from kbnd.errors import DataMissingError, InterruptedRunError, KbndError, NoSpaceError, UsageError
 from kbnd.spec import DataSpec
@@ -84,16 +84,11 @@ def decode_in_child(spec: DataSpec, *, download: bool, force: bool) -> None:
         InterruptedRunError: Ctrl-C, which the child received too.
     """
     request = {"data": spec.model_dump(mode="json"), "download": download, "force": force}
-    command = [sys.executable, "-m", "kbnd.data.decoding", json.dumps(request)]
-    child = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=_environment(), check=False)
+    variables = {"TF_CPP_MIN_LOG_LEVEL": "2", **interpreters.environment(), "CUDA_VISIBLE_DEVICES": "-1"}
+    command = interpreters.command("-m", "kbnd.data.decoding", json.dumps(request))
+    child = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", env=variables, check=False)
     if child.returncode:
         raise _error_of(child, spec.name)
-
-
-def _environment() -> dict[str, str]:
-    here = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-    return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def _error_of(child: subprocess.CompletedProcess[str], name: str) -> KbndError:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import IO, TYPE_CHECKING
 
+from kbnd import interpreters
 from kbnd.execution import resources
 from kbnd.execution.concurrent import ActiveRun, Ended, Event, Lost, train_concurrently
 from kbnd.execution.worker import Orders
@@ -27,7 +28,7 @@ from kbnd.records import FAILURES, RunRecord
 if TYPE_CHECKING:
     from kbnd.training.task import Observer, Task
 
-WORKER = ("-P", "-m", "kbnd.execution.worker")
+WORKER = ("-m", "kbnd.execution.worker")
 """Arguments of the interpreter that is a worker; the number of its pipe follows."""
 
 RUNS_PER_WORKER = 100
@@ -152,7 +153,7 @@ def _started(place: int, *, n_places: int) -> _Worker:
     output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, *WORKER, str(theirs.fileno())],
+            interpreters.command(*WORKER, str(theirs.fileno())),
             env={**os.environ, **share.variables, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.PIPE,
             stdout=output,

@@ -17,6 +17,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from kbnd.cores import usable_cores
 
@@ -70,7 +71,8 @@ def gpus() -> list[str]:
     """Return the NVIDIA GPUs that a process may be given, as `CUDA_VISIBLE_DEVICES` names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+        # CUDA sees no device after the first name that is none.
+        return list(takewhile(lambda name: name not in ("", "-1"), map(str.strip, visible.split(","))))
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):

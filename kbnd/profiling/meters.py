@@ -9,6 +9,7 @@
 | energy, NVIDIA       | `nvmlDeviceGetTotalEnergyConsumption`, mJ     | a counter: differences count  |
 
 A peak without a reset belongs to the whole process, so it says nothing of a second run in it: None, never a guess.
+Whatever goes wrong in NVML's library, which is not ours and may be old, means that there is nothing to read.
 The resets are the process's own: whoever else reads these peaks sees them start anew with each fit.
 
 Reference: NVML API, "Total energy consumption ... since the driver was last reloaded", Volta and newer.
@@ -20,6 +21,7 @@ import functools
 import itertools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,13 +59,7 @@ class NvmlMeter:
 
     def energy_j(self) -> float | None:
         """Return joules since the driver was loaded; None without NVML, such a GPU, or its counter."""
-        nvml = _nvml()
-        if nvml is None:
-            return None
-        try:
-            return nvml.nvmlDeviceGetTotalEnergyConsumption(_handle(nvml, self.device)) / 1000
-        except nvml.NVMLError:
-            return None
+        return _asked(lambda nvml: nvml.nvmlDeviceGetTotalEnergyConsumption(_handle(nvml, self.device)) / 1000)
 
 
 def nvml_meter() -> NvmlMeter | None:
@@ -79,14 +75,15 @@ def nvml_meter() -> NvmlMeter | None:
 
 def gpu() -> dict[str, str] | None:
     """Return name and driver of the GPU that computes here, as `nvml_meter` finds it; None where there is none."""
-    nvml, first = _nvml(), _first_visible()
-    if nvml is None or first is None:
+    first = _first_visible()
+    if first is None:
         return None
-    try:
-        name, driver = nvml.nvmlDeviceGetName(_handle(nvml, first)), nvml.nvmlSystemGetDriverVersion()
-    except nvml.NVMLError:
-        return None
-    return {"name": name, "driver": driver}
+    return _asked(
+        lambda nvml: {
+            "name": _text(nvml.nvmlDeviceGetName(_handle(nvml, first))),
+            "driver": _text(nvml.nvmlSystemGetDriverVersion()),
+        }
+    )
 
 
 def _first_visible() -> int | str | None:
@@ -94,7 +91,7 @@ def _first_visible() -> int | str | None:
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
     if first in ("", "-1"):
         return None
-    return int(first) if first.isdigit() else first
+    return int(first) if first.isdecimal() else first
 
 
 def next_fit() -> int:
@@ -167,15 +164,32 @@ def _peak_rss_elsewhere() -> int | None:
 @functools.cache
 def _nvml() -> Any:
     """The initialised `pynvml` module of nvidia-ml-py, None without package, library or driver."""
-    try:
+
+    def started() -> Any:
         import pynvml
-    except ImportError:
-        return None
-    try:
+
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+        return pynvml
+
+    return _answer(started)
+
+
+def _asked(question: Callable[[Any], Any]) -> Any:
+    """What NVML answers to a question; None where there is no NVML, or it cannot."""
+    nvml = _nvml()
+    return None if nvml is None else _answer(lambda: question(nvml))
+
+
+def _answer(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception:  # noqa: BLE001 (the one place where a fault of NVML becomes "not measured")
         return None
-    return pynvml
+
+
+def _text(name: str | bytes) -> str:
+    """A name of NVML, which old libraries give as bytes."""
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _handle(nvml: Any, device: int | str) -> Any:

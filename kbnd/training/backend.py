@@ -43,7 +43,8 @@ def choose(backend: str | None = None) -> str:
         The backend's name.
 
     Raises:
-        UsageError: unknown, not installed (names the extra), or Keras is already imported with another.
+        UsageError: unknown, not installed (names the extra), hidden by a file of the same name, or Keras is already
+            imported with another.
     """
     name, origin = (backend, "asked for") if backend is not None else _settled()
     if name not in BACKENDS:
@@ -59,6 +60,9 @@ def choose(backend: str | None = None) -> str:
         source = errors.how_to_install(extra) if extra else f"pip install {name}"
         present = ", ".join(name for name in BACKENDS if _is_installed(name)) or "none"
         raise UsageError(f"backend {name!r} is not installed: {source} (installed here: {present})")
+    if current is None:
+        for library in (name, "keras"):
+            _check_not_hidden(library)
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)
     os.environ["KERAS_BACKEND"] = name
@@ -130,6 +134,13 @@ def _imported() -> str | None:
 
 def _is_installed(module: str) -> bool:
     return module in sys.modules or importlib.util.find_spec(module) is not None
+
+
+def _check_not_hidden(library: str) -> None:
+    """Refuse a file that Python would import in place of a library, all of which are packages."""
+    spec = None if library in sys.modules else importlib.util.find_spec(library)
+    if spec is not None and spec.origin and Path(spec.origin).name == f"{library}.py":
+        raise UsageError(f"the file {spec.origin} hides the library {library}: rename it, or start in another folder")
 
 
 def _minor(text: str | None) -> str:
