@@ -94,8 +94,8 @@ def test_the_order_and_repetition_of_sites_mean_nothing(spec, random):
 @pytest.mark.parametrize(
     ("fields", "same"),
     [
-        ({"batch_norm_sites": ["conv"], "dropout_sites": ["dense1"]}, {}),
-        ({"batch_norm_momentum": 0.5, "batch_norm_epsilon": 1e-3}, {}),
+        ({"batch_norm": "none", "batch_norm_sites": ["conv"], "dropout": 0.0, "dropout_sites": ["dense1"]}, {}),
+        ({"batch_norm": "none", "batch_norm_momentum": 0.5, "batch_norm_epsilon": 1e-3}, {}),
         ({"dropout": {"conv": 0.0}}, {}),
         ({"options": {"activation": "relu"}}, {}),
         ({"dropout": 0.5, "dropout_sites": ["dense1"]}, {"dropout": 0.5}),
@@ -134,7 +134,7 @@ def test_what_is_written_in_many_ways_becomes_one(fields, same):
             {"options": {"head": (512, 512)}, "dropout": {"dense": 0.5}},
             {"dropout": 0.5, "options": {"head": [512, 512]}},
         ),
-        ("alexnet", {"dropout_sites": ["conv"]}, {}),
+        ("alexnet", {"dropout": 0.0, "dropout_sites": ["conv"]}, {}),
         ("alexnet_d2l", {"dropout": {"dense2": 0.5, "dense1": 0.5}}, {"dropout": 0.5}),
         ("simple_cnn", {"options": {"width": 2}}, {"options": {"width": 2.0}}),
         ("simple_cnn", {"dropout": {"conv1": 0.0, "dense1": 0.5}}, {"dropout": 0.5}),

@@ -73,13 +73,15 @@ def test_before_weight_leaves_the_input_alone():
 
 
 @pytest.mark.parametrize("field", ["batch_norm_sites", "dropout_sites"])
-def test_before_weight_refuses_to_be_asked_for_the_first_unit_only(field):
-    with pytest.raises(UsageError, match=f"leaves the input image alone, so {field} needs more than 'conv1'"):
+def test_before_weight_refuses_to_be_asked_for_the_first_unit(field):
+    with pytest.raises(
+        UsageError, match=f"leaves the input image alone, and with it conv1: {field} names 'conv1', choose"
+    ):
         lenet(batch_norm="before_weight", dropout=0.5, **{field: ("conv1",)})
 
 
 def test_sites_are_no_part_of_a_network_without_batch_norm():
-    assert lenet(batch_norm_sites=("conv1",)) == lenet()
+    assert lenet(batch_norm="none", batch_norm_sites=("conv1",)) == lenet()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "batch_size": ("train", "batch_size"),
     "epochs": ("train", "epochs"),
 }
-"""Option -> the part of a recipe and the field that it fills; one that is None leaves the field's default."""
+"""Option -> the part of a recipe and the field that it fills; one that nobody gave leaves the field's default."""
 
 READERS: dict[str, Callable[[Any], Any]] = {
     "batch_norm_sites": names,
@@ -129,10 +129,11 @@ def train(
     from kbnd.study.job import single_run
     from kbnd.study.runner import run_one
 
+    given = {name: options[name] for name in FIELDS if _is_given(context, name)}
     if recipe is None:
-        parts = _recipe(options)
+        parts = _recipe({"model": model, "dataset": dataset} | given)
     else:
-        _check_nothing_beside(context)
+        _check_nothing_beside(given)
         parts = recipes.read(recipe)
     spec = single_run(parts, seed=seed, replicate=replicate)
     settings = Settings(
@@ -150,36 +151,44 @@ def train(
     end(stopped or (SOME_RUNS_FAILED if record.status != "done" else 0))
 
 
-def _recipe(options: Mapping[str, Any]) -> Recipe:
+def _recipe(given: Mapping[str, Any]) -> Recipe:
     """The recipe that options ask for, with what a network's name and a dataset bring of their own."""
     from kbnd import data, models
     from kbnd.recipe import Recipe
     from kbnd.spec import DataSpec, ModelSpec, TrainSpec
 
-    network, network_options = models.registry.named(options["model"])
-    model = _fields("model", options)
+    network, network_options = models.registry.named(given["model"])
+    model = _fields("model", given)
     model |= {"name": network, "options": network_options | model.get("options", {})}
     return Recipe(
         model=ModelSpec(**model),
-        data=DataSpec(**_fields("data", options)),
-        train=TrainSpec(**data.training_defaults(options["dataset"]) | _fields("train", options)),
+        data=DataSpec(**_fields("data", given)),
+        train=TrainSpec(**data.training_defaults(given["dataset"]) | _fields("train", given)),
     )
 
 
-def _fields(part: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line; one that does not leaves its field unsaid."""
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+
+
+def _fields(part: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of one part of a recipe that options fill."""
-    fields = {field: _read(option, options[option]) for option, (owner, field) in FIELDS.items() if owner == part}
+    fields = {
+        field: _read(option, given[option])
+        for option, (owner, field) in FIELDS.items()
+        if owner == part and option in given
+    }
     return {field: value for field, value in fields.items() if value is not None}
 
 
 def _read(option: str, value: Any) -> Any:
-    return READERS[option](value) if option in READERS and value is not None else value
+    return READERS[option](value) if option in READERS else value
 
 
-def _check_nothing_beside(context: typer.Context) -> None:
+def _check_nothing_beside(given: Mapping[str, Any]) -> None:
     """Refuse options beside a recipe that say what it says itself."""
-    for name in context.params:
-        if name in FIELDS and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE":
-            raise UsageError(
-                f"--recipe says network, images and training: leave out --{name.replace('_', '-')}, or change the file"
-            )
+    for name in given:
+        raise UsageError(
+            f"--recipe says network, images and training: leave out --{name.replace('_', '-')}, or change the file"
+        )

@@ -55,7 +55,9 @@ class PlacementOptions(LayerOptions, total=False):
         activation, batch_norm_momentum, batch_norm_epsilon: as in `LayerOptions`.
 
     A builder raises `UsageError` for an unknown placement, site or activation, for a value out of range and where BN
-    or dropout is asked for and the network has no place for it; `TypeError` for a keyword that it does not take.
+    or dropout is asked for and the network has no place for it: also where one of several sites has none, and where
+    sites are named and neither `batch_norm` nor `dropout` says what is to stand there. `TypeError` for a keyword that
+    it does not take.
     """
 
     batch_norm: str
@@ -103,8 +105,8 @@ def completed(network: str, options: Options, kind: type[Options]) -> Options:
 
 
 def options_of(spec: ModelSpec, kind: type[Options]) -> Options:
-    """Return those of a spec's fields and options that are options of a kind."""
-    values = {**dict(spec), **spec.options}
+    """Return those of a spec's fields and options that are options of a kind, without fields that nobody set."""
+    values = {**{name: getattr(spec, name) for name in spec.model_fields_set}, **spec.options}
     return cast(Options, {name: values[name] for name in kind.__annotations__ if name in values})
 
 

@@ -23,6 +23,7 @@ class ModelSpec(Spec):
         name: registered builder, such as ``lenet5``.
         batch_norm: placement within each unit that carries BN.
         batch_norm_sites: kinds (`conv`, `dense`) or single units (`conv1`) with BN; None is the network's default.
+            Sites go with a `batch_norm` or a `dropout` that is said, be it none or 0.
         dropout: rate in [0, 1) at every dropout site, or a mapping site -> rate.
         dropout_sites: kinds or units with dropout; None is the network's default.
         batch_norm_momentum: weight of the old moving statistics in their update.

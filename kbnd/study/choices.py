@@ -26,6 +26,8 @@ from pydantic import Field
 
 from kbnd import data, models
 from kbnd.errors import UsageError
+from kbnd.models.options import DEFAULTS
+from kbnd.models.sites import HOSTS
 from kbnd.report.tables.notes import BY_VALIDATION
 from kbnd.spec import DataSpec, ModelSpec, Positive, RunSpec, Spec, TrainSpec, digest
 from kbnd.study.decidable import decidable
@@ -179,10 +181,18 @@ def _recipes(
 
 
 def _recipe(study: Study, preset: Preset, arm: Arm, budget: Changes, users_own: Changes | None = None) -> Recipe:
-    model = models.resolve(ModelSpec(**_over_models(study.model, preset.model, arm.model)))
+    fields = _over_models(study.model, preset.model, arm.model)
+    model = models.resolve(ModelSpec(**{**_for_other_arms(study, preset, arm), **fields}))
     train = TrainSpec(**{**budget, **arm.train, **(users_own or {})})
     RunSpec(model=model, data=DataSpec(), train=train)  # refuses what fits neither
     return model, train
+
+
+def _for_other_arms(study: Study, preset: Preset, arm: Arm) -> Changes:
+    """What an arm need not say: that sites shared by all arms are for those that have BN, or dropout, at all."""
+    variants = (study.model, preset.model, *(other.model for other in study.arms))
+    hosts = {host for setting, host in HOSTS.items() if setting not in arm.model}
+    return {host: DEFAULTS[host] for host in hosts if any(host in table for table in variants)}
 
 
 def _over_models(*tables: Changes) -> Changes:

@@ -96,6 +96,7 @@ class Preview:
         arms: the baseline first.
         source: the paper or report that the study reproduces, in words; empty for a user's own.
         claims: in words, which claims of the study these arms could decide; empty where it makes none.
+        placements: where Batch Normalization stands, of each arm.
     """
 
     label: str
@@ -114,6 +115,7 @@ class Preview:
     arms: list[ArmPreview]
     source: str = ""
     claims: str = ""
+    placements: tuple[str, ...] = ()
 
     @property
     def n_left(self) -> int:
@@ -156,6 +158,7 @@ def preview(experiment: Experiment, settings: Settings) -> Preview:
         arms=arms,
         source=experiment.source,
         claims=experiment.claims,
+        placements=tuple(model.batch_norm for model, _ in experiment.arms.values()),
     )
 
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 from kbnd.report.table import DASH, Table
+from kbnd.report.tables.notes import placement_notes
 from kbnd.study.preview import ArmPreview, Preview
 from kbnd.words import counted, rough_size, rough_time
 
@@ -52,8 +53,8 @@ def _arms(preview: Preview) -> Table:
     columns = ("Arm", "What it is", "Parameters", "To train", "Time of a run")
     bases = {arm.basis for arm in preview.arms}
     rows = [_row(arm, is_basis_shown=len(bases) > 1) for arm in preview.arms]
-    notes = () if len(bases) > 1 else (f"Times are {bases.pop()}.",)
-    return Table("What would be trained", columns, _folded(rows, 1, columns), notes, align="llrrr")
+    notes = [*placement_notes(preview.placements), *([] if len(bases) > 1 else [f"Times are {bases.pop()}."])]
+    return Table("What would be trained", columns, _folded(rows, 1, columns), tuple(notes), align="llrrr")
 
 
 def _row(arm: ArmPreview, *, is_basis_shown: bool) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pandas as pd
 from kbnd.cost.images import images_of
 from kbnd.report.machines import place_in_words
 from kbnd.report.table import Table
+from kbnd.report.tables.notes import placement_notes
 from kbnd.spec import TABLES
 from kbnd.tuning.budget import Budget
 from kbnd.tuning.held import LogSummary
@@ -51,10 +52,11 @@ def plan_table(plan: SearchPlan, cost: Budget, *, rows_after: Sequence[tuple[str
         ("Memory, estimated", "" if cost.memory_bytes is None else f"about {rough_size(cost.memory_bytes)} a run"),
         *rows_after,
     ]
-    notes = (
+    notes = [
+        *placement_notes(_placements(plan.space)),
         f"An estimated time may be wrong by a factor of {cost.within:g}. Only validation images judge a candidate.",
-    )
-    return Table("What is searched", ("", ""), tuple(rows), notes, align="ll")
+    ]
+    return Table("What is searched", ("", ""), tuple(rows), tuple(notes), align="ll")
 
 
 def plan_rows(plan: SearchPlan) -> list[tuple[str, str]]:
@@ -140,6 +142,12 @@ def further_fixed(plan: SearchPlan) -> dict[str, Any]:
         if path not in (*FIRST, *ELSEWHERE) and value != TABLES[table].model_fields[name].default:
             values[name] = value
     return values
+
+
+def _placements(space: Space) -> Sequence[str]:
+    """Where Batch Normalization may stand in a candidate."""
+    varied = space.hyperparameters.get("model.batch_norm")
+    return varied.points() if isinstance(varied, Choice) else [str(space.model.get("batch_norm"))]
 
 
 def _fields(space: Space) -> dict[str, Any]:

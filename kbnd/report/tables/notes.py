@@ -22,6 +22,9 @@ DIFFERENT = "a different experiment"
 BY_VALIDATION = "nothing was looked at on test images"
 """What the difference of an experiment ends with that something is chosen by; a ledger keeps it, and tells by it."""
 
+BEFORE_WEIGHT = "before_weight"
+"""The placement of Batch Normalization that moves dropout."""
+
 NO_FLOOR = "it takes an arm that was run twice (A/A) in two of the blocks or more"
 
 NO_INTERVAL = "one run per arm: no interval"
@@ -31,6 +34,16 @@ NO_INTERVAL = "one run per arm: no interval"
 def tag(difference: str) -> str:
     """Return what a title ends with where the experiment is not the source's own."""
     return f" ({DIFFERENT})" if difference else ""
+
+
+def placement_notes(placements: Iterable[str]) -> list[str]:
+    """Return what is unusual about placements of Batch Normalization: one of them moves dropout too."""
+    if BEFORE_WEIGHT not in placements:
+        return []
+    return [
+        f"{BEFORE_WEIGHT}: both Batch Normalization and dropout stand before the weight layer of their unit, dropout "
+        "no longer behind it; the first convolution, whose input is the image, has neither."
+    ]
 
 
 def data_notes(data_note: str) -> list[str]:
