@@ -22,7 +22,13 @@ def held_stderr() -> Iterator[None]:
     except OSError:  # a daemon may have closed it
         yield
         return
-    with tempfile.TemporaryFile() as chatter:
+    try:
+        held = tempfile.TemporaryFile()  # noqa: SIM115 (closed below)
+    except OSError:  # no folder for temporary files, or a full one
+        os.close(stderr)
+        yield
+        return
+    with held as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
             yield

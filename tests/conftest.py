@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -45,6 +46,16 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     yield
     if backend is None:
         os.environ.pop("KERAS_BACKEND", None)
+
+
+@pytest.fixture
+def no_temporaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system without a folder for temporary files, as a container of which nothing can be written."""
+
+    def nowhere(**_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", nowhere)
 
 
 @pytest.fixture(scope="session")

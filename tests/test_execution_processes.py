@@ -200,6 +200,11 @@ def test_workers_are_replaced_before_their_memory_grows(
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
 
 
+def test_without_a_folder_for_temporary_files_a_sentence_says_so(tmp_path: Path, no_temporaries: None) -> None:
+    with pytest.raises(UsageError, match=r"what a worker prints cannot be written .*: set TMPDIR"):
+        run(1, [faults.task("well", folder=tmp_path)])
+
+
 def test_places_share_out_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "usable_cores", lambda: list(range(8)))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")

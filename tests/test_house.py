@@ -16,7 +16,7 @@ BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("clock", "cores", "files", "interpreters", "quiet", "seeds", "spec", "theory", "words"),
+    ("clock", "cores", "files", "home", "interpreters", "quiet", "seeds", "spec", "theory", "words"),
     ("records", "recipe", "layers"),
     ("analysis", "data", "models"),
     ("ledger", "profiling", "cost"),

@@ -159,6 +159,12 @@ def test_held_stderr_is_shown_when_it_explains_a_failure(capfd):
     assert "libcuda is broken" in capfd.readouterr().err
 
 
+def test_without_a_folder_for_temporary_files_nothing_is_held(capfd, no_temporaries):
+    with quiet.held_stderr():
+        os.write(2, b"chatter")
+    assert capfd.readouterr().err == "chatter"
+
+
 def test_only_the_warning_of_retracing_is_left_out_and_only_inside(monkeypatch):
     heard = []
     handler = logging.Handler()

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from kbnd import home
 from kbnd.data.splits import Arrays, Split, fingerprint_of
 from kbnd.errors import DataMissingError
 from kbnd.files import NO_SPACE, explained, synchronise_folder, synchronised
@@ -64,7 +65,10 @@ def cache_dir() -> Path:
     from platformdirs import user_cache_path
 
     own = os.environ.get("KBND_CACHE")
-    return (Path(own).expanduser() if own else user_cache_path("kbnd", appauthor=False)) / "data"
+    if own:
+        return home.expanded(own) / "data"
+    home.folder()  # which platformdirs asks for
+    return user_cache_path("kbnd", appauthor=False) / "data"
 
 
 def cached_keys() -> list[str]:

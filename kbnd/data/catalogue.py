@@ -21,6 +21,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kbnd import home
 from kbnd.data import tfds
 from kbnd.data.sizes import check_fit
 from kbnd.data.splits import split_sizes
@@ -149,6 +150,6 @@ def _is_altered(name: str, fingerprint: str | None) -> bool:
 
 def _resolved_folder(spec: DataSpec) -> DataSpec:
     path = spec.name.removeprefix(FOLDER)
-    if not os.path.isdir(os.path.expanduser(path)):
+    if not os.path.isdir(home.expanded(path)):
         raise UsageError(f"dataset {spec.name!r} names no folder: {path!r} does not exist or is no folder")
     return spec.model_copy(update={"name": FOLDER + os.path.normpath(path)})

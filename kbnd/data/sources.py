@@ -13,8 +13,10 @@ Images of one size are cached as they are and fitted when they are loaded, so th
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
+from kbnd import home
 from kbnd.data import cache, digits, folder, tfds
 from kbnd.data.catalogue import FOLDER
 from kbnd.data.splits import Arrays
@@ -83,13 +85,13 @@ def key_for(spec: DataSpec, *, is_uniform: bool) -> str:
 def base_key(name: str) -> str:
     """Return the cache key of a dataset as far as its name makes it."""
     if name.startswith(FOLDER):
-        return f"folder-{hashlib.sha256(str(folder_of(name)).encode()).hexdigest()[:16]}"
+        return f"folder-{hashlib.sha256(os.fsencode(folder_of(name))).hexdigest()[:16]}"
     return tfds.cache_key(name)
 
 
 def folder_of(name: str) -> Path:
     """Return the folder that a name `folder:PATH` means."""
-    return Path(name.removeprefix(FOLDER)).expanduser().resolve()
+    return home.expanded(name.removeprefix(FOLDER)).resolve()
 
 
 def _keys(spec: DataSpec) -> list[str]:

@@ -14,7 +14,7 @@ import subprocess
 import warnings
 from pathlib import Path
 
-from kbnd import interpreters
+from kbnd import home, interpreters
 from kbnd.data import cache
 from kbnd.errors import DataMissingError, InterruptedRunError, KbndError, NoSpaceError, UsageError
 from kbnd.spec import DataSpec
@@ -30,7 +30,7 @@ INTERRUPTED = (InterruptedRunError.exit_code, -signal.SIGINT)
 
 def data_dir() -> Path:
     """Return the folder where tensorflow-datasets keeps prepared datasets."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return home.expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def is_known(name: str) -> bool:

@@ -23,6 +23,7 @@ from kbnd import interpreters
 from kbnd.execution import resources
 from kbnd.execution.concurrent import ActiveRun, Ended, Event, Lost, train_concurrently
 from kbnd.execution.worker import Orders
+from kbnd.files import disk_errors
 from kbnd.records import FAILURES, RunRecord
 
 if TYPE_CHECKING:
@@ -149,8 +150,9 @@ class _Workers:
 def _started(place: int, *, n_places: int) -> _Worker:
     """Start the worker of a place."""
     share = resources.of_place(place, n_places=n_places)
+    with disk_errors("what a worker prints", remedy="set TMPDIR to a folder of yours"):
+        output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
     pipe, theirs = Pipe()
-    output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
     with theirs:
         process = subprocess.Popen(
             interpreters.command(*WORKER, str(theirs.fileno())),

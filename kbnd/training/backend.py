@@ -19,7 +19,7 @@ import os
 import sys
 from pathlib import Path
 
-from kbnd import errors
+from kbnd import errors, home
 from kbnd.errors import UsageError
 from kbnd.profiling.device import device_kind
 from kbnd.profiling.machine import version
@@ -46,6 +46,7 @@ def choose(backend: str | None = None) -> str:
         UsageError: unknown, not installed (names the extra), hidden by a file of the same name, or Keras is already
             imported with another.
     """
+    home.folder()  # Keras and others look for it
     name, origin = (backend, "asked for") if backend is not None else _settled()
     if name not in BACKENDS:
         raise errors.unknown(f"backend ({origin})" if backend is None else "backend", name, BACKENDS)
@@ -119,9 +120,9 @@ def _settled() -> tuple[str, str]:
         return current, "of the Keras already imported"
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"], "from KERAS_BACKEND"
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    settings = Path(os.environ.get("KERAS_HOME") or home.folder() / ".keras") / "keras.json"
     try:
-        return json.loads((home / "keras.json").read_text())["backend"], "from keras.json"
+        return json.loads(settings.read_text(encoding="utf-8"))["backend"], "from keras.json"
     except (OSError, ValueError, KeyError, TypeError):  # Keras, too, takes an unreadable one for none
         return "tensorflow", "by default"
 
