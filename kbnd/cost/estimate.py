@@ -20,7 +20,7 @@ import time
 
 import numpy as np
 
-from kbnd.cores import usable_cores
+from kbnd.cores import n_cores
 from kbnd.cost.images import Images
 from kbnd.models.costs import Cost
 from kbnd.spec import TrainSpec
@@ -67,7 +67,7 @@ def machine_speed(*, budget_s: float = CALIBRATION_S) -> float:
         for _ in range(10):
             np.matmul(first, second, out=out)
         best = min(best, (time.perf_counter() - start) / 10)
-    return SIDE**3 / best * min(len(usable_cores()), MOST_CORES)
+    return SIDE**3 / best * min(n_cores(), MOST_CORES)
 
 
 def run_work(cost: Cost, train: TrainSpec, images: Images) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from kbnd.cores import usable_cores
+from kbnd.cores import n_cores
 from kbnd.profiling import meters
 from kbnd.spec import digest
 
@@ -81,7 +81,7 @@ def _lasting() -> dict[str, Any]:
     return {
         "machine": digest({"host": platform.node(), **hardware}),
         **hardware,
-        "n_cores_usable": len(usable_cores()),
+        "n_cores_usable": n_cores(),
         "governor": _first_line(GOVERNOR),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import ModuleType
 
-from kbnd.cores import usable_cores
+from kbnd.cores import n_cores
 from kbnd.errors import UsageError
 from kbnd.quiet import held_stderr
 
@@ -50,7 +50,7 @@ class Connection:
         ray = imported()
         if ray.is_initialized():
             return ray
-        own = {"address": "local", "include_dashboard": False, "num_cpus": len(usable_cores())}
+        own = {"address": "local", "include_dashboard": False, "num_cpus": n_cores()}
         try:
             with held_stderr(), _same_signals():
                 ray.init(**({"address": self._address} if self._address else own), **QUIET)
