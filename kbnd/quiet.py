@@ -35,7 +35,8 @@ def held_stderr() -> Iterator[None]:
         except BaseException:
             os.dup2(stderr, 2)
             chatter.seek(0)
-            sys.stderr.write(chatter.read().decode(errors="replace"))
+            if sys.stderr is not None:  # a daemon may have closed it
+                sys.stderr.write(chatter.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(stderr, 2)

@@ -70,11 +70,11 @@ def test_bad_input_is_one_sentence(
 
 def test_a_warning_of_kbnd_is_one_line_once_and_those_of_others_say_where_they_come_from() -> None:
     code = (
-        "import warnings; from kbnd import cli; from kbnd.models import logits_dropout\n"
+        "import warnings; from kbnd.cli import ending; from kbnd.models import logits_dropout\n"
         "def warn():\n"
         "    for line, file in enumerate([logits_dropout.__file__, logits_dropout.__file__, '/elsewhere/kbnd.py']):\n"
         "        warnings.warn_explicit('the loss has a floor', UserWarning, file, line)\n"
-        "cli._guarded(warn); warnings.warn_explicit('later', UserWarning, logits_dropout.__file__, 1)"
+        "ending.exit_code_of(warn); warnings.warn_explicit('later', UserWarning, logits_dropout.__file__, 1)"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     ours, *others = printed.stderr.splitlines()

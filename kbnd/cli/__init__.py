@@ -11,24 +11,20 @@ Commands import what they need when they are called, so that `kbnd --help` answe
 | `export`   | `kbnd export`                                                          |
 | `options`  | options that several commands share, and how results are printed       |
 | `progress` | progress on stderr, and what signals do                                |
-| `streams`  | stdout and stderr, which take any text                                 |
+| `ending`   | how a command ends: errors and warnings as sentences, exit codes       |
 """
 
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from kbnd.cli import export, reading, streams, study, train, tune
-from kbnd.cli.options import SETTINGS
-from kbnd.errors import KbndError
-
-PACKAGE = Path(__file__).parents[1]
+from kbnd.cli import export, reading, study, train, tune
+from kbnd.cli.ending import exit_code_of
+from kbnd.cli.options import SETTINGS, lines
 
 app = typer.Typer(invoke_without_command=True, **SETTINGS)
 app.command("study")(study.study)
@@ -49,13 +45,13 @@ def _root(
     if version:
         from kbnd import __version__
 
-        print(f"kbnd {__version__}")
+        lines([f"kbnd {__version__}"])
         raise typer.Exit
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the `kbnd` command and end the process with its exit code."""
-    _guarded(lambda: app(args=argv, prog_name="kbnd"))
+    sys.exit(exit_code_of(lambda: app(args=argv, prog_name="kbnd", standalone_mode=False)))
 
 
 def study_main(name: str, module_file: str) -> None:
@@ -65,27 +61,4 @@ def study_main(name: str, module_file: str) -> None:
     command.params = [param for param in command.params if param.name != "file"]
     inner = command.callback
     command.callback = lambda **options: inner(file=file, **options)
-    _guarded(lambda: command.main(prog_name=f"python -m studies.{name}"))
-
-
-def _guarded(call: Callable[[], Any]) -> None:
-    """Run a command; kbnd's own errors and warnings become one sentence on stderr, errors with their exit code."""
-    usual, lines = warnings.formatwarning, set[str]()
-
-    def in_a_line(message: Warning | str, category: type[Warning], filename: str, *place: Any, **source: Any) -> str:
-        if not Path(filename).is_relative_to(PACKAGE):
-            return usual(message, category, filename, *place, **source)
-        line = f"kbnd: warning: {message}\n"
-        is_new = line not in lines  # each run of a study warns anew
-        lines.add(line)
-        return line if is_new else ""
-
-    streams.take_any_text()
-    warnings.formatwarning = in_a_line
-    try:
-        call()
-    except KbndError as error:
-        print(f"kbnd: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    finally:
-        warnings.formatwarning = usual
+    sys.exit(exit_code_of(lambda: command.main(prog_name=f"python -m studies.{name}", standalone_mode=False)))

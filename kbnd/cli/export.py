@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kbnd.cli.options import DEFAULT_LEDGER, Json, LedgerArgument, show
+from kbnd.cli.options import DEFAULT_LEDGER, Json, LedgerArgument, lines, note, show
 
 
 def export(
@@ -34,6 +33,6 @@ def export(
     if as_json:
         show({"written": list(exported.written), "look": exported.look})
         return
-    print("\n".join(exported.written))
+    lines(exported.written)
     if exported.look:
-        print(f"to look at it: {exported.look}", file=sys.stderr)
+        note(f"to look at it: {exported.look}")

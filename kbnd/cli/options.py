@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from kbnd.errors import UsageError
+from kbnd.printable import printable
 
 SETTINGS: dict[str, Any] = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
 DEFAULT_LEDGER = Path("kbnd.sqlite")
@@ -82,6 +84,16 @@ def show(result: Any) -> None:
         print_tables(result)
     else:
         print(json.dumps(result, allow_nan=False))
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Print results that are no table, each on a line of its own."""
+    print("\n".join(map(printable, texts)))
+
+
+def note(text: str = "") -> None:
+    """Print a line beside the results, on stderr."""
+    print(printable(text, keep="\n"), file=sys.stderr)
 
 
 def names(text: str | None) -> tuple[str, ...] | None:

@@ -18,6 +18,7 @@ from kbnd.cli.options import (
     LedgerFile,
     end,
     height_width,
+    lines,
     show,
 )
 
@@ -129,7 +130,7 @@ def _ledger_export(
     if as_json:
         show({"written": files})
     else:
-        print("\n".join(files))
+        lines(files)
 
 
 @ledger_app.command("import")
@@ -146,7 +147,7 @@ def _ledger_import(
     if as_json:
         show(asdict(merged))
     else:
-        print(f"{merged.n_added} runs added, {merged.n_replaced} replaced, {merged.n_kept} kept as they were")
+        lines([f"{merged.n_added} runs added, {merged.n_replaced} replaced, {merged.n_kept} kept as they were"])
 
 
 @ledger_app.command("verify")
@@ -159,5 +160,5 @@ def _ledger_verify(ledger: LedgerArgument = DEFAULT_LEDGER, as_json: Json = Fals
     if as_json:
         show({"problems": problems})
     else:
-        print("\n".join(problems) if problems else "sound")
+        lines(problems or ["sound"])
     end(1 if problems else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +23,7 @@ from kbnd.cli.options import (
     Seeds,
     end,
     names,
+    note,
     show,
 )
 from kbnd.cli.progress import with_progress
@@ -97,11 +97,11 @@ def _train_and_show(job: Job, *, as_json: bool) -> None:
 
     outcome, stopped = with_progress(train, is_by_validation=job.experiment.is_by_validation)
     if stopped:
-        print(f"stopped, runs finished by this call: {outcome.n_trained}; the same command continues", file=sys.stderr)
-        print(f"what is there: kbnd compare {job.settings.ledger} --study {outcome.label}", file=sys.stderr)
+        note(f"stopped, runs finished by this call: {outcome.n_trained}; the same command continues")
+        note(f"what is there: kbnd compare {job.settings.ledger} --study {outcome.label}")
         end(stopped)
     results = gather(job.study, job.experiment, outcome, ledger=job.settings.ledger)
     outputs.write(results, job.out)
     show(outputs.as_json(results) if as_json else results.tables)
-    print(f"written to {job.out}", file=sys.stderr)
+    note(f"written to {job.out}")
     end(SOME_RUNS_FAILED if results.n_bad else 0)

@@ -5,7 +5,6 @@ A recipe's file and options are two ways to one `kbnd.recipe.Recipe`: each optio
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +24,7 @@ from kbnd.cli.options import (
     end,
     height_width,
     names,
+    note,
     show,
 )
 from kbnd.cli.progress import with_progress
@@ -144,7 +144,7 @@ def train(
         lambda progress, should_stop: run_one(spec, settings, progress=progress, should_stop=should_stop)
     )
     if stopped and not outcome.n_trained:
-        print("stopped: the same command continues", file=sys.stderr)
+        note("stopped: the same command continues")
         end(stopped)
     record = stored_run(ledger, outcome.runs[0].run_id)
     show(run_as_json(record) if as_json else [run_table(record)])

@@ -23,6 +23,7 @@ from kbnd.cli.options import (
     builder_options,
     end,
     height_width,
+    note,
     show,
 )
 from kbnd.cli.progress import with_progress
@@ -116,14 +117,14 @@ def _run_and_report(job: SearchJob, out: Path, *, as_json: bool) -> None:
 
     job.check(out)
     print_tables([job.table()], file=sys.stderr)
-    print(file=sys.stderr)
+    note()
     if job.fresh_note:
-        print(f"{job.fresh_note}; the files in {out} are replaced", file=sys.stderr)
+        note(f"{job.fresh_note}; the files in {out} are replaced")
     result, stopped = with_progress(job.run)
     result.write(out)
     show(result.as_json() if as_json else result.tables())
-    for note in _end_notes(result, out, is_stopped=bool(stopped)):
-        print(note, file=sys.stderr)
+    for line in _end_notes(result, out, is_stopped=bool(stopped)):
+        note(line)
     end(stopped or (0 if result.best is not None and not result.n_failed else SOME_RUNS_FAILED))
 
 

@@ -25,6 +25,7 @@ from kbnd.data.splits import Arrays, Split, arrange
 from kbnd.errors import InterruptedRunError, KbndError, UsageError
 from kbnd.quiet import held_stderr
 from kbnd.spec import DataSpec
+from kbnd.streams import standard
 
 TEST_PARTS = ("test", "validation")
 """Which part is the test part, best first; a sixth of `train` where a dataset has neither."""
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # as the parent reads it
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with standard(), contextlib.redirect_stdout(sys.stderr):
             decode(DataSpec(**request["data"]), download=request["download"], force=request["force"])
     except KbndError as error:
         print(error)

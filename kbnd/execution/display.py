@@ -5,6 +5,7 @@ The time left is (time so far / epochs trained) x epochs left, so that building 
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from kbnd.analysis.blinding import accuracy_shown
+from kbnd.printable import printable
 from kbnd.records import is_own
+from kbnd.streams import tolerant
 from kbnd.words import counted, duration
 
 if TYPE_CHECKING:
@@ -28,12 +31,12 @@ class TerminalProgress:
 
     Args:
         is_by_validation: whether something is chosen by validation images, so that nobody looks at test images.
-        console: where it is shown; None is stderr.
+        console: where it is shown; None is stderr, where what cannot be shown is dropped.
     """
 
     def __init__(self, *, is_by_validation: bool = False, console: Console | None = None) -> None:
         self._is_plan_blind = self._is_blind = is_by_validation
-        self._console = console or Console(stderr=True, highlight=False)
+        self._console = console or Console(file=tolerant(sys.stderr), highlight=False, emoji=False)
         self._started = self._last_line = time.monotonic()
         self._n_runs = self._n_done = 0
         self._epochs_left = self._epochs_trained = 0
@@ -121,11 +124,11 @@ class TerminalProgress:
             self._bar = None
 
     def _begin_bar(self) -> None:
-        if not self._console.is_terminal:
+        if not self._console.is_terminal or self._console.is_dumb_terminal:  # which no bar can be drawn on twice
             return
         self.close()
-        text = TextColumn("{task.description}")
-        columns = (text, BarColumn(bar_width=24), TextColumn("{task.fields[left]}"))
+        text, left = (TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[left]"))
+        columns = (text, BarColumn(bar_width=24), left)
         self._bar = Progress(*columns, console=self._console, transient=True)
         total = max(1, self._epochs_left) if self._n_runs else None  # a bar of an unknown length
         self._task = self._bar.add_task("starting", total=total, left="")
@@ -136,7 +139,7 @@ class TerminalProgress:
             self._bar.update(
                 self._task,
                 advance=advance,
-                description=f"{self._place(self._n_done + 1)} {self._name(run)}, {what}",
+                description=printable(f"{self._place(self._n_done + 1)} {self._name(run)}, {what}"),
                 left=self._left().removeprefix(", "),
             )
 
@@ -150,7 +153,7 @@ class TerminalProgress:
         return f", about {duration(left_s)} left"
 
     def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
+        self._console.print(printable(text), markup=False, soft_wrap=not self._console.is_terminal)
         self._last_line = time.monotonic()
 
     @staticmethod

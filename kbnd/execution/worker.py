@@ -32,6 +32,7 @@ from kbnd.errors import KbndError, UsageError
 from kbnd.execution.concurrent import Call, Ended, Refused
 from kbnd.records import RunRecord
 from kbnd.spec import DataSpec, Identity
+from kbnd.streams import standard
 from kbnd.training.task import Observer, Task
 
 if TYPE_CHECKING:
@@ -121,12 +122,16 @@ def observer_through(call: Callable[..., Any]) -> Observer:
 
 def main(pipe_fd: int, train: TrainFunction | None = None) -> None:
     """Train what comes through the pipe until it is closed."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a driver that is told to stop tells its workers when
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # a driver that is told to stop tells its workers when
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_lifeline, daemon=True).start()
     faulthandler.enable()
     pipe = Connection(pipe_fd)
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver has gone, or needs no more
+    with standard(), suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver has gone, or needs no more
         _settle(pipe.recv())
         train = train or Trainer()
         while True:

@@ -7,6 +7,7 @@ from datetime import datetime
 from math import isfinite
 from typing import Any
 
+from kbnd.printable import is_printable
 from kbnd.spec import NAME_PATTERN
 
 _LONGEST_TEXT = 100_000
@@ -31,9 +32,7 @@ def is_count(value: Any) -> bool:
 
 def is_text(value: Any) -> bool:
     """Whether the value is text that no terminal takes for a command."""
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        return False
-    return all(c.isprintable() or c in "\n\t" for c in value)
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT and is_printable(value, keep="\n\t")
 
 
 def is_number(value: Any) -> bool:

@@ -3,6 +3,7 @@
 | the page                       | so that                                                                        |
 |--------------------------------|--------------------------------------------------------------------------------|
 | escapes every text             | no name of an arm or a dataset is ever markup (Jinja2's autoescape)            |
+| shows only printable text      | none is hidden or turned around (`kbnd.printable`)                             |
 | holds its pictures             | one file can be sent; as images, in which no script of an SVG would run        |
 | has a Content-Security-Policy  | a browser loads nothing from anywhere and runs nothing, whatever the page says |
 
@@ -16,6 +17,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from kbnd.printable import printable
 from kbnd.report.table import Table
 
 TEMPLATE, STYLE = "page.html.jinja", "page.css"
@@ -51,7 +53,7 @@ def page(title: str, tables: Iterable[Table], figures: Mapping[str, Mapping[str,
     )
     names = sorted(figures, key=lambda name: (name not in CAPTIONS, [*CAPTIONS, name].index(name)))
     html = environment.get_template(TEMPLATE).render(
-        title=title,
+        title=printable(title),
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         tables=list(tables),

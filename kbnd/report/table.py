@@ -14,12 +14,12 @@ its title and notes. For a terminal see `kbnd.report.terminal`.
 from __future__ import annotations
 
 import html
-import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kbnd.errors import UsageError
+from kbnd.printable import printable
 
 NOTE_WIDTH = 96
 """Columns that a note, and the rule below a title, may take in plain text where the table is narrower."""
@@ -57,17 +57,17 @@ class Table:
     align: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse ragged rows; make every text one printable line."""
+        """Refuse ragged rows; make every text one line that is safe to show."""
         if any(len(row) != len(self.columns) for row in self.rows):
             raise UsageError(f"table {self.title!r}: every row needs {len(self.columns)} cells")
         align = self.align or "l" + "r" * (len(self.columns) - 1)
         if len(align) != len(self.columns) or set(align) - set("lr"):
             raise UsageError(f"table {self.title!r}: align takes one of l, r for each column, received {align!r}")
         object.__setattr__(self, "align", align)
-        object.__setattr__(self, "title", _one_line(self.title))
-        object.__setattr__(self, "columns", tuple(map(_one_line, self.columns)))
-        object.__setattr__(self, "rows", tuple(tuple(map(_one_line, row)) for row in self.rows))
-        object.__setattr__(self, "notes", tuple(map(_one_line, self.notes)))
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "columns", tuple(map(printable, self.columns)))
+        object.__setattr__(self, "rows", tuple(tuple(map(printable, row)) for row in self.rows))
+        object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
 
 
 def to_text(table: Table) -> str:
@@ -167,8 +167,3 @@ def _latex(text: str) -> str:
 
 def _escape(text: str, escapes: dict[str, str]) -> str:
     return "".join(escapes.get(character, character) for character in text)
-
-
-def _one_line(text: str) -> str:
-    """The text without line breaks and control characters, so that no title can drive a terminal."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
