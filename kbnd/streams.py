@@ -52,7 +52,7 @@ def tolerant(stream: TextIO | None) -> TextIO:
 
     Args:
         stream: to write to; None, as Python has it for one that was closed when it began, leads nowhere. What is no
-            plain stream on a file descriptor is returned as it is.
+            plain stream on a file descriptor or in memory is returned as it is.
     """
     if stream is None or stream.closed:
         return _Nowhere()
@@ -60,8 +60,13 @@ def tolerant(stream: TextIO | None) -> TextIO:
         return stream
     with suppress(OSError):
         stream.flush()
+    try:
+        descriptor = stream.fileno()
+    except OSError:  # it is in memory, which is never full
+        stream.reconfigure(errors="backslashreplace")
+        return stream
     return io.TextIOWrapper(
-        io.BufferedWriter(_Descriptor(stream.fileno(), "wb", closefd=False)),
+        io.BufferedWriter(_Descriptor(descriptor, "wb", closefd=False)),
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=stream.line_buffering,
