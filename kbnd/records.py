@@ -239,7 +239,8 @@ class SearchEvent:
         ordinal: number of the candidate, from 1.
         body: of `ask`: values, epochs (None where the search has one number of them), run_ids by seed; of `again`:
             run_ids of the seeds it is about; of `end`: status (`done`, `diverged`, `failed` or `pruned`), score (None
-            where there is none), told (what the oracle was given), wall_s.
+            where there is none), told (what the oracle was given), wall_s, sessions (of the runs that had ended, by
+            seed; absent in logs of before).
         at: when; UTC, ISO 8601.
     """
 

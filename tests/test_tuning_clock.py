@@ -133,6 +133,7 @@ def test_a_run_that_something_else_was_trained_beside_is_measured_again(
     assert len(first.runs) == 4 + 2
     with Reader.open(tmp_path / "kbnd.sqlite") as ledger:
         assert len(ledger.candidates()) == 4 + n_again
+        assert ledger.verify() == []
     idle = Scripted()
     same = searched(tmp_path, idle, **options)
     assert not idle.trained

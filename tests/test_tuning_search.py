@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from kbnd import recipe
 from kbnd.analysis import importance
 from kbnd.errors import ResumeMismatchError, UsageError
 from kbnd.execution.settings import Settings
-from kbnd.ledger import Reader
+from kbnd.ledger import Ledger, Reader
 from kbnd.report.comparison import compare_ledger
 from kbnd.report.runs import run_table, stored_run, stored_runs
 from kbnd.spec import RunSpec
@@ -70,6 +71,20 @@ def test_a_search_killed_again_and_again_ends_with_the_table_of_one_that_never_w
     assert result.best == whole.best
     trained = [run for engine in engines for run in engine.trained]
     assert len(trained) == len(set(trained)), "a finished run was trained again"
+    for folder in ("whole", "killed"):
+        with Reader.open(tmp_path / folder / "kbnd.sqlite") as ledger:
+            assert ledger.verify() == [], "its runs deny what an honest search logged"
+
+
+def test_a_search_whose_runs_deny_its_log_is_not_continued(tmp_path: Path) -> None:
+    result = searched(tmp_path, Scripted(), max_trials=3)
+    right = float(result.trials["score"][1])
+    with Ledger.open(tmp_path / "kbnd.sqlite") as ledger:
+        (event,) = (e for e in ledger.search_events(ledger.search(result.name)) if (e.kind, e.ordinal) == ("end", 2))
+        body = json.dumps(event.body | {"score": 0.999, "told": 0.999})
+        ledger._db.execute("UPDATE search_events SET body = ? WHERE event = ?", (body, event.event))
+    with pytest.raises(ResumeMismatchError, match=f"candidate 2: its score is 0.999 in the log, by its runs {right}"):
+        searched(tmp_path, Scripted(), max_trials=3)
 
 
 def test_what_is_asked_for_later_is_said_where_it_is_not_what_it_seems(tmp_path: Path) -> None:
@@ -142,6 +157,8 @@ def test_a_pruned_run_is_marked_and_enters_no_statistic(tmp_path: Path) -> None:
     assert len(lost) >= len(pruned)
     assert lost["test_accuracy"].isna().all()
     assert (lost["epochs"] < EPOCHS).all()
+    with Reader.open(tmp_path / "pruned" / "kbnd.sqlite") as ledger:
+        assert ledger.verify() == []
 
 
 def test_a_pruned_search_that_is_killed_ends_with_the_same_table(tmp_path: Path) -> None:

@@ -12,4 +12,8 @@
 | `importance`      | which hyperparameter mattered in a search                           |
 | `hyperparameters` | values of a hyperparameter as numbers or categories                 |
 | `divergence`      | where in its space a search diverged                                |
+| `objectives`      | what a search looks for: a number of a finished run                 |
+| `pruning`         | the median stopping rule                                            |
+| `endings`         | how a candidate ends: its score, and what the oracle is given       |
+| `derivation`      | what the log of a search must say, by its runs                      |
 """

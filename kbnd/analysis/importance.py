@@ -32,16 +32,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from kbnd.analysis.hyperparameters import FEW_VALUES, check_names, encoded
+from kbnd.analysis.objectives import Direction
 from kbnd.analysis.stats import Interval, mean_interval
-
-Direction = Literal["max", "min"]
 
 IMPORTANCE_COLUMNS = ("name", "importance", "ci_low", "ci_high", "n")
 

@@ -8,17 +8,18 @@ take somebody else's result for its own.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from kbnd.analysis.derivation import contradictions
 from kbnd.errors import UsageError
-from kbnd.ledger.rows import StudyInfo, read_labels, read_runs
+from kbnd.ledger.rows import StudyInfo, read_labels, read_run, read_runs
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind
 from kbnd.ledger.search_checks import problems_of_log, problems_of_search
 from kbnd.ledger.searches import read_logs
 from kbnd.ledger.values import is_id, is_name, is_text, is_time
-from kbnd.records import RUNNING, STATUSES, EpochRecord, RunRecord
+from kbnd.records import RUNNING, STATUSES, EpochRecord, RunRecord, SearchEvent, SearchInfo
 from kbnd.spec import NAME_PATTERN, PROTOCOL, Identity, RunSpec
 
 _PYTHON: dict[Kind, type] = {"text": str, "count": int, "number": float, "flag": bool, "json": dict, "bits": bytes}
@@ -58,7 +59,18 @@ def problems_in(db: sqlite3.Connection) -> Iterator[str]:
         yield from (f"study {study}: {clause}" for clause in problems_of_labels(study, about, labels))
     for info, log in read_logs(db):
         search = f"search {info.name}, generation {info.generation}"
-        yield from (f"{search}: {clause}" for clause in chain(problems_of_search(info), problems_of_log(log)))
+        yield from (f"{search}: {clause}" for clause in problems_of_logged(db, info, log))
+
+
+def problems_of_logged(db: sqlite3.Connection, info: SearchInfo, log: Sequence[SearchEvent]) -> Iterator[str]:
+    """Yield one clause for each thing that cannot be true of a search, by itself or beside the runs that are stored."""
+    wrong = [*problems_of_search(info), *problems_of_log(log)]
+    yield from wrong or contradictions(info.definition, log, lambda run_id: _sound_run(db, run_id))
+
+
+def _sound_run(db: sqlite3.Connection, run_id: str) -> RunRecord | None:
+    record = read_run(db, run_id)
+    return None if record is None or any(problems_of(record)) else record
 
 
 def problems_of_labels(study: Any, about: StudyInfo, labels: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@
 | being trained        | anything             | the one here stays                                          |
 
 The log of a search that is here is continued by what comes; where both have an entry, it must be the same one, or the
-import is refused.
+import is refused. So it is where a log says what the runs deny that are here afterwards (`kbnd.analysis.derivation`).
 
 *Results* are what the same spec must give again: losses, accuracies, predictions. Two trainings of one run may differ
 in their times, but the same training (equal session and start) may differ in nothing.
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from kbnd.errors import UsageError
-from kbnd.ledger.checks import problems_of, problems_of_labels
+from kbnd.ledger.checks import problems_of, problems_of_labels, problems_of_logged
 from kbnd.ledger.claims import all_claims, this_process
 from kbnd.ledger.database import open_database, snapshot
 from kbnd.ledger.jsonl import Thing, read_jsonl
@@ -40,7 +40,7 @@ from kbnd.ledger.rows import (
     write_study,
 )
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, encode
-from kbnd.ledger.search_checks import problems_of_event, problems_of_log, problems_of_search
+from kbnd.ledger.search_checks import problems_of_event, problems_of_search
 from kbnd.ledger.searches import (
     LoggedEvent,
     append,
@@ -57,6 +57,7 @@ from kbnd.records import HITS, RUNNING, EpochRecord, RunRecord, SearchEvent, Sea
 from kbnd.spec import canonical_json
 
 _EXECUTION = ("session", "started_at")
+_OF_ONE_TRAINING = ("wall_s", "sessions")
 _RESULTS = ("status", "n_epochs", "n_parameters", "n_test", "test_correct")
 
 
@@ -185,13 +186,14 @@ def _merge_event(db: sqlite3.Connection, logged: LoggedEvent, *, here: Path, sou
 
 def _refuse_broken_logs(db: sqlite3.Connection, searches: Iterable[SearchInfo], source: str) -> None:
     for info in searches:
-        for problem in problems_of_log(read_events(db, info)):
+        for problem in problems_of_logged(db, info, read_events(db, info)):
             raise UsageError(f"search {info.name} in {source}: {problem}; nothing was imported")
 
 
 def _happening(event: SearchEvent) -> tuple[str, int, dict[str, Any]]:
-    """What an entry says besides times: the same search, repeated elsewhere, takes other ones."""
-    return event.kind, event.ordinal, {name: value for name, value in event.body.items() if name != "wall_s"}
+    """What an entry says besides times and sessions: the same search, repeated elsewhere, has other ones."""
+    body = {name: value for name, value in event.body.items() if name not in _OF_ONE_TRAINING}
+    return event.kind, event.ordinal, body
 
 
 def _echo(event: SearchEvent) -> str:

@@ -16,7 +16,7 @@ from kbnd.ledger.claims import RunClaim
 from kbnd.ledger.database import Patience, impatient, open_database, snapshot
 from kbnd.ledger.jsonl import lines_of
 from kbnd.ledger.rows import StudyInfo
-from kbnd.ledger.search_checks import problems_of_event, problems_of_search
+from kbnd.ledger.search_checks import problems_of_event, problems_of_log, problems_of_search
 from kbnd.records import FRESH, RunRecord, SearchEvent, SearchInfo
 
 if TYPE_CHECKING:
@@ -141,9 +141,9 @@ class Reader:
         """Return the log of a search from the entry that follows number `after`."""
         with self._reading():
             log = searches.read_events(self._db, info, after=after)
-        for event in log:
-            for problem in problems_of_event(event):
-                raise UsageError(f"search {info.name} in {self.path}: event {event.event!r}: {problem}")
+        entries = (f"event {event.event!r}: {clause}" for event in log for clause in problems_of_event(event))
+        for problem in entries if after else problems_of_log(log):
+            raise UsageError(f"search {info.name} in {self.path}: {problem}")
         return log
 
     def runs(self, study: str | None = None, *, digest: str | None = None) -> pd.DataFrame:
@@ -203,7 +203,7 @@ class Reader:
             return [claim for claim in claims.all_claims(self._db) if not claim.is_stale(here)]
 
     def verify(self) -> list[str]:
-        """Return one sentence for each thing that is wrong: SQLite's own checks, counts, ranges, digests."""
+        """Return one sentence for each thing that is wrong: SQLite's own checks, counts, ranges, digests, logs."""
         with self._reading():
             return list(problems_in(self._db))
 

@@ -11,6 +11,8 @@ from kbnd.spec import NAME_PATTERN
 
 ENDS = get_args(Ending)
 
+_NOTHING = object()
+
 
 def problems_of_search(info: SearchInfo) -> Iterator[str]:
     """Yield one clause for each thing that cannot be true of a search."""
@@ -37,7 +39,7 @@ def problems_of_event(event: SearchEvent) -> Iterator[str]:
         yield f"body should be a JSON object of printable text, received {event.body!r:.80}"
     else:
         for name, (is_right, allowed) in _BODIES[event.kind].items():
-            if name not in event.body or not is_right(event.body[name]):
+            if not is_right(event.body.get(name, _NOTHING)):
                 yield f"{name} should be {allowed}, received {event.body.get(name)!r:.80}"
 
 
@@ -64,6 +66,12 @@ def problems_of_log(log: Iterable[SearchEvent]) -> Iterator[str]:
             ended.add(event.ordinal)
 
 
+def _is_session_map(value: Any) -> bool:
+    return value is _NOTHING or (
+        isinstance(value, dict) and all(str(seed).isdecimal() and isinstance(name, str) for seed, name in value.items())
+    )
+
+
 def _is_run_map(value: Any) -> bool:
     return isinstance(value, dict) and all(str(seed).isdecimal() and is_id(run) for seed, run in value.items())
 
@@ -80,6 +88,7 @@ _BODIES: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
         "score": (lambda value: value is None or is_number(value), "a number or null"),
         "told": (is_number, "a number"),
         "wall_s": (lambda value: is_number(value) and value >= 0, "a number of seconds"),
+        "sessions": (_is_session_map, "an object of sessions by seed, or absent"),
     },
 }
 """What the body of an event must hold besides whatever else it says: field -> (predicate, in words)."""

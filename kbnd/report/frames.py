@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kbnd.analysis.importance import Direction, Importances
+from kbnd.analysis.importance import Importances
+from kbnd.analysis.objectives import Direction
 from kbnd.errors import unknown
 from kbnd.report.scores import Score
 

@@ -7,7 +7,7 @@
 | `time`     | seconds until a validation accuracy, the target                        | s          | lower  |
 | `energy`   | validation accuracy for each joule                                     | % per kJ   | higher |
 
-How it is computed from a run says whoever searches (`kbnd.tuning.objectives`).
+How it is computed from a run says `kbnd.analysis.objectives`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kbnd.analysis.importance import Direction
+from kbnd.analysis.objectives import Direction, Objective
 from kbnd.report.numbers import Quantity, quantity_of
 
 Kind = Literal["accuracy", "loss", "time", "energy"]
@@ -63,6 +63,15 @@ ACCURACY_PER_JOULE = Score(
     direction="max",
     quantity=Quantity("Validation accuracy per energy", "% per kJ", "% per kJ", 100_000.0, short="Acc. per kJ"),
 )
+
+
+_METRICS_AND_ENERGY = {score.name: score for score in (VAL_ACCURACY, VAL_LOSS, ACCURACY_PER_JOULE)}
+
+
+def score_of(objective: Objective) -> Score:
+    """Return how the scores of an objective are printed."""
+    score = _METRICS_AND_ENERGY.get(objective.name) or time_to_accuracy(objective.target, name=objective.name)
+    return replace(score, direction=objective.direction)
 
 
 def time_to_accuracy(target: float, *, name: str) -> Score:

@@ -10,7 +10,6 @@
 | `syntax`        | what a person writes of a space: options of a command, space files                      |
 | `defaults`      | the space of a network unless a user says otherwise                                     |
 | `oracles`       | the table of oracles: everything in which they differ                                   |
-| `objectives`    | what is looked for: a number of a finished run                                          |
 | `plan`          | everything that was asked for, checked                                                  |
 | `budget`        | what a search would cost                                                                |
 | `held`          | what a ledger holds of a search, for those who only look                                |
@@ -18,8 +17,7 @@
 | `keras_values`  | hyperparameters and their values as keras-tuner writes them                             |
 | `asker`         | one of these oracles, driven by ask and tell, replayed from a log                       |
 | `candidates`    | the proposals, and the runs that each is trained by                                     |
-| `endings`       | how a candidate ends: its score, and what the oracle is given                           |
-| `pruning`       | the median stopping rule                                                                |
+| `endings`       | what the log holds of the end of a candidate, which of its runs are measured again      |
 | `search`        | the state of a search, a function of its log                                            |
 | `trials`        | the frames of a search                                                                  |
 | `plan_tables`   | what a search prints of its plan                                                        |

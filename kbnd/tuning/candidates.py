@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kbnd.analysis.importance import Direction
+from kbnd.analysis.objectives import Direction
 from kbnd.errors import ResumeMismatchError
 from kbnd.execution.runs import PlannedRun
 from kbnd.records import FIRST_OWN_REPLICATE, Ending, SearchEvent, SearchInfo, arm_of

@@ -1,9 +1,7 @@
-"""How a candidate ends: its score, what its oracle is given, the seconds it took, and which runs are measured again.
+"""What the log holds of the end of a candidate, and which of its runs are measured again.
 
-    runs of a candidate --objective--> score (mean over seeds) --> oracle, which ranks finite numbers only
-
-A candidate is over with its first run that diverged, failed or was pruned: it has no score, and the oracle is given
-the worst number so far; of a pruned one what it had reached, where that is in the unit of the score.
+`kbnd.analysis.endings` makes status and scores; besides the log has the seconds it took and, of each run that had
+ended, the session that trained it: who checks the log later sees whether it is still that training which is stored.
 """
 
 from __future__ import annotations
@@ -11,27 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from kbnd.analysis.endings import scores_of
+from kbnd.analysis.objectives import Objective, is_measured_alone
 from kbnd.execution.runs import PlannedRun
 from kbnd.ledger import Ledger
-from kbnd.records import ENDINGS, Ending, RunRecord
+from kbnd.records import Ending, RunRecord
 from kbnd.tuning.candidates import MOST_MEASUREMENTS, Candidate
-from kbnd.tuning.objectives import Objective, is_measured_alone
-
-
-def ending_of(statuses: Iterable[str | None]) -> Ending | None:
-    """Return how a candidate ends with runs of these statuses; None where it has not ended."""
-    statuses = list(statuses)
-    bad = [ENDINGS[status] for status in statuses if status in ENDINGS and status != "done"]
-    if bad:
-        # A run that was stopped because another seed had ended its candidate is pruned, too, but no reason.
-        return min(bad, key=lambda status: status == "pruned")
-    return "done" if all(status == "done" for status in statuses) else None
 
 
 def end_body(
     candidate: Candidate,
     status: Ending,
     *,
+    ended: Iterable[PlannedRun],
     objective: Objective,
     ledger: Ledger,
     candidates: Iterable[Candidate],
@@ -42,20 +32,19 @@ def end_body(
     Args:
         candidate: that ends.
         status: how.
+        ended: those of its runs that say so.
         objective: of the search.
         ledger: holds its runs.
         candidates: of the search, this one among them.
         n_classes: of the dataset.
     """
     candidates = list(candidates)
-    runs = [run for run in _records(ledger, candidate.runs) if run.status in ENDINGS]
-    score = objective.score(runs) if status == "done" else None
-    oracle_score = _reached(runs, objective) if status == "pruned" else score
-    if oracle_score is None:
-        scores = [other.oracle_score for other in candidates if other.oracle_score is not None]
-        oracle_score = objective.worst(runs, scores, n_classes=n_classes)
+    runs = _records(ledger, ended)
+    earlier = [other.oracle_score for other in candidates if other.oracle_score is not None]
+    score, oracle_score = scores_of(runs, status, objective=objective, earlier=earlier, n_classes=n_classes)
     wall_s = _new_wall_s(candidate, [*runs, *_records(ledger, candidate.disturbed)], candidates)
-    return {"status": status, "score": score, "told": oracle_score, "wall_s": wall_s}
+    sessions = {str(run.seed): run.session for run in runs}
+    return {"status": status, "score": score, "told": oracle_score, "wall_s": wall_s, "sessions": sessions}
 
 
 def seeds_to_repeat(candidate: Candidate, ledger: Ledger, objective: Objective) -> list[int]:
@@ -69,12 +58,6 @@ def seeds_to_repeat(candidate: Candidate, ledger: Ledger, objective: Objective) 
 
 def _records(ledger: Ledger, runs: Iterable[PlannedRun]) -> list[RunRecord]:
     return [record for run in runs if (record := ledger.get(run.run_id)) is not None]
-
-
-def _reached(runs: list[RunRecord], objective: Objective) -> float | None:
-    """What a run that was given up had reached, where that is in the unit of the score."""
-    last = [run.epochs[-1] for run in runs if run.status == "pruned" and run.epochs]
-    return objective.of_epoch(last[0]) if last and objective.is_reproducible else None
 
 
 def _new_wall_s(candidate: Candidate, runs: list[RunRecord], candidates: list[Candidate]) -> float:

@@ -6,13 +6,13 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kbnd.analysis.objectives import Objective, objective
 from kbnd.errors import UsageError, how_to_install
 from kbnd.execution.settings import Settings
 from kbnd.profiling import machine
 from kbnd.profiling.meters import nvml_meter
 from kbnd.spec import NAME_IN_WORDS, NAME_PATTERN, Identity
 from kbnd.training import backend
-from kbnd.tuning.objectives import Objective, objective
 from kbnd.tuning.oracles import Oracle, oracle_named
 from kbnd.tuning.space import Space
 

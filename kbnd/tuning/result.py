@@ -26,6 +26,7 @@ from kbnd.report.datasets import data_note_of
 from kbnd.report.folder import Outputs, write_outputs
 from kbnd.report.frames import SearchFrames, ranked_trials
 from kbnd.report.json_values import as_rows
+from kbnd.report.scores import score_of
 from kbnd.report.table import Table, to_html
 from kbnd.report.tables.trials import MOST_ROWS, status_counts, trial_tables
 from kbnd.spec import RunSpec
@@ -159,7 +160,7 @@ class TuneResult:
         return SearchFrames(
             trials=self.trials,
             names=self.names,
-            score=self.plan.objective.printed,
+            score=score_of(self.plan.objective),
             importances=self.importances(),
             fresh=self.fresh,
             fresh_scores=self.fresh_scores,

@@ -21,6 +21,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from kbnd.analysis.derivation import Derivation
+from kbnd.analysis.endings import ending_of
+from kbnd.errors import ResumeMismatchError
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.source import IsForeign
 from kbnd.ledger import Ledger
@@ -28,9 +31,8 @@ from kbnd.records import ENDINGS, FAILURES, EpochRecord, EventKind, SearchEvent,
 from kbnd.spec import Identity
 from kbnd.tuning.asker import Asker
 from kbnd.tuning.candidates import Candidate, CandidateRuns, best_of, ids_by_seed
-from kbnd.tuning.endings import end_body, ending_of, seeds_to_repeat
+from kbnd.tuning.endings import end_body, seeds_to_repeat
 from kbnd.tuning.plan import SearchPlan
-from kbnd.tuning.pruning import MedianRule
 
 HOUR_S = 3600.0
 
@@ -69,8 +71,7 @@ class Search:
     def __post_init__(self) -> None:
         """Begin before the first event."""
         self.runs = CandidateRuns(self.plan, self.info, self.identity)
-        self._asker = self._new_asker()
-        self._rule = MedianRule(self.plan.objective)
+        self._asker, self._derivation = self._new_asker(), self._new_derivation()
 
     def wanted(self, is_foreign: IsForeign) -> Iterator[PlannedRun | None]:
         """Yield the runs of candidates as they are wanted; None where one must end before the next can be asked for.
@@ -97,7 +98,7 @@ class Search:
         earlier = self._curves.get(planned.run_id) or self._stored_epochs(planned.run_id)
         curve = [*(past for past in earlier if past.epoch < epoch.epoch), epoch]  # a run may have begun once more
         self._curves[planned.run_id] = curve
-        if self.plan.is_pruned and self._rule.is_hopeless(planned.spec.seed, curve):
+        if self.plan.is_pruned and self._derivation.rule.is_hopeless(planned.spec.seed, curve):
             self._given_up.add(planned.run_id)
             return True
         return planned.run_id not in self._open_run_ids()
@@ -112,9 +113,12 @@ class Search:
         """Bring the state to the end of the log.
 
         Raises:
-            ResumeMismatchError: the oracle would have proposed something else.
+            ResumeMismatchError: the oracle would have proposed something else, or its runs deny what the log says.
         """
         for event in self.ledger.search_events(self.info, after=self._last):
+            for clause in self._derivation.problems_of(event):
+                remedy = "`kbnd ledger verify` lists all, --fresh (fresh=True) begins anew"
+                raise ResumeMismatchError(f"search {self.info.name}, {clause}: {remedy}")
             self._asker.replay(event)
             self._apply(event)
 
@@ -132,9 +136,13 @@ class Search:
             sweeps=self.plan.sweeps,
         )
 
+    def _new_derivation(self) -> Derivation:
+        return Derivation(self.plan.objective, self.info.definition, self.ledger.get, n_classes=self.n_classes)
+
     def _apply(self, event: SearchEvent) -> None:
         """Let the state take one step of the log."""
         self._last, body = event.event, event.body
+        self._derivation.take(event)
         if event.kind == "ask":
             runs = self.runs.of_candidate(event.ordinal, body["values"], epochs=body["epochs"])
             self.runs.check_same(event, runs)
@@ -149,9 +157,6 @@ class Search:
             return
         candidate.status, candidate.score, candidate.oracle_score = body["status"], body["score"], body["told"]
         candidate.wall_s = body["wall_s"]
-        if self.plan.is_pruned and candidate.status == "done":
-            for run in candidate.runs:
-                self._rule.learn(run.spec.seed, self._stored_epochs(run.run_id))
 
     def _ask(self) -> bool:
         """Ask for a candidate and log it; False where the oracle waits for open ones, or has no more."""
@@ -177,6 +182,7 @@ class Search:
                 body = end_body(
                     candidate,
                     ending,
+                    ended=[run for run in candidate.runs if self._status(run) in ENDINGS],
                     objective=self.plan.objective,
                     ledger=self.ledger,
                     candidates=self.candidates.values(),
@@ -196,7 +202,7 @@ class Search:
         if status != "pruned" or run.run_id in self._given_up:
             return status
         epochs = self._stored_epochs(run.run_id)
-        return status if self.plan.is_pruned and self._rule.is_hopeless(run.spec.seed, epochs) else None
+        return status if self.plan.is_pruned and self._derivation.rule.is_hopeless(run.spec.seed, epochs) else None
 
     def _next_run(self) -> PlannedRun | None:
         runs = (run for candidate in self._open() for run in candidate.runs)
@@ -234,7 +240,7 @@ class Search:
             self._apply(event)
             return True
         self.candidates, self._last, self._is_exhausted = {}, 0, False
-        self._asker, self._rule = self._new_asker(), MedianRule(self.plan.objective)
+        self._asker, self._derivation = self._new_asker(), self._new_derivation()
         self.catch_up()
         return False
 

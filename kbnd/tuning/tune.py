@@ -76,7 +76,7 @@ def tune(
         seeds: runs of each candidate.
         max_trials: candidates in all; None is 20, of a grid all, and what Hyperband wants.
         max_hours: of training in all, after which no candidate is begun.
-        prune: give up runs that lag behind the median (`kbnd.tuning.pruning`).
+        prune: give up runs that lag behind the median (`kbnd.analysis.pruning`).
         search_seed: of the oracle.
         test_seeds: further seeds that the best recipe is trained with for its test result; 0 for none.
         ledger: file.

@@ -23,16 +23,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
 from kbnd.analysis import curves
-from kbnd.analysis.importance import Direction
 from kbnd.errors import UsageError, unknown
 from kbnd.records import EpochRecord, RunRecord
-from kbnd.report.scores import ACCURACY_PER_JOULE, VAL_ACCURACY, VAL_LOSS, Score, time_to_accuracy
 
 TIMED = re.compile(r"time_to_accuracy:(?P<accuracy>0?\.\d+|0|1(?:\.0*)?)")
+Direction = Literal["max", "min"]
+"""Which way is better."""
+
 SCORE_DIGITS = 12
 """Significant digits of a score: what floats add beyond them decides nothing."""
 
@@ -44,42 +46,43 @@ class Objective:
     """What a search looks for.
 
     Attributes:
-        printed: its name, which way is better, and how it is printed.
+        name: as the user says it.
+        direction: which way is better.
         of: from a finished run to its number; None where the run has none.
         of_epoch: what can be compared before a run has ended, for pruning, and `epoch_direction` its better way.
         lost: what a candidate without a score counts as, at best, for an oracle.
         is_reproducible: whether the same search gives the same numbers again; no time or energy does.
         is_of_energy: whether it exists only where a GPU's energy can be read.
+        target: the accuracy whose time it is, nan for others.
+        formerly: other formulas that logs of before may have been scored by, the newest first.
     """
 
-    printed: Score
+    name: str
+    direction: Direction
     of: Callable[[RunRecord], float | None]
     of_epoch: Callable[[EpochRecord], float | None]
     epoch_direction: Direction
     lost: Callable[[Sequence[RunRecord], int], float]
     is_reproducible: bool = True
     is_of_energy: bool = False
+    target: float = math.nan
+    formerly: tuple[Callable[[RunRecord], float | None], ...] = ()
 
     @property
-    def name(self) -> str:
-        """As the user says it."""
-        return self.printed.name
-
-    @property
-    def direction(self) -> Direction:
-        """Which way is better."""
-        return self.printed.direction
+    def is_of_time(self) -> bool:
+        """Whether it is a number of seconds."""
+        return not math.isnan(self.target)
 
     def score(self, runs: Sequence[RunRecord]) -> float | None:
         """Return a candidate's score: the mean over its runs; None where one of them has no number.
 
         It is rounded to `SCORE_DIGITS`, so that as many right images in other seeds are the same score.
         """
-        of_runs = [self.of(run) for run in runs]
-        numbers = [number for number in of_runs if number is not None and math.isfinite(number)]
-        if not numbers or len(numbers) < len(of_runs):
-            return None
-        return float(f"{sum(numbers) / len(numbers):.{SCORE_DIGITS}g}")
+        return _mean([self.of(run) for run in runs])
+
+    def scores(self, runs: Sequence[RunRecord]) -> list[float | None]:
+        """Return a candidate's score by every formula that a log may hold, the present one first."""
+        return [_mean([of(run) for run in runs]) for of in (self.of, *self.formerly)]
 
     def worst(self, runs: Sequence[RunRecord], scores: Sequence[float], *, n_classes: int) -> float:
         """Return what an oracle is given for a candidate without a score: nothing better than it was given before.
@@ -111,16 +114,26 @@ def objective(text: str) -> Objective:
     return OBJECTIVES[text]
 
 
+def _mean(of_runs: Sequence[float | None]) -> float | None:
+    """The mean to `SCORE_DIGITS`; None where a run has no finite number."""
+    numbers = [number for number in of_runs if number is not None and math.isfinite(number)]
+    if not numbers or len(numbers) < len(of_runs):
+        return None
+    return float(f"{sum(numbers) / len(numbers):.{SCORE_DIGITS}g}")
+
+
 def _time_to_accuracy(name: str, accuracy: float) -> Objective:
-    def of(run: RunRecord) -> float | None:
+    def seconds(run: RunRecord) -> float | None:
         curve = _whole_curve(run.epochs)
         n_epochs = float(curves.epochs_to(curve, accuracy))
-        is_reached = not n_epochs > len(curve)
-        return n_epochs * run.epoch_s if is_reached and run.epoch_s is not None and is_measured_alone(run) else None
+        return n_epochs * run.epoch_s if not n_epochs > len(curve) and run.epoch_s is not None else None
 
     return Objective(
-        printed=time_to_accuracy(accuracy, name=name),
-        of=of,
+        name=name,
+        direction="min",
+        of=lambda run: seconds(run) if is_measured_alone(run) else None,
+        formerly=(lambda run: None if run.is_concurrent else seconds(run),),
+        target=accuracy,
         of_epoch=lambda epoch: epoch.val_accuracy,
         epoch_direction="max",
         lost=lambda runs, n_classes: 2 * sum(run.fit_s or 0.0 for run in runs) / max(1, len(runs)),  # noqa: ARG005
@@ -146,6 +159,12 @@ def _accuracy_per_joule(run: RunRecord) -> float | None:
     return run.val_accuracy / (median(energies) * len(run.epochs))
 
 
+def _accuracy_per_joule_of_all_training(run: RunRecord) -> float | None:
+    return (
+        None if run.val_accuracy is None or not run.energy_j or run.is_concurrent else run.val_accuracy / run.energy_j
+    )
+
+
 def _nothing(runs: Sequence[RunRecord], n_classes: int) -> float:  # noqa: ARG001
     return 0.0
 
@@ -156,26 +175,30 @@ def _worse_than_guessing(runs: Sequence[RunRecord], n_classes: int) -> float:  #
 
 OBJECTIVES: dict[str, Objective] = {
     "val_accuracy": Objective(
-        printed=VAL_ACCURACY,
+        name="val_accuracy",
+        direction="max",
         of=lambda run: run.val_accuracy,
         of_epoch=lambda epoch: epoch.val_accuracy,
         epoch_direction="max",
         lost=_nothing,
     ),
     "val_loss": Objective(
-        printed=VAL_LOSS,
+        name="val_loss",
+        direction="min",
         of=lambda run: run.val_loss,
         of_epoch=lambda epoch: epoch.val_loss,
         epoch_direction="min",
         lost=_worse_than_guessing,
     ),
     "accuracy_per_joule": Objective(
-        printed=ACCURACY_PER_JOULE,
+        name="accuracy_per_joule",
+        direction="max",
         of=_accuracy_per_joule,
         of_epoch=lambda epoch: epoch.val_accuracy,
         epoch_direction="max",
         lost=_nothing,
         is_reproducible=False,
         is_of_energy=True,
+        formerly=(_accuracy_per_joule_of_all_training,),
     ),
 }

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from ledger_records import record
 
+from kbnd.analysis.objectives import objective
 from kbnd.records import EpochRecord, RunRecord
-from kbnd.tuning.objectives import objective
 
 
 def test_times_measured_beside_other_runs_are_no_score() -> None:

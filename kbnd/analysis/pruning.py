@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, median
 
+from kbnd.analysis.objectives import Objective
 from kbnd.records import EpochRecord
-from kbnd.tuning.objectives import Objective
 
 LEAST_FINISHED = 5
 """Finished candidates below which nothing is given up."""
@@ -39,12 +39,24 @@ class MedianRule:
         if curve is not None:
             self._finished.setdefault(seed, []).append(curve)
 
-    def is_hopeless(self, seed: int, epochs: Sequence[EpochRecord]) -> bool:
-        """Return whether a run with these epochs, from the first to the one that has just ended, is given up."""
+    def n_finished(self, seed: int) -> int:
+        """Return how many curves of a seed it remembers."""
+        return len(self._finished.get(seed, []))
+
+    def is_hopeless(self, seed: int, epochs: Sequence[EpochRecord], *, n_finished: int | None = None) -> bool:
+        """Return whether a run is given up.
+
+        Args:
+            seed: of the run.
+            epochs: from the first to the one that has just ended.
+            n_finished: of the curves of its seed only the first so many are compared with; None is all.
+        """
         curve = self._curve(epochs)
         if curve is None:
             return False
-        others = [other[: len(curve)] for other in self._finished.get(seed, []) if len(other) >= len(curve)]
+        others = [
+            other[: len(curve)] for other in self._finished.get(seed, [])[:n_finished] if len(other) >= len(curve)
+        ]
         if len(others) < LEAST_FINISHED:
             return False
         typical = median(fmean(other) for other in others)
