@@ -239,8 +239,7 @@ class SearchEvent:
         ordinal: number of the candidate, from 1.
         body: of `ask`: values, epochs (None where the search has one number of them), run_ids by seed; of `again`:
             run_ids of the seeds it is about; of `end`: status (`done`, `diverged`, `failed` or `pruned`), score (None
-            where there is none), told (what the oracle was given), wall_s, sessions (of the runs that had ended, by
-            seed; absent in logs of before).
+            where there is none), told (what the oracle was given), wall_s, sessions (by seed, of what had ended).
         at: when; UTC, ISO 8601.
     """
 
