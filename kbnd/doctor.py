@@ -33,7 +33,7 @@ PACKAGES = (
     "scipy",
 )
 LIBRARIES = (
-    *(name.replace("-", "_") for name in PACKAGES),
+    *(name.replace("-", "_") for name in PACKAGES if name != "kbnd"),
     "matplotlib",
     "PIL",
     "pydantic",
@@ -93,7 +93,7 @@ def _examine_backend(name: str, version: str | None) -> dict[str, Any]:
     try:
         probe = subprocess.run(
             interpreters.command("-c", code),
-            env=interpreters.environment(),
+            env={**interpreters.environment(), "TF_CPP_MIN_LOG_LEVEL": "1"},  # what ends it in C++ is seen
             capture_output=True,
             encoding="utf-8",
             errors="replace",

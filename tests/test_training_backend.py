@@ -73,6 +73,24 @@ def test_a_file_that_hides_a_library_is_named(fresh, monkeypatch, library):
         backend.choose("jax")
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (AssertionError(), "does not start here: AssertionError; .* is set by JAX_PLATFORMS=cuda"),
+        (RuntimeError("no such platform.\nMore."), "does not start here: no such platform; .*JAX_PLATFORMS=cuda"),
+        (ImportError("libtorch.so is missing"), "does not start here: libtorch.so is missing"),
+    ],
+)
+def test_a_backend_that_finds_no_device_is_one_sentence(fresh, monkeypatch, capfd, error, sentence):
+    def start():
+        raise error
+
+    monkeypatch.setattr(backend, "device_kind", start)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    with pytest.raises(UsageError, match=sentence):
+        backend.load("jax")
+
+
 def test_an_imported_keras_settles_it(fresh, monkeypatch):
     import_keras(monkeypatch, "jax")
     assert backend.choose() == backend.choose("jax") == "jax"

@@ -17,6 +17,8 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from kbnd import errors, home
@@ -31,6 +33,9 @@ BACKENDS: dict[str, str | None] = {"tensorflow": None, "jax": "jax", "torch": "t
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 """Set where the user has not: C++ log lines below an error are hidden (JAX's XLA reads the same variable)."""
+
+DEVICES = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME", "KERAS_TORCH_DEVICE", "CUDA_VISIBLE_DEVICES", "XLA_FLAGS")
+"""Variables that ask a backend for a device, which may not be there."""
 
 
 def choose(backend: str | None = None) -> str:
@@ -81,14 +86,27 @@ def load(backend: str | None = None) -> str:
 
     Returns:
         The backend's name.
+
+    Raises:
+        UsageError: as `choose`; or it does not start, as where the environment asks for a device that is not there.
     """
     name = choose(backend)
-    if os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1") or _imported() is not None:
+    is_shown = os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1") or _imported() is not None
+    with _start_explained(name), nullcontext() if is_shown else held_stderr():
         device_kind()
-    else:
-        with held_stderr():
-            device_kind()
     return name
+
+
+@contextmanager
+def _start_explained(name: str) -> Iterator[None]:
+    """Turn what a backend raises when it is imported, or finds no device, into one sentence."""
+    try:
+        yield
+    except (ImportError, OSError, RuntimeError, AssertionError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        asked = [f"{variable}={os.environ[variable]}" for variable in DEVICES if os.environ.get(variable)]
+        setting = f"; what it shall compute on is set by {', '.join(asked)}" if asked else ""
+        raise UsageError(f"backend {name!r} does not start here: {reason}{setting}") from error
 
 
 def installed() -> dict[str, str | None]:
