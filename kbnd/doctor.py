@@ -14,6 +14,7 @@ from typing import Any
 
 from kbnd import data, interpreters
 from kbnd.errors import KbndError, how_to_install
+from kbnd.files import kind_of
 from kbnd.ledger import Reader
 from kbnd.profiling import machine
 from kbnd.report.datasets import dataset_rows, dataset_table
@@ -109,9 +110,9 @@ def _examine_backend(name: str, version: str | None) -> dict[str, Any]:
 
 
 def _examine_ledger(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {"file": str(path), "state": "none yet"}
     try:
+        if kind_of(path, what="ledger") == "nothing":
+            return {"file": str(path), "state": "none yet"}
         with Reader.open(path) as ledger:
             runs = ledger.runs().drop_duplicates("run_id")
             live, studies = len(ledger.live_claims()), ledger.studies()

@@ -1,4 +1,7 @@
-"""Files written whole or not at all, and the errors of a disk as one sentence each.
+"""What a path is, files written whole or not at all, and the errors of a disk as one sentence each.
+
+Only regular files and folders are worked with: a pipe would be waited for until somebody else opens it, a device is
+never full, or always. Whoever is given a path asks here what it is (`check_file`, `check_folder`) before it is opened.
 
     temporary file beside the place -> flush, fsync -> rename -> fsync of the folder
 
@@ -12,18 +15,85 @@ Reference: Pillai et al. (2014), All file systems are not created equal, OSDI 14
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EDQUOT, EFBIG, ENOSPC
+from errno import EDQUOT, EFBIG, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from kbnd.errors import KbndError, NoSpaceError, UsageError
 
 NO_SPACE = (ENOSPC, EDQUOT, EFBIG)
 """No space on the disk, in the quota, below the limit of a file's size."""
+
+
+Kind = Literal["file", "folder", "nothing"]
+
+_STRANGE = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_UNREACHABLE = {ELOOP: "it is a symlink that leads in a circle", ENAMETOOLONG: "the name is longer than names can be"}
+_SHOWN = 80
+
+
+def kind_of(path: Path, *, what: str) -> Kind:
+    """Return what a path is, symlinks followed, without opening it.
+
+    Args:
+        path: to a file, a folder or nothing yet.
+        what: it is meant to be, for the sentence of an error, such as `ledger`.
+
+    Raises:
+        UsageError: it is anything else, such as a pipe, a device or a symlink to nothing, or cannot be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError:
+        raise UsageError(f"the {what} {str(path)!r:.{_SHOWN}} holds a character that no name of a file can") from None
+    except OSError as error:
+        if error.errno in (ENOENT, ENOTDIR) and not path.is_symlink():
+            return "nothing"
+        reason = "it is a symlink to nothing" if error.errno == ENOENT else _UNREACHABLE.get(error.errno or 0)
+        place = path if error.errno != ENAMETOOLONG else f"{path!s:.{_SHOWN}}..."
+        raise UsageError(f"the {what} {place} cannot be used: {reason or error.strerror}") from None
+    if stat.S_ISDIR(mode):
+        return "folder"
+    for is_it, name in _STRANGE:
+        if is_it(mode):
+            raise UsageError(f"the {what} {path} is {name}, allowed are regular files and folders of them")
+    return "file"
+
+
+def check_file(path: Path, *, what: str, may_be_new: bool = False) -> None:
+    """Refuse what is no regular file.
+
+    Args:
+        path: the file.
+        what: as of `kind_of`.
+        may_be_new: whether it need not exist, but then its folder.
+
+    Raises:
+        UsageError: it is something else, is missing, or cannot be looked at.
+    """
+    kind = kind_of(path, what=what)
+    if kind == "folder":
+        raise UsageError(f"the {what} should be a file, received the folder {path}")
+    if kind == "nothing" and not may_be_new:
+        raise UsageError(f"there is no {what} at {path}")
+    if kind == "nothing" and kind_of(path.parent, what=f"folder of the {what}") != "folder":
+        raise UsageError(f"the folder {path.parent} of the {what} {path.name} does not exist")
+
+
+def check_folder(path: Path, *, what: str) -> None:
+    """Refuse what is neither a folder nor nothing yet; arguments and errors as of `kind_of`."""
+    if kind_of(path, what=what) == "file":
+        raise UsageError(f"the {what} should be a folder, received the file {path}")
 
 
 def read_toml(path: Path, *, what: str) -> dict[str, Any]:
@@ -36,6 +106,7 @@ def read_toml(path: Path, *, what: str) -> dict[str, Any]:
     Raises:
         UsageError: it cannot be read, or is no TOML.
     """
+    check_file(path, what=what)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -61,8 +132,9 @@ def replacing(path: Path, *, what: str = "file") -> Iterator[BinaryIO]:
 
     Raises:
         NoSpaceError: the disk is full.
-        UsageError: the folder is missing or cannot be written.
+        UsageError: the folder is missing or cannot be written, or something else than a file has this name.
     """
+    check_file(path, what=what, may_be_new=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     with disk_errors(f"the {what} {path}"):
         try:

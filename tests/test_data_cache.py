@@ -186,5 +186,5 @@ def test_every_way_of_having_no_space_is_the_same_error(monkeypatch, number):
 def test_a_cache_that_is_a_file_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KBND_CACHE", str(tmp_path / "file"))
-    with pytest.raises(UsageError, match="set KBND_CACHE to a folder of yours"):
+    with pytest.raises(UsageError, match=r"the cache \(KBND_CACHE\) should be a folder, received the file"):
         store(arrays())

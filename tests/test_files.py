@@ -66,7 +66,7 @@ def test_whatever_stops_a_writer_leaves_no_litter(tmp_path: Path, stop: type[Bas
 def test_a_folder_that_is_missing_or_a_file_is_one_sentence(tmp_path: Path) -> None:
     write_whole(tmp_path / "file", b"")
     for folder in ("missing", "file"):
-        with pytest.raises(UsageError, match=r"the export .* cannot be written ") as caught:
+        with pytest.raises(UsageError, match=r"the folder .* of the export x does not exist") as caught:
             write_whole(tmp_path / folder / "x", b"", what="export")
         assert "\n" not in str(caught.value)
 

@@ -86,9 +86,9 @@ def test_a_picture_with_nothing_to_show_any_more_is_removed(tmp_path: Path) -> N
 
 def test_a_folder_that_is_a_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for folder in (tmp_path / "file", tmp_path / "file/below"):
-        with pytest.raises(UsageError, match=r"output folder .*file.* cannot be written") as caught:
-            check_writable(folder)
+    for folder, complaint in (("file", "should be a folder, received the file"), ("file/below", "cannot be written")):
+        with pytest.raises(UsageError, match=f"output folder .*{complaint}") as caught:
+            check_writable(tmp_path / folder)
         assert "\n" not in str(caught.value)
 
 

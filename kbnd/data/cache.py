@@ -30,7 +30,7 @@ from filelock import FileLock
 from kbnd import home
 from kbnd.data.splits import Arrays, Split, fingerprint_of
 from kbnd.errors import DataMissingError
-from kbnd.files import NO_SPACE, explained, synchronise_folder, synchronised
+from kbnd.files import NO_SPACE, check_folder, explained, synchronise_folder, synchronised
 
 FORMAT = 1
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
@@ -66,7 +66,9 @@ def cache_dir() -> Path:
 
     own = os.environ.get("KBND_CACHE")
     if own:
-        return home.expanded(own) / "data"
+        folder = home.expanded(own)
+        check_folder(folder, what="cache (KBND_CACHE)")
+        return folder / "data"
     home.folder()  # which platformdirs asks for
     return user_cache_path("kbnd", appauthor=False) / "data"
 

@@ -22,6 +22,7 @@ from kbnd.execution.progress import Progress
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.execution.source import Source
+from kbnd.files import kind_of
 from kbnd.ledger import Ledger
 from kbnd.records import HITS, NEEDING_NO_CHECKPOINT, EpochRecord, RunRecord
 from kbnd.spec import DataSpec, Identity
@@ -48,7 +49,7 @@ def opened(
         DataMissingError: the dataset is not there.
     """
     settings.check()
-    fingerprint = None if settings.ledger.exists() else data.fingerprint(data_spec)
+    fingerprint = data.fingerprint(data_spec) if kind_of(settings.ledger, what="ledger") == "nothing" else None
     with Ledger.open(settings.ledger, is_patient=lambda: not should_stop()) as ledger:
         fingerprint = fingerprint or data.fingerprint(data_spec)
         backend.load(settings.backend)

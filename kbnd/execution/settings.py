@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kbnd.errors import UsageError
 from kbnd.execution.executors import Executor, executor
+from kbnd.files import kind_of
 from kbnd.training import backend
 
 
@@ -47,8 +49,10 @@ class Settings:
         """Refuse an executor or backend that cannot be, before anything is made.
 
         Raises:
-            UsageError: it names the allowed ones.
+            UsageError: it names the allowed ones; or the weights would not go to a file.
         """
+        if self.weights is not None and kind_of(self.weights, what="file of weights") == "folder":
+            raise UsageError(f"the file of weights should be a file, received the folder {self.weights}")
         self.make_executor()
         backend.choose(self.backend)
 

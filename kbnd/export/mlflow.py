@@ -31,7 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kbnd.errors import KbndError, UsageError
 from kbnd.export.selection import Selected
-from kbnd.files import disk_errors
+from kbnd.files import check_folder, disk_errors
 from kbnd.ledger.schema import EPOCH_FIELDS
 from kbnd.spec import digest
 
@@ -58,6 +58,7 @@ def local_store(out: Path) -> tuple[str, str]:
     Raises:
         UsageError: the folder cannot be written.
     """
+    check_folder(out, what="export")
     with disk_errors(f"the folder {out}"):
         out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):

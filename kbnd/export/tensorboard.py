@@ -29,7 +29,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from kbnd.export.selection import FINAL, Selected, Value, varying
-from kbnd.files import disk_errors, replacing
+from kbnd.files import check_folder, disk_errors, replacing
 
 FILE = "events.out.tfevents.0.kbnd"
 
@@ -156,6 +156,7 @@ def _plugin(tag: str, data: HParamsPluginData) -> Summary:
 
 def _write(folder: Path, started_s: float, events: Iterable[tuple[float, int, Summary]]) -> None:
     """Write the one event file of a folder, as a whole or not at all."""
+    check_folder(folder, what="export")
     with disk_errors(f"the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / FILE, what="event file") as file:

@@ -15,6 +15,7 @@ process holds on it (SQLite, "How To Corrupt An SQLite Database File", 2.2).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from kbnd.errors import LedgerLockedError, UsageError
+from kbnd.files import check_file
 from kbnd.ledger import sqlite_errors
 from kbnd.ledger.schema import APPLICATION_ID, MIGRATIONS, TABLES
 from kbnd.ledger.sqlite_errors import EmptyLedgerError, translated
@@ -31,6 +33,13 @@ Patience = Callable[[], bool]
 
 Mode = Literal["rwc", "rw", "ro"]
 """Write and make the file where it does not exist, write, or only read: a file without write permission will do."""
+
+JOURNAL = "-journal"
+"""What SQLite puts behind a ledger's name for the file of a write that is under way."""
+
+LONGEST_NAME = 255 - len(JOURNAL)
+LONGEST_PATH = 512 - len(JOURNAL)
+"""Bytes that leave room for the journal's name in a folder, and in SQLite."""
 
 _HOT = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY)
 
@@ -46,15 +55,13 @@ def open_database(path: Path, mode: Mode) -> sqlite3.Connection:
         A connection in autocommit mode, proven writable unless it is only read.
 
     Raises:
-        UsageError: not a ledger, from a newer kbnd, damaged, missing or not writable.
+        UsageError: not a ledger or no file at all, from a newer kbnd, damaged, missing or not writable.
         NoSpaceError: the disk is full.
     """
-    if path.is_dir():
-        raise UsageError(f"a ledger is a file, received the folder {path}")
-    if not path.parent.is_dir():
-        raise UsageError(f"the folder {path.parent} of the ledger {path.name} does not exist")
-    if not path.exists() and mode != "rwc":
-        raise UsageError(f"there is no ledger at {path}")
+    check_file(path, what="ledger", may_be_new=mode == "rwc")
+    for name, longest in ((path.name, LONGEST_NAME), (str(path.absolute()), LONGEST_PATH)):
+        if (n := len(os.fsencode(name))) > longest:
+            raise UsageError(f"the name of the ledger, {name!r:.80}, has {n} bytes, SQLite works with up to {longest}")
     with translated(path):
         return _open_reading(path) if mode == "ro" else _open_writing(path, mode)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kbnd.errors import UsageError, how_to_install
-from kbnd.files import disk_errors, replacing, write_whole
+from kbnd.files import check_file, check_folder, disk_errors, replacing, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,7 @@ def write_tables(folder: Path, format: str, tables: Mapping[str, pd.DataFrame]) 
     """Write each table to `folder/NAME.FORMAT`, made where it is missing; return the files."""
     if format == "parquet" and find_spec("pyarrow") is None:
         raise UsageError(f"format 'parquet' needs pyarrow: {how_to_install('parquet')}")
+    check_folder(folder, what="export")
     with disk_errors(f"the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -37,7 +38,8 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
     Raises:
         UsageError: another file has this name, such as a ledger.
     """
-    if path.is_file():
+    check_file(path, what="export", may_be_new=True)
+    if path.exists():
         with disk_errors(f"the export {path}"), path.open("rb") as file:
             start = file.read(len(LINES_START))
         if start not in (b"", LINES_START):

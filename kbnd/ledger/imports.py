@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from kbnd.errors import UsageError
+from kbnd.files import check_file
 from kbnd.ledger.checks import problems_of, problems_of_labels, problems_of_logged
 from kbnd.ledger.claims import all_claims, this_process
 from kbnd.ledger.database import open_database, snapshot
@@ -85,8 +86,7 @@ def things_of(source: Path) -> Iterator[Iterator[Thing]]:
     Raises:
         UsageError: it is missing or neither.
     """
-    if not source.is_file():
-        raise UsageError(f"there is no file {source} to import")
+    check_file(source, what="file to import")
     try:
         db = open_database(source, "ro")
     except NotSQLiteError:

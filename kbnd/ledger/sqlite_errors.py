@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,12 +48,19 @@ def _explained(path: Path, error: sqlite3.Error) -> KbndError:
         return NoSpaceError(
             f"the ledger {path} cannot grow ({error}): the disk is full, a quota is reached or it is faulty"
         )
+    if code == sqlite3.SQLITE_READONLY_DBMOVED:
+        return UsageError(
+            f"the ledger {path} was deleted, moved or replaced while it was open: what was stored before is in the "
+            "file that had this name, nothing more can be"
+        )
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or code in _UNDELETABLE:
         if journal.exists():
             return UsageError(
                 f"the ledger {path} was left by a crash in the middle of a write and is read-only here: make the file, "
                 f"{journal.name} and their folder writable once, so that it can be repaired"
             )
+        if path.exists() and not os.access(path, os.R_OK):
+            return UsageError(f"the ledger {path} cannot be read: its permissions do not let this user")
         return UsageError(f"the ledger {path} cannot be written: the file or its folder is read-only")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LedgerLockedError(

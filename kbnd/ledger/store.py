@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kbnd.errors import LedgerClaimedError, UsageError
+from kbnd.files import check_file
 from kbnd.ledger import claims, imports, neighbours, rows, searches
 from kbnd.ledger.checks import problems_of_labels
 from kbnd.ledger.claims import ClaimResult
@@ -212,7 +213,8 @@ class Ledger(Reader):
                 logs (both are shown).
         """
         source = Path(path)
-        if source.exists() and source.samefile(self.path):
+        check_file(source, what="file to import")
+        if self.path.exists() and source.samefile(self.path):
             raise UsageError(f"{source} is the ledger it would be imported into")
         with imports.things_of(source) as things, self._writing():
             return imports.merge(self._db, things, here=self.path, source=str(source))

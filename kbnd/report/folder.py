@@ -27,7 +27,7 @@ from typing import Any
 
 import pandas as pd
 
-from kbnd.files import disk_errors, write_whole
+from kbnd.files import check_folder, disk_errors, write_whole
 from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS, as_filed
 from kbnd.report.page import page
 from kbnd.report.table import LATEX_PREAMBLE, Table, to_latex, to_markdown
@@ -94,6 +94,7 @@ def check_writable(out_dir: Path) -> None:
         UsageError: it cannot be made or written to.
         NoSpaceError: its disk is full.
     """
+    check_folder(out_dir, what="output folder")
     with disk_errors(f"the output folder {out_dir}"):
         out_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out_dir) as probe:

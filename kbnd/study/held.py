@@ -13,6 +13,7 @@ from kbnd import data
 from kbnd.data import sources
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
+from kbnd.files import kind_of
 from kbnd.ledger import Reader
 from kbnd.profiling.machine import environment
 from kbnd.records import FAILURES, TO_TRAIN
@@ -50,7 +51,7 @@ def held(experiment: Experiment, settings: Settings) -> Held:
     def planned(identity: Identity) -> list[PlannedRun]:
         return plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
 
-    if not settings.ledger.exists():
+    if kind_of(settings.ledger, what="ledger") == "nothing":
         return Held(planned(NOWHERE))
     with Reader.open(settings.ledger) as ledger:
         if not sources.is_decoded(experiment.data):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kbnd.errors import ResumeMismatchError
-from kbnd.files import disk_errors, remove_temporaries, replacing
+from kbnd.files import check_file, disk_errors, remove_temporaries, replacing
 from kbnd.records import EpochRecord
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ def remove(path: Path) -> None:
 
 def _read(path: Path, run_id: str) -> Checkpoint | None:
     """The checkpoint in a file, None where it belongs to another run or format; raises `_UNREADABLE`."""
+    check_file(path, what="checkpoint")
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = {key: stored[key] for key in stored.files}
     about = json.loads(arrays.pop("about").tobytes())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from kbnd import data
 from kbnd.data import sources
 from kbnd.execution.settings import Settings
+from kbnd.files import kind_of
 from kbnd.ledger import Reader
 from kbnd.ledger.searches import check_same
 from kbnd.ledger.sqlite_errors import EmptyLedgerError
@@ -45,7 +46,7 @@ def log_summary(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False)
         UsageError: the file is no ledger.
         ResumeMismatchError: the search was begun with other settings.
     """
-    if not settings.ledger.exists():
+    if kind_of(settings.ledger, what="ledger") == "nothing":
         return None
     try:
         reader = Reader.open(settings.ledger)
