@@ -18,7 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "printable"),
     ("clock", "cores", "files", "home", "interpreters", "quiet", "seeds", "spec", "streams", "theory", "words"),
     ("records", "recipe", "layers"),
-    ("analysis", "data", "models"),
+    ("analysis", "circumstances", "data", "models"),
     ("ledger", "profiling", "cost"),
     ("training", "export", "report"),
     ("execution",),

@@ -47,9 +47,9 @@ def _moment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend that is loaded at once and sees no GPU."""
-    monkeypatch.setattr(backend, "load", lambda name=None: name or "tensorflow")
+    monkeypatch.setattr(backend, "load", lambda name=None, **_: name or "tensorflow")
     monkeypatch.setattr(device, "device_kind", lambda: "cpu")
-    monkeypatch.setattr(backend, "identity", lambda fingerprint: replace(HERE, fingerprint=fingerprint))
+    monkeypatch.setattr(backend, "identity", lambda text, **_: replace(HERE, fingerprint=text))
 
 
 @pytest.fixture
@@ -99,6 +99,16 @@ def put(folder: Path, *records: RunRecord) -> None:
 
 
 # What is previewed
+
+
+def test_a_plan_goes_on_with_the_threads_of_its_first_run(tmp_path: Path, tiny: Experiment) -> None:
+    assert preview(tiny, settings(tmp_path)).threads == f"{preview(tiny, settings(tmp_path)).n_threads} for each run"
+    first = stored(planned(tiny)[0], tiny, environment={"n_threads": 977})
+    put(tmp_path, first)
+    cost = preview(tiny, settings(tmp_path))
+    assert cost.n_threads == 977
+    assert cost.threads.startswith("977 for each run, as the first one had (by itself inline would take ")
+    assert "977 for each run, as the first one had" in "".join(map(to_text, preview_tables(cost)))
 
 
 def test_without_a_ledger_everything_is_to_be_trained_and_estimated(tmp_path: Path, tiny: Experiment) -> None:

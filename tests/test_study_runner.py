@@ -25,8 +25,8 @@ def test_a_study_asks_once_for_its_data_and_remembers_its_baselines(
     asked = []
     fingerprint = data.fingerprint
     monkeypatch.setattr(data, "fingerprint", lambda spec: asked.append(spec) or fingerprint(spec))
-    monkeypatch.setattr(backend, "load", lambda name=None: "tensorflow")
-    monkeypatch.setattr(backend, "identity", lambda text: replace(SETTING, fingerprint=text))
+    monkeypatch.setattr(backend, "load", lambda name=None, **_: "tensorflow")
+    monkeypatch.setattr(backend, "identity", lambda text, **_: replace(SETTING, fingerprint=text))
     monkeypatch.setattr(runner, "drive_all", lambda driver, runs: None)
     file = write_tiny(tmp_path)
     own = 'name = "bn+dropout0.5"\nbaseline = "bn"'

@@ -139,15 +139,21 @@ def _ledger_import(
     ledger: LedgerFile = DEFAULT_LEDGER,
     as_json: Json = False,
 ) -> None:
-    """Merge the runs of another ledger; a run with two different results is refused and both are shown."""
+    """Merge the runs of another ledger; one run with two results is refused and both are shown.
+
+    A run that was trained in both under other circumstances (threads, machine, versions, a GPU) may differ: the one
+    here stays.
+    """
     from kbnd.ledger import Ledger
+    from kbnd.report.runs import elsewhere_note
 
     with Ledger.open(ledger) as opened:
         merged = opened.import_(source)
     if as_json:
         show(asdict(merged))
     else:
-        lines([f"{merged.n_added} runs added, {merged.n_replaced} replaced, {merged.n_kept} kept as they were"])
+        counts = f"{merged.n_added} runs added, {merged.n_replaced} replaced, {merged.n_kept} kept as they were"
+        lines([counts, *([elsewhere_note(merged)] if merged.n_elsewhere else [])])
 
 
 @ledger_app.command("verify")

@@ -12,48 +12,22 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from kbnd import data
 from kbnd.errors import LedgerClaimedError
 from kbnd.execution.executors import Executor
 from kbnd.execution.progress import Progress
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.execution.source import Source
-from kbnd.files import kind_of
 from kbnd.ledger import Ledger
 from kbnd.records import HITS, NEEDING_NO_CHECKPOINT, EpochRecord, RunRecord
-from kbnd.spec import DataSpec, Identity
-from kbnd.training import backend, checkpoint
+from kbnd.spec import Identity
+from kbnd.training import checkpoint
 from kbnd.training.task import Observer, Task
 
 POLL_S = 1.0
 """Seconds between two looks at runs that another process is training."""
-
-
-@contextmanager
-def opened(
-    settings: Settings, data_spec: DataSpec, *, should_stop: Callable[[], bool] = lambda: False
-) -> Iterator[tuple[Ledger, Identity]]:
-    """Open the ledger and load the backend; a ledger that does not exist is made only when the data are there.
-
-    Args:
-        settings: the engine's.
-        data_spec: what is trained on.
-        should_stop: until it is true, a ledger that another process keeps locked is waited for.
-
-    Raises:
-        UsageError: a backend, an executor or a ledger that cannot be.
-        DataMissingError: the dataset is not there.
-    """
-    settings.check()
-    fingerprint = data.fingerprint(data_spec) if kind_of(settings.ledger, what="ledger") == "nothing" else None
-    with Ledger.open(settings.ledger, is_patient=lambda: not should_stop()) as ledger:
-        fingerprint = fingerprint or data.fingerprint(data_spec)
-        backend.load(settings.backend)
-        yield ledger, backend.identity(fingerprint)
 
 
 @dataclass
@@ -67,6 +41,7 @@ class Driver:
         executor: trains what is claimed.
         progress: told of every step.
         should_stop: asked between epochs and before every run.
+        n_threads: that runs are computed with on a CPU; None is what the executor gives each.
         is_alone: whether runs are timed against each other, so that none begins while others train on this machine.
         session: marks the runs of this call; times compare only within it.
         n_trained: runs that this call trained to their end.
@@ -78,6 +53,7 @@ class Driver:
     executor: Executor
     progress: Progress
     should_stop: Callable[[], bool]
+    n_threads: int | None = None
     is_alone: bool = False
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     n_trained: int = 0
@@ -155,6 +131,7 @@ class Driver:
             checkpoint=self.settings.checkpoint(run.run_id) if self.settings.has_checkpoints else None,
             checkpoint_every=self.settings.checkpoint_every,
             weights=self.settings.weights,
+            n_threads=self.n_threads,
         )
 
     def _wait(self) -> None:

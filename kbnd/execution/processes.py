@@ -108,7 +108,8 @@ class _Workers:
                 self._at[run.place].pipe.send(run.task)
                 return
         self._retire(run.place)
-        worker = self._at[run.place] = _started(run.place, n_places=self._n_places)
+        share = resources.of_place(run.place, n_places=self._n_places, n_threads=run.task.n_threads)
+        worker = self._at[run.place] = _started(share)
         with suppress(OSError):  # it ended already, which its pipe says next
             worker.pipe.send(run.task)
 
@@ -147,9 +148,8 @@ class _Workers:
             self._at.pop(place).end()
 
 
-def _started(place: int, *, n_places: int) -> _Worker:
-    """Start the worker of a place."""
-    share = resources.of_place(place, n_places=n_places)
+def _started(share: resources.Resources) -> _Worker:
+    """Start a worker with its share of the machine."""
     with disk_errors("what a worker prints", remedy="set TMPDIR to a folder of yours"):
         output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
     pipe, theirs = Pipe()

@@ -8,7 +8,8 @@
 | all, on NVIDIA GPUs  | `CUDA_VISIBLE_DEVICES`                        | one GPU, round robin                   |
 
 A process that has the machine to itself gets no limits, so that it computes what the driver would. A smaller number
-that the user has set is kept.
+that the user has set is kept. Runs that keep the count which others began with (`kbnd.ledger.threads`) get exactly
+that, on all cores together where a place has fewer.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from kbnd.cores import usable_cores
+from kbnd.profiling.threads import set_by_user
 
 THREADS = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
     *("PJRT_NPROC", "NPROC"),
 )
+
+PATIENT = {"OMP_WAIT_POLICY": "passive"}
+"""Of processes with more threads than cores: threads that wait in busy loops would keep the others from computing."""
 
 SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """Without these, the first process on a GPU takes most of its memory, whether it computes there or not."""
@@ -44,18 +49,33 @@ class Resources:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def of_place(place: int, *, n_places: int) -> Resources:
-    """Return what the process at a place (from 0) is given."""
+def of_place(place: int, *, n_places: int, n_threads: int | None = None) -> Resources:
+    """Return what the process at a place is given.
+
+    Args:
+        place: from 0.
+        n_places: how many there are.
+        n_threads: that the process shall compute with, exactly; None is a share of the cores.
+    """
     shared = {name: os.environ.get(name, value) for name, value in SHARED_GPU.items()}
+    threads = {} if n_threads is None else exactly(n_threads)
+    is_crowded = n_threads is not None and n_threads > share(n_places)
+    if is_crowded:
+        threads |= {name: os.environ.get(name, value) for name, value in PATIENT.items()}
     if n_places == 1:
-        return Resources(variables=shared)
-    cores, n_threads = usable_cores(), max(1, len(usable_cores()) // n_places)
-    first = place * n_threads % len(cores)
+        return Resources(variables={**shared, **threads})
+    cores, n_cores = usable_cores(), share(n_places)
+    first = place * n_cores % len(cores)
     names = gpus()
     one_gpu = {"CUDA_VISIBLE_DEVICES": names[place % len(names)]} if names else {}
-    return Resources(
-        cores=tuple(cores[first : first + n_threads]), variables={**shared, **limits(n_threads), **one_gpu}
-    )
+    variables = {**shared, **(threads or limits(n_cores)), **one_gpu}
+    # A thread that must wait for a core waits for any of them.
+    return Resources(() if is_crowded else tuple(cores[first : first + n_cores]), variables)
+
+
+def share(n_places: int) -> int:
+    """Return how many cores each of several places has, at least one."""
+    return max(1, len(usable_cores()) // n_places)
 
 
 def limits(n_threads: int) -> dict[str, str]:
@@ -63,8 +83,13 @@ def limits(n_threads: int) -> dict[str, str]:
 
     A smaller number that the user has set is kept; that of `OMP_NUM_THREADS` holds for those that are not set.
     """
-    general = _set_by_user("OMP_NUM_THREADS")
-    return {name: str(min(n_threads, _set_by_user(name) or general or n_threads)) for name in THREADS}
+    general = set_by_user("OMP_NUM_THREADS")
+    return {name: str(min(n_threads, set_by_user(name) or general or n_threads)) for name in THREADS}
+
+
+def exactly(n_threads: int) -> dict[str, str]:
+    """Return the variables that have a process compute with so many threads, whatever the user has set."""
+    return dict.fromkeys(THREADS, str(n_threads))
 
 
 def gpus() -> list[str]:
@@ -84,9 +109,3 @@ def share_gpus() -> None:
     """Have this process leave the memory of GPUs to those it starts; before a backend is loaded."""
     for name, value in SHARED_GPU.items():
         os.environ.setdefault(name, value)
-
-
-def _set_by_user(variable: str) -> int | None:
-    """A thread variable's number; 0 and what is no number leave the choice to the library."""
-    value = os.environ.get(variable, "")
-    return int(value) or None if value.isdecimal() else None

@@ -1,4 +1,8 @@
-"""How runs are trained: the choices of one call that change no number of any run."""
+"""How runs are trained: the choices of one call that are no part of what its runs are.
+
+None changes a number of any run, but for the executor of a study's first run: it decides with how many threads they all
+are computed (`kbnd.execution.threads`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from kbnd.training import backend
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Engine settings: none changes a number of any run.
+    """Engine settings.
 
     Attributes:
         ledger: file of the ledger.

@@ -87,7 +87,7 @@ class Trainer:
         """
         from kbnd.training import backend
 
-        backend.load(task.identity.backend)
+        backend.load(task.identity.backend, n_threads=task.n_threads)
         check_identity(task.identity, backend.identity(task.identity.fingerprint))
         from kbnd.training.compiled import Networks
         from kbnd.training.run import train

@@ -17,6 +17,7 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `database`      | opening the file, transactions, patience with a locked one                     |
 | `sqlite_errors` | SQLite's errors as sentences                                                   |
 | `claims`        | who is training what, and whether that process still lives                     |
+| `threads`       | with how many threads a study or search was begun                              |
 | `neighbours`    | who else trained on this machine meanwhile                                     |
 | `rows`          | records to rows and back                                                       |
 | `frames`        | rows as the tables runs.csv and epochs.csv                                     |
@@ -27,6 +28,7 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `jsonl`         | a ledger as JSON lines                                                         |
 | `exports`       | files for other programs                                                       |
 | `imports`       | taking another ledger in                                                       |
+| `trainings`     | what two trainings of one run may differ in                                    |
 """
 
 from kbnd.ledger.claims import ClaimResult, RunClaim

@@ -6,14 +6,14 @@ closer. Counts that may be missing are nullable integers, so that bytes never tu
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import Any
 
 import pandas as pd
 
+from kbnd.circumstances import n_threads_of
 from kbnd.errors import UsageError
-from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, decoded_json
 
 RUN_COLUMNS = (
     *("study", "arm", "seed", "replicate", "status", "backend", "epochs"),
@@ -33,7 +33,7 @@ _ALL_RUN_COLUMNS = (
     *RUN_COLUMNS,
     *("session", "block", "position", "machine", "is_concurrent", "model", "dataset", "device"),
     *("backend_version", "keras_version", "n_parameters", "n_steps", "n_test", "wall_s", "started_at", "error"),
-    *("fingerprint", "continued_from"),
+    *("fingerprint", "continued_from", "n_threads"),
 )
 
 RARE_COLUMNS = ("continued_from",)
@@ -45,7 +45,12 @@ _ALL_EPOCH_COLUMNS = (
     *("peak_rss_bytes", "peak_device_bytes", "energy_j", "power_w", "study", "replicate"),
 )
 
-_SQL_NAMES = {"study": "l.study", "arm": "l.arm", "epochs": "r.n_epochs", "machine": "r.environment"}
+_SQL_NAMES = {
+    "study": "l.study",
+    "arm": "l.arm",
+    "epochs": "r.n_epochs",
+    **dict.fromkeys(("machine", "n_threads"), "r.environment"),
+}
 
 # A study is seen as its current definition unless another one is asked for; runs of no study have no label.
 _LABELS = """(SELECT l.study, l.arm, l.run_id, l.ordinal FROM labels l
@@ -62,8 +67,11 @@ def read_run_frame(db: sqlite3.Connection, study: str | None, digest: str | None
         {"study": study, "digest": digest},
     ).fetchall()
     frame = pd.DataFrame.from_records(rows, columns=list(_ALL_RUN_COLUMNS))
-    frame["machine"] = [_machine(text) for text in frame["machine"]]
-    return _typed(frame, {**RUN_FIELDS, "epochs": Field("count", False, True)})
+    environments = [decoded_json(text) for text in frame["machine"]]
+    frame["machine"] = [_machine(environment) for environment in environments]
+    frame["n_threads"] = [n_threads_of(environment) for environment in environments]
+    own = {"epochs": Field("count", False, True), "n_threads": Field("count", True, False)}
+    return _typed(frame, {**RUN_FIELDS, **own})
 
 
 def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | None) -> pd.DataFrame:
@@ -103,9 +111,5 @@ def _typed(frame: pd.DataFrame, fields: dict[str, Field]) -> pd.DataFrame:
     return frame
 
 
-def _machine(text: str) -> Any:
-    try:
-        environment = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        return None
+def _machine(environment: Any) -> Any:
     return environment.get("machine") if isinstance(environment, dict) else None

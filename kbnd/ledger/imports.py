@@ -3,7 +3,7 @@
 | a run is here as     | and comes as         | then                                                        |
 |----------------------|----------------------|-------------------------------------------------------------|
 | nothing              | anything             | it is added                                                 |
-| done, diverged       | done, diverged       | the one here stays; results that differ refuse the import   |
+| done, diverged       | done, diverged       | the one here stays; results that cannot differ refuse it     |
 | done, diverged       | anything else        | the one here stays                                          |
 | failed, interrupted, ... | done, diverged   | it is replaced                                              |
 | failed, interrupted, ... | anything else    | the one here stays                                          |
@@ -12,8 +12,7 @@
 The log of a search that is here is continued by what comes; where both have an entry, it must be the same one, or the
 import is refused. So it is where a log says what the runs deny that are here afterwards (`kbnd.analysis.derivation`).
 
-*Results* are what the same spec must give again: losses, accuracies, predictions. Two trainings of one run may differ
-in their times, but the same training (equal session and start) may differ in nothing.
+What two results of one run may differ in, `kbnd.ledger.trainings` says.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ from kbnd.ledger.rows import (
     write_labels,
     write_study,
 )
-from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, encode
 from kbnd.ledger.search_checks import problems_of_event, problems_of_search
 from kbnd.ledger.searches import (
     LoggedEvent,
@@ -53,13 +51,12 @@ from kbnd.ledger.searches import (
     write_search,
 )
 from kbnd.ledger.sqlite_errors import NotSQLiteError
+from kbnd.ledger.trainings import accuracies_apart, has_other_results
 from kbnd.ledger.values import is_count, is_name
-from kbnd.records import HITS, RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
+from kbnd.records import HITS, RUNNING, SearchEvent, SearchInfo
 from kbnd.spec import canonical_json
 
-_EXECUTION = ("session", "started_at")
 _OF_ONE_TRAINING = ("wall_s", "sessions")
-_RESULTS = ("status", "n_epochs", "n_parameters", "n_test", "test_correct")
 
 
 @dataclass(frozen=True)
@@ -71,12 +68,16 @@ class Merged:
         n_replaced: runs that had failed or been interrupted here and came finished.
         n_kept: runs that stayed as they were here.
         n_events: entries that the logs of searches grew by.
+        n_elsewhere: of `n_kept`, those whose results differ because they were trained under other circumstances.
+        largest_difference: of test accuracy between two such trainings; None where there is none, or none has one.
     """
 
     n_added: int
     n_replaced: int
     n_kept: int
     n_events: int = 0
+    n_elsewhere: int = 0
+    largest_difference: float | None = None
 
 
 @contextmanager
@@ -115,6 +116,7 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
     training = {claim.run_id for claim in all_claims(db) if not claim.is_stale(process)}
     n_added = n_replaced = n_kept = n_events = 0
     searches: list[SearchInfo] = []
+    differences_elsewhere: list[float | None] = []
     for thing in things:
         if isinstance(thing, StudyLabels):
             _merge_labels(db, thing, source)
@@ -131,7 +133,10 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
         status = statuses.get(thing.run_id)
         is_result = thing.status in HITS
         if status in HITS and is_result:
-            _refuse_difference(read_run(db, thing.run_id), thing, here=here, source=source)
+            ours = read_run(db, thing.run_id)
+            assert ours is not None
+            if has_other_results(ours, thing, here=here, source=source):
+                differences_elsewhere.append(accuracies_apart(ours, thing))
         if status is not None and (status in HITS or not is_result or thing.run_id in training):
             n_kept += 1
             continue
@@ -140,7 +145,8 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
         n_added += status is None
         n_replaced += status is not None
     _refuse_broken_logs(db, searches, source)
-    return Merged(n_added, n_replaced, n_kept, n_events)
+    largest = max((apart for apart in differences_elsewhere if apart is not None), default=None)
+    return Merged(n_added, n_replaced, n_kept, n_events, len(differences_elsewhere), largest)
 
 
 def _merge_labels(db: sqlite3.Connection, thing: StudyLabels, source: str) -> None:
@@ -198,28 +204,3 @@ def _happening(event: SearchEvent) -> tuple[str, int, dict[str, Any]]:
 
 def _echo(event: SearchEvent) -> str:
     return f"{event.kind} {event.ordinal} {canonical_json(event.body):.120}"
-
-
-def _refuse_difference(ours: RunRecord | None, theirs: RunRecord, *, here: Path, source: str) -> None:
-    assert ours is not None
-    is_same_training = all(getattr(ours, name) == getattr(theirs, name) for name in _EXECUTION)
-    for name, mine, other in _pairs(ours, theirs):
-        if mine != other and (is_same_training or _is_result(name.rpartition(" ")[2])):
-            raise UsageError(
-                f"run {theirs.run_id} has two results: {name} is {mine!r:.60} in {here} and {other!r:.60} in {source}; "
-                "nothing was imported"
-            )
-
-
-def _is_result(name: str) -> bool:
-    return name in _RESULTS or name.endswith(("_accuracy", "_loss"))
-
-
-def _pairs(ours: RunRecord, theirs: RunRecord) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (name, value here, value there), as stored: NaN equals NaN."""
-    yield from zip(RUN_FIELDS, encode(RUN_FIELDS, ours), encode(RUN_FIELDS, theirs), strict=True)
-    none = EpochRecord(epoch=0)
-    for i in range(max(len(ours.epochs), len(theirs.epochs))):
-        mine, other = (record.epochs[i] if i < len(record.epochs) else none for record in (ours, theirs))
-        for name, a, b in zip(EPOCH_FIELDS, encode(EPOCH_FIELDS, mine), encode(EPOCH_FIELDS, other), strict=True):
-            yield f"epoch {i + 1} {name}", a, b

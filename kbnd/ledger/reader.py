@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -17,6 +17,7 @@ from kbnd.ledger.database import Patience, impatient, open_database, snapshot
 from kbnd.ledger.jsonl import lines_of
 from kbnd.ledger.rows import StudyInfo
 from kbnd.ledger.search_checks import problems_of_event, problems_of_log, problems_of_search
+from kbnd.ledger.threads import read_first_count
 from kbnd.records import FRESH, RunRecord, SearchEvent, SearchInfo
 
 if TYPE_CHECKING:
@@ -195,6 +196,19 @@ class Reader:
         first = runs.drop_duplicates("session")
         records = {str(run.session): self.get(str(run.run_id)) for run in first.itertuples()}
         return {session: record for session, record in records.items() if record is not None}
+
+    def first_n_threads(self, name: str, planned: Callable[[], Iterable[str]] = tuple) -> int | None:
+        """Return the threads that the first run of a study or search was computed with on a CPU.
+
+        Args:
+            name: of the study or search; empty for a run of its own.
+            planned: ids of the runs that are wanted, which count where none is stored under the name.
+
+        Returns:
+            None where no run is stored, or none says how many.
+        """
+        with self._reading():
+            return read_first_count(self._db, name, planned)
 
     def live_claims(self) -> list[RunClaim]:
         """Return the claims of processes that live, this one's too, oldest first."""

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from kbnd.cores import n_cores
-from kbnd.profiling import meters
+from kbnd.profiling import meters, threads
 from kbnd.spec import digest
 
 PACKAGES = ("kbnd", "keras", "numpy", "tensorflow", "jax", "jaxlib", "torch")
@@ -29,6 +29,8 @@ THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
+    "PJRT_NPROC",
+    "NPROC",
 )
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -40,9 +42,11 @@ def environment() -> dict[str, Any]:
     Returns:
         JSON values: `machine` (digest), `os`, `python`, `cpu`, `n_cores` (logical), `n_cores_physical`,
         `n_cores_usable` (of this process), `memory_bytes`, `governor`, `gpu` (name and driver), `packages` (versions);
-        and, as they are now, `threads` and `load_average` (1, 5 and 15 minutes). What is unknown is None.
+        and, as they are now, `n_threads` (that the backend computes with, None before it is imported), `threads` (the
+        settings they come from) and `load_average` (1, 5 and 15 minutes). What is unknown is None.
     """
-    return {**_lasting(), "threads": _threads(), "load_average": _load_average()}
+    now = {"n_threads": threads.of_process(), "threads": _settings(), "load_average": _load_average()}
+    return {**_lasting(), **now}
 
 
 def in_words() -> str:
@@ -97,17 +101,17 @@ def _cpu() -> str | None:
     return names[0] if names else platform.processor() or None
 
 
-def _threads() -> dict[str, int | str | None]:
+def _settings() -> dict[str, int | str | None]:
     """Thread settings of the process and of the backends that are imported; 0 lets TensorFlow choose."""
-    threads: dict[str, int | str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    settings: dict[str, int | str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     tensorflow, torch = sys.modules.get("tensorflow"), sys.modules.get("torch")
     if tensorflow is not None and hasattr(tensorflow, "config"):
         threading = tensorflow.config.threading
-        threads["tensorflow_intra_op"] = threading.get_intra_op_parallelism_threads()
-        threads["tensorflow_inter_op"] = threading.get_inter_op_parallelism_threads()
+        settings["tensorflow_intra_op"] = threading.get_intra_op_parallelism_threads()
+        settings["tensorflow_inter_op"] = threading.get_inter_op_parallelism_threads()
     if torch is not None and hasattr(torch, "get_num_threads"):
-        threads["torch"] = torch.get_num_threads()
-    return threads
+        settings["torch"] = torch.get_num_threads()
+    return settings
 
 
 def _load_average() -> list[float] | None:

@@ -20,6 +20,7 @@ from kbnd.report.datasets import data_note_of
 from kbnd.report.json_values import as_rows
 from kbnd.report.numbers import plus_minus, quantity_of
 from kbnd.report.table import PLUS_MINUS, Table
+from kbnd.report.tables.notes import thread_notes
 from kbnd.report.tables.study import report_tables
 
 
@@ -78,7 +79,8 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
     metrics = metrics_shown(is_blind=is_blind)
     comparison, ratios = compare(runs, metrics=metrics, **against), time_ratios(runs, **against)
     rows = (("Experiment", study), ("Runs", f"{len(runs)} in {path}"))
-    heading = Table(about.title or study, ("", ""), rows, _search_notes(runs) if is_search else (), align="ll")
+    notes = (*(_search_notes(runs) if is_search else ()), *thread_notes(runs))
+    heading = Table(about.title or study, ("", ""), rows, notes, align="ll")
     options: dict[str, Any] = {"difference": about.difference, "data_note": data_note_of(runs)}
     tables = [heading, *report_tables(comparison, ratios, metrics=metrics[:1], **options)]
     return Comparison(study, about.difference, comparison, ratios, tables)

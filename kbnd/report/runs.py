@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from kbnd.analysis.blinding import blind_ledger, blind_record
+from kbnd.circumstances import n_threads_of
 from kbnd.errors import UsageError
-from kbnd.ledger import Reader
+from kbnd.ledger import Merged, Reader
 from kbnd.ledger.frames import RARE_COLUMNS
 from kbnd.records import EpochRecord, RunRecord, is_own
 from kbnd.report.datasets import data_note, data_note_of
@@ -80,11 +81,26 @@ def run_table(record: RunRecord) -> Table:
         f"Status {record.status}" + (f": {record.error}" if record.error else "."),
         "A candidate of a search: what it reaches on test images is not shown." if is_hidden else tested,
         "Train columns are means over the epoch with dropout on; validation is in eval mode.",
-        f"Run {record.run_id}, {record.backend} {record.backend_version} on {record.device}.",
+        f"Run {record.run_id}, {record.backend} {record.backend_version} on {record.device}{_threads(record)}.",
         *data_notes(data_note(record.dataset, record.fingerprint)),
     )
     title = f"{record.model} on {record.dataset}, seed {record.seed}"
     return Table(title, EPOCH_COLUMNS, tuple(map(_epoch_cells, record.epochs)), notes)
+
+
+def elsewhere_note(merged: Merged) -> str:
+    """Return what an import has to say of runs that were trained here and, under other circumstances, there."""
+    apart = merged.largest_difference
+    largest = (
+        "none has two test accuracies"
+        if apart is None
+        else f"the largest difference of test accuracy is {100 * apart:.2f} pp"
+    )
+    were = "run was" if merged.n_elsewhere == 1 else "runs were"
+    return (
+        f"{merged.n_elsewhere} {were} trained here and there with other thread counts, on other machines, on GPUs or "
+        f"with other versions: those here stay, {largest}"
+    )
 
 
 def _cells(run: dict[Any, Any]) -> tuple[str, ...]:
@@ -110,6 +126,12 @@ def _epoch_cells(epoch: EpochRecord) -> tuple[str, ...]:
         _number(epoch.val_accuracy, 2, scale=100),
         _number(epoch.train_s, 2) + (" (with compilation)" if epoch.is_warmup else ""),
     )
+
+
+def _threads(record: RunRecord) -> str:
+    """With how many threads a run was computed on a CPU, where it says so."""
+    n_threads = n_threads_of(record.environment) if record.device == "cpu" else None
+    return "" if n_threads is None else f", {counted(n_threads, 'thread')}"
 
 
 def _number(value: float | None, digits: int, *, scale: float = 1.0) -> str:

@@ -7,9 +7,9 @@ from kbnd.execution.settings import Settings
 from kbnd.profiling import device
 from kbnd.study.definition import Study
 from kbnd.study.experiment import Experiment
+from kbnd.study.held import load_backend
 from kbnd.study.preview import preview
 from kbnd.study.variants import FAITHFUL
-from kbnd.training import backend
 from kbnd.words import rough_time
 
 FIRST_NAMED = "scaled"
@@ -29,7 +29,7 @@ def check_gpu(study: Study, experiment: Experiment, settings: Settings) -> None:
     settings.check()
     if not experiment.needs_gpu:
         return
-    name = backend.load(settings.backend)
+    name = load_backend(experiment, settings)
     if device.device_kind() != "cpu":
         return
     cost = preview(experiment, settings)

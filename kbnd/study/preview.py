@@ -17,6 +17,7 @@ from typing import Any, Literal
 from kbnd import models
 from kbnd.cost import estimate
 from kbnd.cost.images import Images, images_of
+from kbnd.execution import threads
 from kbnd.execution.settings import Settings
 from kbnd.profiling.machine import environment
 from kbnd.spec import DataSpec
@@ -97,6 +98,8 @@ class Preview:
         source: the paper or report that the study reproduces, in words; empty for a user's own.
         claims: in words, which claims of the study these arms could decide; empty where it makes none.
         placements: where Batch Normalization stands, of each arm.
+        n_threads: that each run would be computed with on a CPU; None where a cluster decides.
+        threads: the same in words, with what it follows from.
     """
 
     label: str
@@ -116,6 +119,8 @@ class Preview:
     source: str = ""
     claims: str = ""
     placements: tuple[str, ...] = ()
+    n_threads: int | None = None
+    threads: str = ""
 
     @property
     def n_left(self) -> int:
@@ -159,6 +164,8 @@ def preview(experiment: Experiment, settings: Settings) -> Preview:
         source=experiment.source,
         claims=experiment.claims,
         placements=tuple(model.batch_norm for model, _ in experiment.arms.values()),
+        n_threads=stock.n_threads or threads.expected(settings),
+        threads=threads.in_words(stock.n_threads, settings),
     )
 
 

@@ -41,6 +41,7 @@ def preview_tables(preview: Preview) -> list[Table]:
     rows += [
         ("Data", _data(preview)),
         ("Runs", f"{n_runs}: {size}; {in_ledger}, {preview.n_left} to train"),
+        ("Threads", preview.threads),
         ("Time, estimated", _maybe(preview.seconds, rough_time)),
         ("Memory, estimated", _maybe(preview.memory_bytes, rough_size)),
         ("Disk, estimated", _maybe(preview.disk_bytes, rough_size)),

@@ -21,7 +21,7 @@ from kbnd.records import ENDED_BADLY, RunRecord
 from kbnd.report.datasets import data_note_of
 from kbnd.report.machines import place_in_words
 from kbnd.report.table import Table
-from kbnd.report.tables.notes import data_notes
+from kbnd.report.tables.notes import data_notes, thread_notes
 from kbnd.report.tables.study import report_tables
 from kbnd.study.definition import Study
 from kbnd.study.experiment import Experiment
@@ -72,7 +72,7 @@ def gather(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Pa
         runs, epochs = blind_experiment(runs), blind_experiment(epochs)
     comparison, ratios = _compared(study, experiment, runs, epochs)
     note = data_note_of(runs)
-    notes = [*([experiment.claims] if experiment.claims else []), *data_notes(note)]
+    notes = [*([experiment.claims] if experiment.claims else []), *data_notes(note), *thread_notes(runs)]
     about = _about(study, outcome.label, runs, next(iter(records.values()), None), notes)
     return Results(
         name=outcome.label,

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from kbnd.errors import UsageError
-from kbnd.execution.driver import Driver, opened
+from kbnd.execution.driver import Driver
+from kbnd.execution.entry import opened
 from kbnd.execution.executors import Executor
 from kbnd.execution.progress import Progress
 from kbnd.execution.runs import PlannedRun
 from kbnd.execution.settings import Settings
 from kbnd.execution.source import FixedRuns
 from kbnd.records import TO_TRAIN
-from kbnd.spec import RunSpec, digest
+from kbnd.spec import Identity, RunSpec, digest
 from kbnd.study.experiment import Experiment
 from kbnd.study.plan import plan
 from kbnd.training import backend
@@ -65,9 +66,19 @@ def run(
         DataMissingError: the dataset is not there.
         LedgerClaimedError: only runs of other live processes are left, and `wait` is off.
     """
-    with opened(settings, experiment.data, should_stop=should_stop) as (ledger, identity):
-        runs = plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
-        name, definition = label(experiment, settings), digest([experiment.definition, asdict(identity)])
+    name = label(experiment, settings)
+
+    def planned(identity: Identity) -> list[PlannedRun]:
+        return plan(experiment, identity=identity, control=settings.control, retime=settings.retime)
+
+    with opened(
+        settings,
+        experiment.data,
+        name=name,
+        planned=lambda identity: (run.run_id for run in planned(identity)),
+        should_stop=should_stop,
+    ) as (ledger, identity, n_threads):
+        runs, definition = planned(identity), digest([experiment.definition, asdict(identity)])
         in_table_order = sorted(runs, key=lambda r: (list(experiment.arms).index(r.arm), r.spec.seed, r.spec.replicate))
         labels = [(r.arm, r.spec.seed, r.spec.replicate, r.run_id) for r in in_table_order]
         ledger.assign(
@@ -79,7 +90,9 @@ def run(
             baselines=experiment.all_baselines,
             is_by_validation=experiment.is_by_validation,
         )
-        driver = Driver(settings, identity, ledger, executor or settings.make_executor(), progress, should_stop)
+        driver = Driver(
+            settings, identity, ledger, executor or settings.make_executor(), progress, should_stop, n_threads
+        )
         drive_all(driver, runs)
     return Outcome(name, definition, runs, driver.n_trained)
 
@@ -93,14 +106,20 @@ def run_one(
     executor: Executor | None = None,
 ) -> Outcome:
     """Train a single run unless the ledger holds it; raises as `run` does, and where its weights were not kept."""
-    with opened(settings, spec.data, should_stop=should_stop) as (ledger, identity):
+    with opened(settings, spec.data, planned=lambda identity: [spec.run_id(identity)], should_stop=should_stop) as (
+        ledger,
+        identity,
+        n_threads,
+    ):
         planned = PlannedRun(spec.model.name, spec, spec.run_id(identity))
         if settings.weights and ledger.status(planned.run_id) not in TO_TRAIN:
             raise UsageError(
                 f"the ledger holds run {planned.run_id} without its weights: --replicate {spec.replicate + 1} trains "
                 "it once more"
             )
-        driver = Driver(settings, identity, ledger, executor or settings.make_executor(), progress, should_stop)
+        driver = Driver(
+            settings, identity, ledger, executor or settings.make_executor(), progress, should_stop, n_threads
+        )
         drive_all(driver, [planned])
     return Outcome("", "", [planned], driver.n_trained)
 

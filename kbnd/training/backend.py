@@ -23,6 +23,7 @@ from pathlib import Path
 
 from kbnd import errors, home
 from kbnd.errors import UsageError
+from kbnd.profiling import threads
 from kbnd.profiling.device import device_kind
 from kbnd.profiling.machine import version
 from kbnd.quiet import held_stderr
@@ -75,7 +76,7 @@ def choose(backend: str | None = None) -> str:
     return name
 
 
-def load(backend: str | None = None) -> str:
+def load(backend: str | None = None, *, n_threads: int | None = None) -> str:
     """Choose the backend and import Keras with it, without the lines that C++ writes to stderr meanwhile.
 
     TensorFlow logs before it reads any setting, and once more when it first looks for a GPU; both happen in here.
@@ -83,6 +84,7 @@ def load(backend: str | None = None) -> str:
 
     Args:
         backend: as in `choose`.
+        n_threads: that it shall compute with, as far as it is not too late for that; None is what it takes by itself.
 
     Returns:
         The backend's name.
@@ -93,6 +95,10 @@ def load(backend: str | None = None) -> str:
     name = choose(backend)
     is_shown = os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1") or _imported() is not None
     with _start_explained(name), nullcontext() if is_shown else held_stderr():
+        import keras  # noqa: F401 (its backend with it)
+
+        if n_threads is not None:
+            threads.fix(name, n_threads)
         device_kind()
     return name
 
@@ -119,14 +125,19 @@ def versions() -> tuple[str, str]:
     return _minor(version(choose())), _minor(version("keras"))
 
 
-def identity(fingerprint: str) -> Identity:
-    """Return the setting of a run on the current backend with a dataset of this fingerprint."""
+def identity(fingerprint: str, *, device: str | None = None) -> Identity:
+    """Return the setting of a run on the current backend with a dataset of this fingerprint.
+
+    Args:
+        fingerprint: of the dataset.
+        device: `cpu` or `gpu`; None asks the backend, which is loaded for that.
+    """
     backend_version, keras_version = versions()
     return Identity(
         backend=choose(),
         backend_version=backend_version,
         keras_version=keras_version,
-        device=device_kind(),
+        device=device or device_kind(),
         fingerprint=fingerprint,
     )
 

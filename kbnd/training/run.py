@@ -22,6 +22,7 @@ from kbnd import data
 from kbnd.clock import CLOCK_FIELDS, summarise
 from kbnd.errors import KbndError, ResumeMismatchError
 from kbnd.files import disk_errors, replacing
+from kbnd.profiling import threads
 from kbnd.profiling.machine import environment
 from kbnd.profiling.profiler import EpochProfiler
 from kbnd.quiet import without_retracing_warnings
@@ -61,9 +62,14 @@ def train(
     Raises:
         KbndError: what the user must mend (missing data, a full disk) is no failure of the run.
     """
+    with threads.held(task.identity.backend, task.n_threads):
+        return _train(task, dataset, observer or Observer(), Networks() if networks is None else networks)
+
+
+def _train(task: Task, dataset: data.Dataset | None, observer: Observer, networks: Networks) -> RunRecord:
+    """Train under the settings of the task; as `train`."""
     started = time.perf_counter()
     record, epochs = blank(task), list[EpochRecord]()
-    networks = Networks() if networks is None else networks
     try:
         dataset = dataset or data.load(task.spec.data)
         if dataset.fingerprint != task.identity.fingerprint:
@@ -71,7 +77,7 @@ def train(
                 f"dataset {task.spec.data.name!r} changed since this command began (fingerprint "
                 f"{dataset.fingerprint[:12]} instead of {task.identity.fingerprint[:12]}): start it again"
             )
-        record = _trained(task, record, networks, dataset, observer or Observer(), epochs)
+        record = _trained(task, record, networks, dataset, observer, epochs)
     except KbndError:
         raise
     except Exception as error:  # noqa: BLE001 (the one place where a failed run becomes a row)

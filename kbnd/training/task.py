@@ -12,7 +12,7 @@ from kbnd.spec import Identity, RunSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One run to train, with the settings of the engine that change none of its numbers.
+    """One run to train, with the settings of the engine, of which none but the threads changes a number.
 
     Attributes:
         spec: what to train; its `data` is resolved.
@@ -23,6 +23,8 @@ class Task:
         checkpoint: file of the run's checkpoints, None for none.
         checkpoint_every: epochs between checkpoints.
         weights: file that the final weights are written to, None for none.
+        n_threads: that it is computed with on a CPU, so that it has the bits of the runs it is compared with; None is
+            what whoever trains it takes by itself.
     """
 
     spec: RunSpec
@@ -33,6 +35,7 @@ class Task:
     checkpoint: Path | None = None
     checkpoint_every: int = 1
     weights: Path | None = None
+    n_threads: int | None = None
 
     @property
     def run_id(self) -> str:

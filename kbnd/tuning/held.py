@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kbnd import data
 from kbnd.data import sources
+from kbnd.execution import threads
 from kbnd.execution.settings import Settings
 from kbnd.files import kind_of
 from kbnd.ledger import Reader
@@ -27,11 +28,13 @@ class LogSummary:
         n_candidates: that were asked for.
         n_ended: of these.
         n_epochs: that the runs of those were to train, all seeds together.
+        n_threads: that the first run was computed with on a CPU; None where none is stored or none says.
     """
 
     n_candidates: int
     n_ended: int
     n_epochs: int
+    n_threads: int | None = None
 
 
 def log_summary(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False) -> LogSummary | None:
@@ -56,11 +59,11 @@ def log_summary(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False)
         info = ledger.search(plan.name)
         if info is None:
             return None
-        images = plan.space.images
+        images, n_threads = plan.space.images, ledger.first_n_threads(plan.name)
         if not is_fresh and sources.is_decoded(images):
-            backend.load(settings.backend)
+            backend.load(settings.backend, n_threads=n_threads if threads.is_here(settings) else None)
             check_same(info, plan.definition(backend.identity(data.fingerprint(images, download=False))))
         events = ledger.search_events(info)
     epochs = {event.ordinal: plan.seeds * event.body["epochs"] for event in events if event.kind == "ask"}
     ended = [event.ordinal for event in events if event.kind == "end"]
-    return LogSummary(len(epochs), len(ended), sum(epochs[ordinal] for ordinal in ended))
+    return LogSummary(len(epochs), len(ended), sum(epochs[ordinal] for ordinal in ended), n_threads)

@@ -16,7 +16,9 @@ from typing import Any
 from kbnd import data
 from kbnd.cost.images import check_images
 from kbnd.errors import UsageError
-from kbnd.execution.driver import Driver, opened
+from kbnd.execution import threads
+from kbnd.execution.driver import Driver
+from kbnd.execution.entry import opened
 from kbnd.execution.executors import Executor
 from kbnd.execution.progress import SearchProgress
 from kbnd.execution.runs import PlannedRun
@@ -74,7 +76,11 @@ class SearchJob:
 
     def preview(self) -> Table:
         """Return `table` with what the ledger holds of the search already, and what is left of its time."""
-        rows = log_rows(self.plan, self.cost, self.log, is_fresh=self.is_fresh)
+        begun_with = None if self.log is None else self.log.n_threads
+        rows = [
+            ("Threads", threads.in_words(begun_with, self.settings)),
+            *log_rows(self.plan, self.cost, self.log, is_fresh=self.is_fresh),
+        ]
         return plan_table(self.plan, self.cost, rows_after=rows)
 
     def as_json(self) -> dict[str, Any]:
@@ -110,7 +116,11 @@ class SearchJob:
             raise UsageError(f"test_seeds should be 0 or more, received {self.test_seeds}")
         # A run that two sessions trained has no time that compares: it is trained anew, from its beginning.
         settings = replace(self.settings, has_checkpoints=self.plan.objective.is_reproducible)
-        with opened(settings, self.plan.space.images, should_stop=should_stop) as (ledger, identity):
+        with opened(settings, self.plan.space.images, name=self.plan.name, should_stop=should_stop) as (
+            ledger,
+            identity,
+            n_threads,
+        ):
             driver = Driver(
                 settings,
                 identity,
@@ -118,6 +128,7 @@ class SearchJob:
                 executor or settings.make_executor(),
                 progress,
                 should_stop,
+                n_threads,
                 is_alone=not self.plan.objective.is_reproducible,
             )
             search = _begin(self.plan, driver, progress, is_fresh=self.is_fresh)

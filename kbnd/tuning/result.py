@@ -28,6 +28,7 @@ from kbnd.report.frames import SearchFrames, ranked_trials
 from kbnd.report.json_values import as_rows
 from kbnd.report.scores import score_of
 from kbnd.report.table import Table, to_html
+from kbnd.report.tables.notes import thread_notes
 from kbnd.report.tables.trials import MOST_ROWS, status_counts, trial_tables
 from kbnd.spec import RunSpec
 from kbnd.tuning.plan import SearchPlan
@@ -176,7 +177,7 @@ class TuneResult:
         tables = trial_tables(self.frames, most_rows=most_rows)
         if self.best_trial is not None and self.test_note:
             tables[-1] = replace(tables[-1], notes=(*tables[-1].notes, self.test_note))
-        tables[0] = replace(tables[0], notes=(*tables[0].notes, *self.trial_notes))
+        tables[0] = replace(tables[0], notes=(*tables[0].notes, *self.trial_notes, *thread_notes(self.runs)))
         return tables
 
     def recipe(self) -> str:

@@ -142,8 +142,11 @@ def trained(task: Task, dataset: data.Dataset, mailbox: Any, number: int, n_thre
     def call(name: str, *arguments: Any) -> Any:
         return ray.get(mailbox.put.remote(number, Call(name, arguments)))
 
-    if n_threads < len(usable_cores()):  # a run with a node of its own has no limits, as in its driver
-        os.environ.update(resources.limits(n_threads))  # read when the backend is imported, by this process' first run
+    # Read when the backend is imported, by this process' first run.
+    if task.n_threads is not None:
+        os.environ.update(resources.exactly(task.n_threads))
+    elif n_threads < len(usable_cores()):  # a run with a node of its own has no limits, as in its driver
+        os.environ.update(resources.limits(n_threads))
     resources.share_gpus()
     if task.checkpoint and not task.checkpoint.parent.is_dir():
         task = replace(task, checkpoint=None)

@@ -6,6 +6,7 @@ above, so they are computed from the same rows and printed with them, never left
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 
 from kbnd.analysis.stats import N_NONPARAMETRIC
 from kbnd.analysis.timing import N_BLOCKS_ADVISED, is_control, noise_floor
+from kbnd.records import HITS
 from kbnd.report.numbers import quantity_of
 from kbnd.report.table import PLUS_MINUS
 from kbnd.words import counted
@@ -49,6 +51,24 @@ def placement_notes(placements: Iterable[str]) -> list[str]:
 def data_notes(data_note: str) -> list[str]:
     """Return the sentence that says what is unusual about the images; `data_note` from `kbnd.report.datasets`."""
     return [data_note] if data_note else []
+
+
+def thread_notes(runs: pd.DataFrame) -> list[str]:
+    """Return how many runs were computed with how many threads, where a table mixes several counts.
+
+    Args:
+        runs: columns of runs.csv.
+    """
+    is_of_cpu = runs["status"].isin(HITS) & (runs["device"] == "cpu")
+    known = runs.loc[is_of_cpu, "n_threads"].dropna() if "n_threads" in runs else ()
+    counts = sorted(Counter(int(n_threads) for n_threads in known).items())
+    if len(counts) < 2:
+        return []
+    parts = [f"{counted(n, 'run')} with {counted(n_threads, 'thread')}" for n_threads, n in counts]
+    return [
+        f"Computed with several thread counts: {', '.join(parts)}; on a CPU that changes the last bits of a loss and, "
+        "after some epochs, accuracies."
+    ]
 
 
 def difference_notes(difference: str) -> list[str]:
