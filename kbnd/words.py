@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 DAY_S = 86_400
 UNITS_S = ((2 * DAY_S, DAY_S, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))
 """Shortest time in seconds, its unit in seconds, and the name of the unit."""
@@ -11,6 +13,13 @@ SIZES = ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (0.0, 1e3, "kB"))
 def counted(n: int, noun: str) -> str:
     """Return a number with its noun: `1 run`, `2 runs`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(names: Iterable[str], *, most: int = 5) -> str:
+    """Return names with commas between them; of many the first, and how many more: `a, b and 7 more`."""
+    names = list(names)
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def rough_time(seconds: float) -> str:

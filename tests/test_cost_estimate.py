@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from image_folders import fill
 
 from kbnd.cost import estimate
 from kbnd.cost.images import Images, check_batch, images_of
@@ -80,7 +81,7 @@ def test_what_is_known_of_images_comes_from_the_catalogue(monkeypatch: pytest.Mo
 
 def test_of_images_that_nobody_has_counted_nothing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KBND_CACHE", str(tmp_path))
-    (tmp_path / "pictures" / "train" / "a").mkdir(parents=True)
+    fill(tmp_path / "pictures")
     assert images_of(DataSpec(name=f"folder:{tmp_path / 'pictures'}")) is None
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kbnd.data import sizes
 from kbnd.data.sizes import fit_images, stack
 from kbnd.errors import UsageError
 
@@ -54,18 +55,36 @@ def test_bilinear_keeps_flat_images_flat_in_every_channel(size):
     assert (fitted == [10, 20, 30]).all()
 
 
+def labelled(parts):
+    return [[(image, label) for label, image in enumerate(part)] for part in parts]
+
+
 @pytest.mark.parametrize(
     "parts", [[[noise(4, 4, 1), noise(5, 6, 1)]], [[noise(4, 4, 1)], [noise(5, 6, 1)]]], ids=["within", "between"]
 )
 def test_images_of_several_sizes_need_a_size(parts):
     with pytest.raises(UsageError, match=r"'mixed' differ in size \(4x4 to 5x6\): give --image-size HxW, such as"):
-        stack(parts, name="mixed", size=None, how="pad")
-    stacked, is_uniform = stack(parts, name="mixed", size=(8, 8), how="pad")
-    assert {part.shape[1:] for part in stacked} == {(8, 8, 1)}
+        stack(labelled(parts), name="mixed", size=None, how="pad")
+    splits, is_uniform = stack(labelled(parts), name="mixed", size=(8, 8), how="pad")
+    assert {part.images.shape[1:] for part in splits} == {(8, 8, 1)}
+    assert [part.labels.tolist() for part in splits] == [list(range(len(part))) for part in parts]
+    for split, part in zip(splits, parts, strict=True):
+        for image, original in zip(split.images, part, strict=True):
+            np.testing.assert_array_equal(image, fit_images(original[None], (8, 8), how="pad")[0])
     assert not is_uniform
 
 
 def test_images_of_one_size_are_stacked_as_they_are():
-    stacked, is_uniform = stack([[noise(4, 4, 1)] * 3, [noise(4, 4, 1)]], name="even", size=(8, 8), how="pad")
-    assert [part.shape for part in stacked] == [(3, 4, 4, 1), (1, 4, 4, 1)]
+    parts = labelled([[noise(4, 4, 1)] * 3, [noise(4, 4, 1)]])
+    splits, is_uniform = stack(parts, name="even", size=(8, 8), how="pad")
+    assert [part.images.shape for part in splits] == [(3, 4, 4, 1), (1, 4, 4, 1)]
     assert is_uniform
+
+
+def test_images_too_many_to_keep_are_fitted_as_they_come(monkeypatch):
+    monkeypatch.setattr(sizes, "MOST_KEPT_BYTES", 40)
+    parts = labelled([[noise(4, 4, 1)] * 3])
+    (split,), is_kept = stack(parts, name="large", size=(2, 2), how="bilinear")
+    assert (split.images.shape, is_kept) == ((3, 2, 2, 1), False)
+    with pytest.raises(UsageError, match=r"'large' take more than .* as they are \(4x4\): give --image-size"):
+        stack(parts, name="large", size=None, how="pad")

@@ -34,6 +34,10 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Train failed 
 
 
 ImageSize = Annotated[str | None, typer.Option("--image-size", help="HEIGHTxWIDTH that the network sees, as 28x28.")]
+Fit = Annotated[
+    str | None,
+    typer.Option("--fit", help="To that size: pad (the default; keeps pixels, enlarges only) or bilinear (resamples)."),
+]
 
 
 def height_width(text: str | None) -> tuple[int, int] | None:

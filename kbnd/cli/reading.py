@@ -12,6 +12,7 @@ import typer
 from kbnd.cli.options import (
     DEFAULT_LEDGER,
     SETTINGS,
+    Fit,
     ImageSize,
     Json,
     LedgerArgument,
@@ -21,6 +22,7 @@ from kbnd.cli.options import (
     lines,
     show,
 )
+from kbnd.errors import UsageError
 
 if TYPE_CHECKING:
     from kbnd.data import Availability
@@ -65,20 +67,35 @@ def _data_prepare(
     name: Annotated[str, typer.Argument(help="Dataset, such as mnist, or folder:PATH.")],
     force: Annotated[bool, typer.Option("--force", help="Decode it again, over a cached copy.")] = False,
     image_size: ImageSize = None,
+    fit: Fit = None,
     as_json: Json = False,
 ) -> None:
     """Decode a dataset into the cache (downloads where tensorflow-datasets needs to)."""
     from kbnd import data
 
-    _show_datasets([data.prepare(name, force=force, image_size=height_width(image_size))], as_json=as_json)
+    size, how = height_width(image_size), fit or "pad"
+    prepared = data.prepare(name, force=force, image_size=size, fit=how)  # type: ignore[arg-type]  # its to refuse
+    _show_datasets([prepared], as_json=as_json)
 
 
 @data_app.command("verify")
-def _data_verify(name: Annotated[str, typer.Argument(help="Dataset.")], as_json: Json = False) -> None:
-    """Check a cached dataset against its fingerprint; an error says what is damaged."""
-    from kbnd import data
+def _data_verify(
+    name: Annotated[str, typer.Argument(help="Dataset, or folder:PATH.")],
+    as_json: Json = False,
+) -> None:
+    """Check a cached dataset against its fingerprint; an error says what is damaged.
 
-    _show_datasets(data.verify(name), as_json=as_json, title="Sound")
+    Of a folder also show its classes and splits, what is left out, images that cannot be used (exit 2) and twins.
+    """
+    from kbnd import data
+    from kbnd.report.datasets import census_as_json, census_tables
+
+    if not data.is_folder(name):
+        _show_datasets(data.verify(name), as_json=as_json, title="Sound")
+        return
+    census, copies = data.census_of(name), data.verify(name)
+    show(census_as_json(census, copies) if as_json else census_tables(census, copies))
+    end(UsageError.exit_code if census.unreadable else 0)
 
 
 def _show_datasets(datasets: Sequence[Availability], *, as_json: bool, title: str = "Datasets") -> None:

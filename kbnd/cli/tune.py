@@ -15,6 +15,7 @@ from kbnd.cli.options import (
     BackendName,
     CheckpointEvery,
     Executor,
+    Fit,
     ImageSize,
     Json,
     LedgerFile,
@@ -53,6 +54,7 @@ def tune(
     epochs: Annotated[int | None, typer.Option(help="Of a candidate; of hyperband the most.")] = None,
     n_train: Annotated[int | None, typer.Option(help="Train on so many images only.")] = None,
     image_size: ImageSize = None,
+    fit: Fit = None,
     oracle: Annotated[str, typer.Option(help="random, grid, bayesian or hyperband.")] = "bayesian",
     objective: Annotated[
         str, typer.Option(help="val_accuracy, val_loss, time_to_accuracy:0.98 or accuracy_per_joule.")
@@ -96,6 +98,7 @@ def tune(
     changes = {f"model.options.{key}": value for key, value in builder_options(option or ()).items()}
     changes |= {} if n_train is None else {"data.n_train": n_train}
     changes |= {} if image_size is None else {"data.image_size": list(height_width(image_size) or ())}
+    changes |= {} if fit is None else {"data.fit": fit}
     settings = Settings(
         ledger=ledger, backend=backend, executor=executor, address=address, num_cpus=num_cpus, num_gpus=num_gpus,
         checkpoint_every=checkpoint_every, retry_failed=retry_failed, wait=wait,

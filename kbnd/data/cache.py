@@ -1,7 +1,7 @@
 """The per-user cache: datasets decoded once, memory-mapped after that, readable with no TensorFlow installed.
 
     <cache>/data/<key>/manifest.json               what is current: fingerprint, SHA-256 of each file
-    <cache>/data/<key>/<fingerprint>/*.npy         four arrays
+    <cache>/data/<key>/<fingerprint>/*.npy         images and labels of each part
     <cache>/data/<key>/lock                        held by whoever writes
 
 `<cache>` is `KBND_CACHE` or the user's cache folder. Files are written under a temporary name, synchronised and
@@ -34,6 +34,9 @@ from kbnd.files import NO_SPACE, check_folder, explained, synchronise_folder, sy
 
 FORMAT = 1
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
+OWN_VALIDATION = ("validation_images", "validation_labels")
+"""Further files of a dataset that brings validation images of its own."""
+
 NOT_WRITABLE = (EACCES, EPERM, EROFS, ENOTDIR, EEXIST)
 
 
@@ -49,6 +52,8 @@ class Manifest:
         state: token of the source's content; a folder whose token changed is decoded again.
         sha256: of each file.
         format: version of this layout.
+        class_names: as in `Arrays`.
+        n_twins: as in `Arrays`.
     """
 
     name: str
@@ -58,6 +63,13 @@ class Manifest:
     state: str
     sha256: dict[str, str]
     format: int = FORMAT
+    class_names: tuple[str, ...] = ()
+    n_twins: int = 0
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that hold it."""
+        return FILES + OWN_VALIDATION * any(file in self.sha256 for file in OWN_VALIDATION)
 
 
 def cache_dir() -> Path:
@@ -126,7 +138,7 @@ def read(key: str, *, is_thorough: bool = False) -> Arrays:
     if is_thorough:
         _sha256_of.cache_clear()
     arrays = []
-    for file in FILES:
+    for file in manifest.files:
         path = cache_dir() / key / manifest.fingerprint / f"{file}.npy"
         try:
             stat = path.stat()
@@ -135,10 +147,12 @@ def read(key: str, *, is_thorough: bool = False) -> Arrays:
             arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
         except (OSError, ValueError, EOFError):
             raise damaged(path, manifest.name) from None
-    train, test = Split(arrays[0], arrays[1]), Split(arrays[2], arrays[3])
-    if is_thorough and fingerprint_of(train, test) != manifest.fingerprint:
+    train, test, *others = (Split(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True))
+    validation = others[0] if others else None
+    if is_thorough and fingerprint_of(train, test, validation) != manifest.fingerprint:
         raise damaged(path.parent, manifest.name)
-    return Arrays(train, test, manifest.classes, manifest.fingerprint)
+    names = tuple(manifest.class_names)
+    return Arrays(train, test, manifest.classes, manifest.fingerprint, validation, names, manifest.n_twins)
 
 
 def write(key: str, arrays: Arrays, *, name: str, source: str, state: str = "") -> None:
@@ -154,12 +168,15 @@ def write(key: str, arrays: Arrays, *, name: str, source: str, state: str = "") 
         staging = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
         try:
             sha256 = {part: _write_array(staging / f"{part}.npy", array) for part, array in _parts(arrays).items()}
-            manifest = Manifest(name, arrays.fingerprint, arrays.classes, source, state, sha256)
+            manifest = Manifest(
+                name, arrays.fingerprint, arrays.classes, source, state, sha256,
+                class_names=arrays.class_names, n_twins=arrays.n_twins,
+            )  # fmt: skip
             with synchronised(staging / "manifest.json") as file:
                 file.write(json.dumps(asdict(manifest), indent=1).encode())
             home = folder / arrays.fingerprint
             home.mkdir(exist_ok=True)
-            for part in FILES:
+            for part in manifest.files:
                 os.replace(staging / f"{part}.npy", home / f"{part}.npy")
             synchronise_folder(home)
             os.replace(staging / "manifest.json", folder / "manifest.json")
@@ -198,8 +215,9 @@ def _sha256_of(path: Path, mtime_ns: int, n_bytes: int) -> str:  # noqa: ARG001 
 
 
 def _parts(arrays: Arrays) -> dict[str, np.ndarray]:
-    parts = (arrays.train.images, arrays.train.labels, arrays.test.images, arrays.test.labels)
-    return dict(zip(FILES, parts, strict=True))
+    parts = (arrays.train, arrays.test) + (() if arrays.validation is None else (arrays.validation,))
+    files = (FILES + OWN_VALIDATION)[: 2 * len(parts)]
+    return dict(zip(files, (array for part in parts for array in (part.images, part.labels)), strict=True))
 
 
 def _write_array(path: Path, array: np.ndarray) -> str:

@@ -90,6 +90,11 @@ COPIES: dict[str, Copy] = {
 """Altered copies that are about, by their fingerprint."""
 
 
+def is_folder(name: str) -> bool:
+    """Whether a dataset's name means a folder of class folders."""
+    return name.startswith(FOLDER)
+
+
 def resolve(spec: DataSpec) -> DataSpec:
     """Return the spec with everything concrete that the table knows, so that equal data have one spec.
 
@@ -99,7 +104,7 @@ def resolve(spec: DataSpec) -> DataSpec:
     Raises:
         UsageError: the name is unknown, more images are asked for than there are, or `fit` cannot do it.
     """
-    if spec.name.startswith(FOLDER):
+    if is_folder(spec.name):
         return _resolved_folder(spec)
     if spec.name not in DATASETS:
         if not tfds.is_known(spec.name):
@@ -150,6 +155,6 @@ def _is_altered(name: str, fingerprint: str | None) -> bool:
 
 def _resolved_folder(spec: DataSpec) -> DataSpec:
     path = spec.name.removeprefix(FOLDER)
-    if not os.path.isdir(home.expanded(path)):
+    if not path or not os.path.isdir(home.expanded(path)):  # an empty path would be the working folder
         raise UsageError(f"dataset {spec.name!r} names no folder: {path!r} does not exist or is no folder")
     return spec.model_copy(update={"name": FOLDER + os.path.normpath(path)})

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from kbnd.data import sources
 from kbnd.data.catalogue import label_for, note_for, resolve
 from kbnd.data.sizes import fit_images
-from kbnd.data.splits import Arrays, Split, default_n_validation, split_sizes
+from kbnd.data.splits import TEST_SHARE, Arrays, Split, default_n_validation, split_sizes
+from kbnd.errors import UsageError
 from kbnd.spec import DataSpec
+from kbnd.words import listed
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def load(spec: DataSpec, *, download: bool = True) -> Dataset:
     spec = resolve(spec)
     arrays = sources.obtain(spec, download=download)
     train, validation = _carve(arrays, spec)
+    _check_trainable(arrays, train, spec)
     train, validation, test = (_fitted(split, spec) for split in (train, validation, arrays.test))
     height, width, channels = train.images.shape[1:]
     return Dataset(
@@ -83,9 +88,45 @@ def fingerprint(spec: DataSpec, *, download: bool = True) -> str:
 
 def _carve(arrays: Arrays, spec: DataSpec) -> tuple[Split, Split]:
     n_images = len(arrays.train)
+    if arrays.validation is not None:
+        n_train, _ = split_sizes(spec.name, n_images, n_train=spec.n_train, n_validation=0)
+        return arrays.train[:n_train], _own_validation(arrays.validation, spec)
     n_validation = default_n_validation(n_images) if spec.n_validation is None else spec.n_validation
     n_train, n_validation = split_sizes(spec.name, n_images, n_train=spec.n_train, n_validation=n_validation)
     return arrays.train[:n_train], arrays.train[n_images - n_validation :]
+
+
+def _own_validation(images: Split, spec: DataSpec) -> Split:
+    """The first of the validation images that a dataset brings."""
+    n_validation = len(images) if spec.n_validation is None else spec.n_validation
+    if n_validation > len(images):
+        raise UsageError(
+            f"dataset {spec.name!r} brings {len(images):,} validation images of its own, received n_validation "
+            f"{n_validation:,}"
+        )
+    return images[:n_validation]
+
+
+def _check_trainable(arrays: Arrays, train: Split, spec: DataSpec) -> None:
+    """Refuse what cannot be learned or cannot be tested.
+
+    Raises:
+        UsageError: a class without a training image, or no test image.
+    """
+    if not len(arrays.test):
+        raise UsageError(
+            f"dataset {spec.name!r} has {len(arrays.train)} images, of which none is left for a test: it needs "
+            f"{TEST_SHARE} or more, or a test part of its own"
+        )
+    counts = np.bincount(train.labels, minlength=arrays.classes)
+    if counts.all():
+        return
+    names = arrays.class_names or tuple(map(str, range(arrays.classes)))
+    empty = [repr(name) for name, n in zip(names, counts, strict=True) if n == 0]
+    raise UsageError(
+        f"the {len(train):,} training images of dataset {spec.name!r} hold none of {len(empty)} of its "
+        f"{arrays.classes} classes: {listed(empty)}; allowed are splits that leave each class a training image"
+    )
 
 
 def _fitted(split: Split, spec: DataSpec) -> Split:

@@ -13,22 +13,25 @@ import io
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-from kbnd.data import cache, tfds
+from kbnd.data import cache, pixels, tfds
 from kbnd.data.catalogue import DATASETS
 from kbnd.data.sizes import stack
 from kbnd.data.sources import is_cached, key_for
-from kbnd.data.splits import Arrays, Split, arrange
+from kbnd.data.splits import Arrays, arrange
 from kbnd.errors import InterruptedRunError, KbndError, UsageError
 from kbnd.quiet import held_stderr
 from kbnd.spec import DataSpec
 from kbnd.streams import standard
 
 TEST_PARTS = ("test", "validation")
-"""Which part is the test part, best first; a sixth of `train` where a dataset has neither."""
+"""Which part is the test part, best first; a sixth of `train` where a dataset has neither. Beside `test`, `validation`
+is what it says."""
 
 BATCH = 1024
 """Images of one size cross from TensorFlow in batches of this many: one by one, MNIST takes twice as long."""
@@ -104,13 +107,14 @@ def _arrays(builder: Any, spec: DataSpec, image_key: str, label_key: str, classe
     if "train" not in builder.info.splits:
         raise UsageError(f"dataset {spec.name!r} has no part 'train', received {', '.join(builder.info.splits)}")
     test = next((part for part in TEST_PARTS if part in builder.info.splits), None)
-    parts = [_read(builder, part, image_key, label_key) for part in ("train", test) if part]
-    images, is_uniform = stack([part[0] for part in parts], name=spec.name, size=spec.image_size, how=spec.fit)
-    labels = [np.array(part[1], np.int64) for part in parts]
-    if any(part.size and part.min() < 0 for part in labels):
+    names = ["train", *([test] if test else []), *(["validation"] if {*TEST_PARTS} <= {*builder.info.splits} else [])]
+    read = _read if spec.name in DATASETS else _read_as_seen  # those of the table are known to be plain
+    parts = [read(builder, part, image_key, label_key) for part in names]
+    splits, is_uniform = stack(parts, name=spec.name, size=spec.image_size, how=spec.fit)
+    if any(len(split) and split.labels.min() < 0 for split in splits):
         raise UsageError(f"dataset {spec.name!r} has images without a label and cannot be used for classification")
-    splits = [Split(*pair) for pair in zip(images, labels, strict=True)]
-    return arrange(splits[0], splits[1] if test else None, classes=classes), is_uniform
+    own_test, validation = (*splits[1:], None, None)[:2]
+    return arrange(splits[0], own_test, classes=classes, validation=validation), is_uniform
 
 
 def _features(builder: Any, name: str) -> tuple[str, str, int]:
@@ -130,19 +134,34 @@ def _features(builder: Any, name: str) -> tuple[str, str, int]:
     return keys[0], keys[1], features[keys[1]].num_classes
 
 
-def _read(builder: Any, part: str, image_key: str, label_key: str) -> tuple[list[np.ndarray], list[int]]:
-    """Return the images and labels of one part, in the order in which they are stored."""
+def _read(builder: Any, part: str, image_key: str, label_key: str) -> Iterator[tuple[np.ndarray, int]]:
+    """The images and labels of one part, in the order in which they are stored."""
     import tensorflow_datasets
 
-    is_uniform = None not in builder.info.features[image_key].shape
     examples = builder.as_dataset(split=part, shuffle_files=False)
     pairs = examples.map(lambda example: (example[image_key], example[label_key]))
-    images: list[np.ndarray] = []
-    labels: list[int] = []
-    for some_images, some_labels in tensorflow_datasets.as_numpy(pairs.batch(BATCH if is_uniform else 1)):
-        images.extend(some_images)
-        labels.extend(int(label) for label in some_labels)
-    return images, labels
+    for images, labels in tensorflow_datasets.as_numpy(pairs.batch(BATCH)):
+        yield from zip(images, map(int, labels), strict=True)
+
+
+def _read_as_seen(builder: Any, part: str, image_key: str, label_key: str) -> Iterator[tuple[np.ndarray, int]]:
+    """Like `_read`, but upright and on white, which TensorFlow's decoder knows nothing of.
+
+    References:
+        https://github.com/tensorflow/datasets/issues/3202 (orientation)
+    """
+    import tensorflow_datasets
+
+    feature = builder.info.features[image_key]
+    skip = {image_key: tensorflow_datasets.decode.SkipDecoding()}
+    examples = builder.as_dataset(split=part, shuffle_files=False, decoders=skip)
+    triples = examples.map(lambda one: (one[image_key], feature.decode_example(one[image_key]), one[label_key]))
+    for content, image, label in tensorflow_datasets.as_numpy(triples):
+        n_channels = image.shape[-1]
+        if n_channels in (1, 3) and not pixels.is_plain(content):
+            name = f"of dataset {builder.info.name!r}"
+            image = pixels.decoded(BytesIO(content), is_grey=n_channels == 1, name=name).pixels
+        yield image, int(label)
 
 
 if __name__ == "__main__":

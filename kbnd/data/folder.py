@@ -1,113 +1,76 @@
-"""A folder of class folders as a dataset: `folder:PATH`, read with Pillow.
+"""A folder of class folders as a dataset: `folder:PATH`, read as a person would read it.
 
-| layout                       | split                                                      |
-|------------------------------|------------------------------------------------------------|
-| `PATH/train/CLASS/*.png` ... | as given, where `PATH/test` is there too                   |
-| `PATH/CLASS/*.png` ...       | a stratified sixth becomes the test part, always the same  |
+    layout (what is meant) --> pixels (each file) --> sizes (one array) --> splits (order, fingerprint)
 
-Classes are numbered in the order of their names. Images are grey where all of them are, else RGB.
+Images are grey where all of them are, else RGB. Whatever the order of its files, a folder gives the same arrays.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kbnd.data.sizes import stack
-from kbnd.data.splits import Arrays, Split, arrange
+from kbnd.data import pixels
+from kbnd.data.layout import Layout
+from kbnd.data.pixels import UnreadableImageError
+from kbnd.data.sizes import differing, stack
+from kbnd.data.splits import Arrays, arrange, n_twins
 from kbnd.errors import UsageError
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-GREY_MODES = frozenset({"1", "L", "LA"})
-DEEP_MODES = ("I", "F")
-"""How Pillow's names of modes beyond 8 bits a channel begin."""
+MOST_NAMED = 5
+"""Unreadable images that one error names."""
+
+Result = TypeVar("Result")
 
 
-def state_of(path: Path) -> str:
-    """Return a token that changes when an image is added, removed or rewritten; it reads no image."""
-    token = hashlib.sha256()
-    for image in sorted(path.rglob("*")):
-        if _is_image(image):
-            stat = image.stat()
-            token.update(f"{image.relative_to(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    return token.hexdigest()
-
-
-def decode(path: Path, *, size: tuple[int, int] | None, how: str) -> tuple[Arrays, bool]:
+def decode(folder: Layout, *, size: tuple[int, int] | None, how: str) -> tuple[Arrays, bool]:
     """Return the images of a folder, and whether they had one size on disk.
 
     Args:
-        path: the folder.
+        folder: what it holds.
         size: (height, width) for images that differ; images of one size stay as they are.
         how: `pad` or `bilinear`.
 
     Raises:
-        UsageError: fewer than two classes, a class of the test part that training lacks, a broken image, or
-            images of several sizes and no size given.
+        UsageError: broken images, which it names, or images of several sizes and no size given.
     """
-    has_parts = (path / "train").is_dir() and (path / "test").is_dir()
-    roots = [path / "train", path / "test"] if has_parts else [path]
-    classes = _classes(roots[0])
-    strangers = sorted(set(_classes(roots[-1])) - set(classes))
-    if strangers:
-        raise UsageError(f"folder {str(roots[-1])!r} has classes that {str(roots[0])!r} lacks: {', '.join(strangers)}")
-    files = [_files(root, classes) for root in roots]
-    mode = "L" if all(_mode(file) in GREY_MODES for part in files for file, _ in part) else "RGB"
-    pixels = [[_pixels(file, mode) for file, _ in part] for part in files]
-    images, is_uniform = stack(pixels, name=f"folder:{path}", size=size, how=how)
-    labels = [np.array([label for _, label in part], np.int64) for part in files]
-    splits = [Split(*pair) for pair in zip(images, labels, strict=True)]
-    return arrange(splits[0], splits[1] if has_parts else None, classes=len(classes)), is_uniform
+    name = f"folder:{folder.root}"
+    headers = list(_each(pixels.header, (file for images in folder.splits.values() for file, _ in images)))
+    sizes = {tuple(sorted(header.size)) for header in headers}
+    if size is None and len(sizes) > 1:  # said before all are decoded; upright ones may differ yet
+        raise differing(name, {header.size for header in headers})
+    is_grey = all(header.is_grey for header in headers)
+    parts = [_labelled(images, is_grey=is_grey) for images in folder.splits.values()]
+    stacked, is_uniform = stack(parts, name=name, size=size, how=how)
+    splits = dict(zip(folder.splits, stacked, strict=True))
+    arrays = arrange(
+        splits["train"], splits.get("test"), classes=len(folder.classes), validation=splits.get("validation")
+    )
+    return replace(arrays, class_names=folder.classes, n_twins=n_twins(arrays)), is_uniform
 
 
-def _classes(root: Path) -> list[str]:
-    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if len(names) < 2:
-        raise UsageError(
-            f"folder {str(root)!r} should hold one folder of images for each of 2 or more classes, "
-            f"received {len(names)}"
-        )
-    return names
+def _labelled(images: Iterable[tuple[Path, int]], *, is_grey: bool) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    images = list(images)
+    arrays = _each(lambda file: pixels.decoded(file, is_grey=is_grey).pixels, (file for file, _ in images))
+    return zip(arrays, (label for _, label in images), strict=True)
 
 
-def _files(root: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    files = [
-        (file, label)
-        for label, name in enumerate(classes)
-        for file in sorted((root / name).rglob("*"))
-        if _is_image(file)
-    ]
-    if not files:
-        raise UsageError(f"folder {str(root)!r} holds no image: files should end in {', '.join(sorted(SUFFIXES))}")
-    return files
-
-
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-
-
-def _mode(file: Path) -> str:
-    """Return Pillow's mode, which it reads from the first bytes of a file."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            mode = image.mode
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{str(file)!r} is no image that Pillow can read") from error
-    if mode.startswith(DEEP_MODES):
-        raise UsageError(f"image {str(file)!r} has mode {mode}, allowed are images of 8 bits a channel")
-    return mode
-
-
-def _pixels(file: Path, mode: str) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert(mode))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"image {str(file)!r} is damaged") from error
-    return pixels if mode == "RGB" else pixels[..., np.newaxis]
+def _each(read: Callable[[Path], Result], files: Iterable[Path]) -> Iterator[Result]:
+    """What is read from each file; once one cannot be, the others are only tried, to name all that cannot."""
+    errors = []
+    for file in files:
+        try:
+            result = read(file)
+        except UnreadableImageError as error:
+            errors.append(str(error))
+        else:
+            if not errors:
+                yield result
+    if errors:
+        more = f"; and {len(errors) - MOST_NAMED:,} images more" if len(errors) > MOST_NAMED else ""
+        raise UsageError("; ".join(errors[:MOST_NAMED]) + more)

@@ -6,6 +6,7 @@
 | `cached`  | decoded; no TensorFlow is needed any more                                            |
 | `prepared`| in the folder of tensorflow-datasets; decoded when it is first used                  |
 | `damaged` | cached, but not what was written: `kbnd data prepare NAME --force`                   |
+| `outdated`| a folder's images, as they were before it changed; they are read again               |
 | `missing` | will be downloaded when it is first used                                             |
 """
 
@@ -14,12 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kbnd.data import cache, digits, sources, tfds
-from kbnd.data.catalogue import DATASETS, ORIGINALS, label_for, note_for, resolve
+from kbnd.data import cache, census, digits, layout, sources, tfds
+from kbnd.data.catalogue import DATASETS, ORIGINALS, is_folder, label_for, note_for, resolve
+from kbnd.data.census import Census
 from kbnd.errors import DataMissingError
 from kbnd.spec import DataSpec
 
-State = Literal["bundled", "cached", "prepared", "damaged", "missing"]
+State = Literal["bundled", "cached", "prepared", "damaged", "outdated", "missing"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def prepare(
         force: decode again what is cached, which repairs a damaged copy.
         download: fetch what is not prepared.
         image_size: (height, width), needed only for images that differ in size.
-        fit: how such images are brought to that size.
+        fit: how such images are brought to that size: `pad` or `bilinear`.
     """
     spec = resolve(DataSpec(name=name, image_size=image_size, fit=fit))
     key = sources.ensure(spec, download=download, force=force)
@@ -76,7 +78,8 @@ def verify(name: str) -> list[Availability]:
     """Hash every cached copy of a dataset again, file by file and as a whole.
 
     Returns:
-        One entry for each cached copy (several for images that were fitted to several sizes).
+        One entry for each cached copy (several for images that were fitted to several sizes); of a folder, which
+        needs no copy to be looked at (`census_of`), perhaps none.
 
     Raises:
         DataMissingError: none is cached, or one is damaged.
@@ -88,11 +91,22 @@ def verify(name: str) -> list[Availability]:
         return [_bundled()]
     base = sources.base_key(spec.name)
     keys = [key for key in cache.cached_keys() if key == base or key.startswith(f"{base}@")]
-    if not keys:
+    if not keys and not is_folder(spec.name):
         raise DataMissingError(f"dataset {name!r} is not cached in {cache.cache_dir()}: run kbnd data prepare {name}")
     for key in keys:
         cache.read(key, is_thorough=True)
-    return [_cached(key) for key in keys]
+    state = sources.state_of(spec)
+    return [_cached(key, state=state) for key in keys]
+
+
+def census_of(name: str) -> Census:
+    """Return what a folder of images, `folder:PATH`, holds now, whatever of it is cached.
+
+    Raises:
+        UsageError: it is no folder, or no folder of class folders.
+    """
+    name = resolve(DataSpec(name=name)).name
+    return census.take(name, layout.read(sources.folder_of(name)))
 
 
 def _named(name: str) -> Availability:
@@ -109,7 +123,8 @@ def _bundled() -> Availability:
     return Availability("digits", label_for("digits"), "bundled", "scikit-learn", ORIGINALS["digits"])
 
 
-def _cached(key: str) -> Availability:
+def _cached(key: str, *, state: str | None = None) -> Availability:
+    """A cached copy; with a folder's state now, whether it is still of that."""
     where = str(cache.cache_dir() / key)
     try:
         manifest = cache.manifest_of(key)
@@ -120,7 +135,7 @@ def _cached(key: str) -> Availability:
     return Availability(
         manifest.name,
         label_for(manifest.name, manifest.fingerprint),
-        "cached",
+        "cached" if state in (None, manifest.state) else "outdated",
         where,
         manifest.fingerprint,
         note_for(manifest.name, manifest.fingerprint),

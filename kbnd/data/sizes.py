@@ -10,12 +10,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from kbnd.data.splits import Split
 from kbnd.errors import UsageError
+from kbnd.words import rough_size
 
 Images = NDArray[np.uint8]
+
+SHRINKING = "--fit bilinear (fit = 'bilinear' in a TOML file)"
+"""What to ask for where images are larger than a network takes."""
+
+MOST_KEPT_BYTES = 4 * 10**9
+"""Images of one size that together take more than this are fitted before they are stored."""
 
 
 def fit_images(images: Images, size: tuple[int, int], *, how: str) -> Images:
@@ -46,7 +56,7 @@ def check_fit(stored: tuple[int, ...], size: tuple[int, int], *, how: str) -> No
     if how == "pad" and (size[0] < stored[0] or size[1] < stored[1]):
         raise UsageError(
             f"fit 'pad' cannot shrink {stored[0]}x{stored[1]} images: received image_size {size[0]}x{size[1]}, "
-            f"choose at least {stored[0]}x{stored[1]} or fit 'bilinear'"
+            f"choose at least {stored[0]}x{stored[1]} or {SHRINKING}"
         )
 
 
@@ -73,31 +83,59 @@ def bilinear(images: Images, size: tuple[int, int]) -> Images:
     return fitted
 
 
-def stack(parts: list[list[Images]], *, name: str, size: tuple[int, int] | None, how: str) -> tuple[list[Images], bool]:
-    """Return each part's images as one array, and whether all of them had one size.
+def stack(
+    parts: Sequence[Iterable[tuple[Images, int]]], *, name: str, size: tuple[int, int] | None, how: str
+) -> tuple[list[Split], bool]:
+    """Return each part's images as one array, and whether they stayed as they are.
+
+    Images of one size stay as they are, up to `MOST_KEPT_BYTES` of them. All others are fitted one by one as they
+    come, so that a folder of photos needs no more memory than what becomes of it.
 
     Args:
-        parts: lists of images of shape (height, width, channels), such as training and test images.
+        parts: images of shape (height, width, channels) with their labels, such as training and test images.
         name: of the dataset, for the error.
-        size: (height, width) for images that differ; images of one size stay as they are.
+        size: (height, width) that others are fitted to; None where none was asked for.
         how: `pad` or `bilinear`.
 
     Raises:
-        UsageError: the sizes differ and no size was given.
+        UsageError: images differ in size or are too large to keep, and no size was given; or `pad` cannot do it.
     """
-    shapes = sorted({image.shape for part in parts for image in part})
-    if len(shapes) == 1:
-        return [np.stack(part) for part in parts], True
-    if size is None:
-        raise UsageError(
-            f"images of dataset {name!r} differ in size ({_by(shapes[0])} to {_by(shapes[-1])}): "
-            f"give --image-size HxW, such as --image-size 32x32, or image_size = [32, 32] in the [data] of a study"
-        )
-    return [np.concatenate([fit_images(image[None], size, how=how) for image in part]) for part in parts], False
+    rows: list[list[Images]] = [[] for _ in parts]
+    labels: list[list[int]] = [[] for _ in parts]
+    shape: tuple[int, ...] | None = None
+    n_bytes, is_kept = 0, True
+    for place, part in enumerate(parts):
+        for image, label in part:
+            shape, n_bytes = shape or image.shape, n_bytes + image.nbytes
+            if is_kept and (image.shape != shape or n_bytes > MOST_KEPT_BYTES):
+                if size is None:
+                    raise differing(name, {shape[:2], image.shape[:2]})
+                is_kept, rows = False, [[_fitted(one, size, how) for one in some] for some in rows]
+            rows[place].append(image if is_kept or size is None else _fitted(image, size, how))
+            labels[place].append(label)
+    return [_split(*pair, shape or (0, 0, 0)) for pair in zip(rows, labels, strict=True)], is_kept
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape[:2]))
+def differing(name: str, sizes: Iterable[tuple[int, ...]]) -> UsageError:
+    """Return the error for images that no network can take as they are: of several sizes, or of one far too large."""
+    texts = ["x".join(map(str, size[:2])) for size in sorted(sizes)]
+    flaw = f"differ in size ({texts[0]} to {texts[-1]})"
+    if len(texts) == 1:
+        flaw = f"take more than {rough_size(MOST_KEPT_BYTES)} as they are ({texts[0]})"
+    return UsageError(
+        f"images of dataset {name!r} {flaw}: give --image-size HxW, such as --image-size 32x32, or "
+        f"image_size = [32, 32] in the [data] of a study; {SHRINKING} where they are larger than that"
+    )
+
+
+def _fitted(image: Images, size: tuple[int, int], how: str) -> Images:
+    fitted: Images = fit_images(image[None], size, how=how)[0]
+    return fitted
+
+
+def _split(images: list[Images], labels: list[int], shape: tuple[int, ...]) -> Split:
+    stacked = np.stack(images) if images else np.empty((0, *shape), np.uint8)
+    return Split(stacked, np.array(labels, np.int64))
 
 
 FITS = {"pad": pad, "bilinear": bilinear}

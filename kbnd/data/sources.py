@@ -14,13 +14,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 
 from kbnd import home
-from kbnd.data import cache, digits, folder, tfds
-from kbnd.data.catalogue import FOLDER
+from kbnd.data import cache, digits, folder, layout, tfds
+from kbnd.data.catalogue import FOLDER, is_folder
+from kbnd.data.entries import skipped_in_words
+from kbnd.data.layout import Layout
 from kbnd.data.splits import Arrays
 from kbnd.spec import DataSpec
+from kbnd.words import counted
 
 
 def obtain(spec: DataSpec, *, download: bool = True, force: bool = False) -> Arrays:
@@ -51,22 +55,23 @@ def ensure(spec: DataSpec, *, download: bool = True, force: bool = False) -> str
     """
     if spec.name == "digits":
         return None
+    if is_folder(spec.name):
+        return _ensure_folder(spec, force=force)
     if force or not is_cached(spec):
-        if spec.name.startswith(FOLDER):
-            _decode_folder(spec, force=force)
-        elif not download and not tfds.is_prepared(spec.name):
+        if not download and not tfds.is_prepared(spec.name):
             raise tfds.missing(spec.name, "downloading was declined")
-        else:
-            tfds.decode_in_child(spec, download=download, force=force)
+        tfds.decode_in_child(spec, download=download, force=force)
     return next(key for key in _keys(spec) if cache.manifest_of(key))
 
 
 def is_cached(spec: DataSpec) -> bool:
     """Whether the cache holds a dataset; for a folder, whether it holds what the folder holds now."""
-    manifests = [manifest for key in _keys(spec) if (manifest := cache.manifest_of(key))]
-    if not manifests or not spec.name.startswith(FOLDER):
-        return bool(manifests)
-    return manifests[0].state == folder.state_of(folder_of(spec.name))
+    return _cached_key(spec, state_of(spec)) is not None
+
+
+def state_of(spec: DataSpec) -> str | None:
+    """Return the token of what a folder holds now, which a copy must be of; None for other datasets."""
+    return layout.read(folder_of(spec.name)).state() if is_folder(spec.name) else None
 
 
 def is_decoded(spec: DataSpec) -> bool:
@@ -84,7 +89,7 @@ def key_for(spec: DataSpec, *, is_uniform: bool) -> str:
 
 def base_key(name: str) -> str:
     """Return the cache key of a dataset as far as its name makes it."""
-    if name.startswith(FOLDER):
+    if is_folder(name):
         return f"folder-{hashlib.sha256(os.fsencode(folder_of(name))).hexdigest()[:16]}"
     return tfds.cache_key(name)
 
@@ -98,11 +103,36 @@ def _keys(spec: DataSpec) -> list[str]:
     return list(dict.fromkeys(key_for(spec, is_uniform=is_uniform) for is_uniform in (True, False)))
 
 
-def _decode_folder(spec: DataSpec, *, force: bool) -> None:
-    path = folder_of(spec.name)
-    with cache.lock(base_key(spec.name)):
-        if not force and is_cached(spec):
-            return
-        state = folder.state_of(path)
-        arrays, is_uniform = folder.decode(path, size=spec.image_size, how=spec.fit)
-        cache.write(key_for(spec, is_uniform=is_uniform), arrays, name=spec.name, source=str(path), state=state)
+def _cached_key(spec: DataSpec, state: str | None) -> str | None:
+    """The key of a cached copy; a folder's must be of its state now, which a copy for another size need not be."""
+    manifests = {key: cache.manifest_of(key) for key in _keys(spec)}
+    return next((key for key, manifest in manifests.items() if manifest and state in (None, manifest.state)), None)
+
+
+def _ensure_folder(spec: DataSpec, *, force: bool) -> str:
+    images = layout.read(folder_of(spec.name))
+    state = images.state()  # of before it is read: what changes meanwhile is read again next time
+    key = None if force else _cached_key(spec, state)
+    if key is None:
+        with cache.lock(base_key(spec.name)):
+            key = None if force else _cached_key(spec, state)
+            if key is None:
+                arrays, is_uniform = folder.decode(images, size=spec.image_size, how=spec.fit)
+                key = key_for(spec, is_uniform=is_uniform)
+                cache.write(key, arrays, name=spec.name, source=str(images.root), state=state)
+    _warn(spec.name, images, cache.manifest_of(key))
+    return key
+
+
+def _warn(name: str, images: Layout, manifest: cache.Manifest | None) -> None:
+    """Say what of a folder is not trained on, and which test results are worth little."""
+    if images.skipped:
+        warnings.warn(
+            f"dataset {name!r}: {skipped_in_words(images.skipped)}; kbnd data verify lists them", stacklevel=2
+        )
+    if manifest and manifest.n_twins:
+        warnings.warn(
+            f"dataset {name!r}: {counted(manifest.n_twins, 'image')} for evaluation equal one to train on; "
+            "kbnd data verify lists them",
+            stacklevel=2,
+        )

@@ -47,7 +47,8 @@ class DataSpec(Spec):
     Attributes:
         name: `digits`, a tensorflow-datasets name, or `folder:PATH`.
         n_train: training images used (a stratified subset); None is all that the split leaves.
-        n_validation: images carved from the training part, stratified; None is the dataset's default.
+        n_validation: images carved from the training part, stratified, or the first of those that a dataset brings
+            for it; None is the dataset's default, or all that it brings.
         image_size: (height, width) the network sees; None is the dataset's default.
         fit: `pad` enlarges by a whole factor (nearest) and pads with zeros; `bilinear` resamples.
         standardise: `per_channel` takes the training images' mean from each channel of every split and divides by

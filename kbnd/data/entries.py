@@ -1,0 +1,158 @@
+"""Which entries of a folder of images count, and why the others are left out.
+
+| left out                                                    | because                                                |
+|-------------------------------------------------------------|--------------------------------------------------------|
+| `.name`, such as `.ipynb_checkpoints`, `.DS_Store`, `._x.jpg` | it is hidden: a copy, or about another file          |
+| the names of `LITTER`, such as `__MACOSX`, `Thumbs.db`      | systems leave them                                     |
+| a file that is no image by its ending                       | notes and lists lie beside images                      |
+| an image outside the class folders                          | nobody said its class                                  |
+| a folder without an image                                   | a class or a split has some                            |
+| a link that is broken or leads back into what holds it      | it has no end                                          |
+
+Links are followed otherwise: subsets are made of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kbnd.errors import UsageError
+from kbnd.words import listed
+
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+LITTER = frozenset({"__macosx", "@eadir", "$recycle.bin", "desktop.ini", "lost+found", "thumbs.db"})
+"""What systems leave in people's folders besides hidden files, in lower case."""
+
+MOST_LEVELS = 64
+"""Folders inside folders below a class."""
+
+HIDDEN, SYSTEM = "hidden", "left by a system"
+ENDING, OUTSIDE, BESIDE = "no image by its ending", "image outside the class folders", "folder beside the splits"
+EMPTY, LOOP = "folder without an image", "link to a folder that holds it"
+BROKEN, SPECIAL = "broken link", "no regular file"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What is left out: its path below the folder, and why."""
+
+    path: str
+    reason: str
+
+
+def skipped_in_words(skipped: Sequence[Skipped]) -> str:
+    """Return how many entries of a folder are left out, why, and some of their names."""
+    by_reason: dict[str, list[str]] = {}
+    for entry in skipped:
+        by_reason.setdefault(entry.reason, []).append(repr(entry.path))
+    texts = [f"{len(paths):,} {reason} ({listed(paths, most=2)})" for reason, paths in by_reason.items()]
+    return f"left out: {', '.join(texts)}"
+
+
+class Walk:
+    """The folders below a root, with what was left out on the way.
+
+    Attributes:
+        root: where it begins.
+        skipped: what was left out so far.
+        n_nested: images so far in folders inside a class folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Begin at a root, with nothing left out."""
+        self.root = root
+        self.skipped: list[Skipped] = []
+        self.n_nested = 0
+
+    def skip_beside(self, splits: Collection[Path]) -> None:
+        """Leave out what stands beside the splits of the root."""
+        for path in self._visible(self.root):
+            if path not in splits:
+                self._skip(path, BESIDE if os.path.isdir(path) else _flaw(path) or OUTSIDE)
+
+    def classes(self, part: Path) -> dict[str, tuple[Path, ...]]:
+        """Return the images of each class folder of a split, in the order of the classes' names.
+
+        Raises:
+            UsageError: a folder that cannot be read or lies too deep, or images but no class folder.
+        """
+        images: dict[str, tuple[Path, ...]] = {}
+        loose = []
+        for path in self._visible(part):
+            if not os.path.isdir(path):
+                loose += [path] if _flaw(path) is None else []
+                self._skip(path, _flaw(path) or OUTSIDE)
+            elif files := tuple(self._images(path, frozenset({_identity(self.root)}))):
+                images[path.name] = files
+                self.n_nested += sum(file.parent != path for file in files)
+            else:
+                self._skip(path, EMPTY)
+        if loose and not images:
+            raise UsageError(
+                f"folder {str(part)!r} holds images outside of any class folder ({loose[0].name!r}): "
+                "put the images of each class into a folder named after it"
+            )
+        if part != self.root and not images:
+            self._skip(part, EMPTY)
+        return images
+
+    def _visible(self, folder: Path) -> Iterator[Path]:
+        """The entries of a folder that a person put there; the others are left out."""
+        for path in _entries(folder):
+            if _is_litter(path.name):
+                self._skip(path, HIDDEN if path.name.startswith(".") else SYSTEM)
+            else:
+                yield path
+
+    def _images(self, folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+        here = _identity(folder)
+        if here in above:
+            self._skip(folder, LOOP)
+            return
+        if len(above) > MOST_LEVELS:
+            raise UsageError(f"folder {str(folder)!r} lies too deep: allowed are {MOST_LEVELS} folders inside a class")
+        for path in self._visible(folder):
+            if os.path.isdir(path):
+                yield from self._images(path, above | {here})
+            elif reason := _flaw(path):
+                self._skip(path, reason)
+            else:
+                yield path
+
+    def _skip(self, path: Path, reason: str) -> None:
+        ending = os.sep if os.path.isdir(path) else ""
+        self.skipped.append(Skipped(f"{path.relative_to(self.root)}{ending}", reason))
+
+
+def folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that a person put there."""
+    return [path for path in _entries(folder) if os.path.isdir(path) and not _is_litter(path.name)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder / name for name in os.listdir(folder))
+    except OSError as error:
+        raise UsageError(f"folder {str(folder)!r} cannot be read ({error.strerror})") from None
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in LITTER
+
+
+def _flaw(path: Path) -> str | None:
+    """Why a path that is no folder is no image; None for one that should be."""
+    if not os.path.isfile(path):
+        return BROKEN if path.is_symlink() else SPECIAL
+    return None if path.suffix.lower() in SUFFIXES else ENDING
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    stat = os.stat(folder)
+    return stat.st_dev, stat.st_ino
