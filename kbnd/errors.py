@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral, Real
 
 SOME_RUNS_FAILED = 3
 
@@ -86,15 +87,41 @@ def unknown(
     return UsageError(f"unknown {kind} {received!r}{guess}: choose from {_listed(names, text)}{hint}")
 
 
+def is_whole(value: object) -> bool:
+    """Return whether a value is a whole number, of Python or NumPy: neither true and false, nor 3.0, nor a text."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a number, of Python or NumPy: neither true and false, nor a text."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def checked_whole(value: object, what: str, *, least: int = 1) -> int:
+    """Return a whole number.
+
+    Args:
+        value: as it was received.
+        what: it is, for the sentence.
+        least: allowed.
+
+    Raises:
+        UsageError: it is none, or lies below.
+    """
+    if not is_whole(value) or int(value) < least:  # type: ignore[call-overload]
+        raise UsageError(f"{what} should be a whole number from {least}, received {value!r}")
+    return int(value)  # type: ignore[call-overload]
+
+
 def checked_rate(rate: object) -> float:
     """Return a dropout rate as a float.
 
     Raises:
         UsageError: it does not lie in [0, 1).
     """
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0.0 <= rate < 1.0:
+    if not is_number(rate) or not 0.0 <= float(rate) < 1.0:  # type: ignore[arg-type]
         raise UsageError(f"dropout should lie in [0, 1), received {rate!r}")
-    return float(rate)
+    return float(rate)  # type: ignore[arg-type]
 
 
 def check_batch_norm(momentum: float, epsilon: float, *, prefix: str = "") -> None:
@@ -108,9 +135,9 @@ def check_batch_norm(momentum: float, epsilon: float, *, prefix: str = "") -> No
     Raises:
         UsageError: a momentum outside [0, 1), an epsilon that is not positive and finite.
     """
-    if not 0.0 <= momentum < 1.0:
+    if not is_number(momentum) or not 0.0 <= momentum < 1.0:
         raise UsageError(f"{prefix}momentum should lie in [0, 1), received {momentum!r}")
-    if not 0.0 < epsilon < math.inf:
+    if not is_number(epsilon) or not 0.0 < epsilon < math.inf:
         raise UsageError(f"{prefix}epsilon should be positive and finite, received {epsilon!r}")
 
 

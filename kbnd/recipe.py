@@ -16,7 +16,7 @@ from typing import Any
 
 import tomli_w
 
-from kbnd.errors import UsageError, unknown
+from kbnd.errors import UsageError, checked_whole, unknown
 from kbnd.files import read_toml
 from kbnd.spec import TABLES, DataSpec, ModelSpec, RunSpec, TrainSpec
 
@@ -58,8 +58,8 @@ def read(path: Path) -> Recipe:
     """
     content = read_toml(path, what="recipe")
     seed = content.pop(SEED, None)
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 1):
-        raise UsageError(f"the recipe {path}: seed should be a whole number from 1, received {seed!r}")
+    if seed is not None:
+        checked_whole(seed, f"the recipe {path}: seed")
     for part, table in content.items():
         if part not in TABLES:
             raise UsageError(f"the recipe {path}: {unknown('table', part, TABLES)}")

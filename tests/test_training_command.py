@@ -128,7 +128,7 @@ def test_an_option_that_cannot_be_read_is_refused(texts: list[str], sentence: st
         ("--option depth", "an option reads KEY=VALUE"),
         ("--option depht=20", "unknown option of lenet5 'depht'"),
         ("--milestones 2 --multipliers 0.1", "schedule 'step' needs milestones"),
-        ("--schedule step --milestones two --multipliers 0.1", "milestones.0 should be a valid integer"),
+        ("--schedule step --milestones two --multipliers 0.1", "milestones.0 should be a whole number, received 'two'"),
         ("--schedule step --milestones 4,2 --multipliers 0.1,0.1", "milestones should ascend, received [4, 2]"),
         ("--dropout-schedule early", "dropout_schedule_epochs above 0 belong together"),
         ("--weight-decay-mode decoupled", "needs a weight_decay above 0"),

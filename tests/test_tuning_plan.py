@@ -31,9 +31,9 @@ def planned(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"max_trials": 0}, "max_trials should be 1 or more, received 0"),
-        ({"seeds": 0}, "seeds should be 1 or more, received 0"),
-        ({"max_hours": 0}, "max_hours should be above 0"),
+        ({"max_trials": 0}, "max_trials should be a whole number from 1, received 0"),
+        ({"seeds": 0}, "seeds should be a whole number from 1, received 0"),
+        ({"max_hours": 0}, "max_hours should be a number above 0, received 0"),
         ({"oracle": "tpe"}, "unknown oracle 'tpe'"),
         ({"looked_for": "test_accuracy"}, "unknown objective 'test_accuracy'"),
         ({"looked_for": "accuracy_per_joule"}, "no run would have a score"),

@@ -212,7 +212,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         r"momentum = 0\.9: momentum belongs to optimizer 'sgd'",
     ),
     ({"changes": {"train.batch_size": Range(min=16, max=64, log=True)}}, r"batch_size takes whole numbers"),
-    ({"changes": {"train.batch_size": Range(min=16, max=64, step=7.5)}}, r"batch_size = 23\.5: batch_size should be"),
+    (
+        {"changes": {"train.batch_size": Range(min=16, max=64, step=7.5)}},
+        r"batch_size takes whole numbers, received a range with 23\.5",
+    ),
 ]
 
 

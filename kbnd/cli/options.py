@@ -6,6 +6,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,6 +106,18 @@ def names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
 
 
+def numbers(text: str | None) -> tuple[Any, ...] | None:
+    """Split numbers at commas, whole ones without a point; what is none stays a text, which its field refuses."""
+    return None if text is None else tuple(map(_number, names(text) or ()))
+
+
 def end(exit_code: int) -> None:
     """End the command with this exit code."""
     raise typer.Exit(exit_code)
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text

@@ -26,6 +26,7 @@ from kbnd.cli.options import (
     height_width,
     names,
     note,
+    numbers,
     show,
 )
 from kbnd.cli.progress import with_progress
@@ -69,8 +70,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "dropout_sites": names,
     "option": builder_options,
     "image_size": height_width,
-    "milestones": names,
-    "multipliers": names,
+    "milestones": numbers,
+    "multipliers": numbers,
 }
 """Option whose text is not yet the field's value -> what reads it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kbnd.errors import UsageError
+from kbnd.errors import UsageError, checked_whole
 from kbnd.execution.executors import Executor, executor
 from kbnd.files import kind_of
 from kbnd.training import backend
@@ -50,11 +50,13 @@ class Settings:
     weights: Path | None = None
 
     def check(self) -> None:
-        """Refuse an executor or backend that cannot be, before anything is made.
+        """Refuse numbers, an executor or a backend that cannot be, before anything is made.
 
         Raises:
-            UsageError: it names the allowed ones; or the weights would not go to a file.
+            UsageError: it names what is allowed; or the weights would not go to a file.
         """
+        checked_whole(self.checkpoint_every, "checkpoint_every")
+        checked_whole(self.retime, "retime", least=0)
         if self.weights is not None and kind_of(self.weights, what="file of weights") == "folder":
             raise UsageError(f"the file of weights should be a file, received the folder {self.weights}")
         self.make_executor()

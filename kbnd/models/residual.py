@@ -26,10 +26,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kbnd.errors import UsageError, checked_rate, unknown
+from kbnd.errors import UsageError, checked_rate, checked_whole, unknown
 from kbnd.models.options import LayerOptions, check_layers, completed
 from kbnd.models.placement import ORDER, Placed, Plan, Unit
-from kbnd.models.sizes import is_count, scaled
+from kbnd.models.sizes import scaled
 
 STAGES = (16, 32, 64)
 """Filters of the 3x3 convolutions by stage; each stage but the first halves height and width."""
@@ -217,8 +217,7 @@ def _check_depth(depth: object, block: str) -> None:
     slope, offset = depths(block)
     if depth is None:
         raise UsageError(f"depth is missing: resnet of {block} blocks has {slope}n + {offset}, such as depth=20")
-    if not isinstance(depth, int) or not is_count(depth):
-        raise UsageError(f"depth should be a whole number, received {depth!r}")
+    depth = checked_whole(depth, "depth")
     n = (depth - offset) // slope
     if n < 1 or depth != slope * n + offset:
         nearest = f"are {slope * n + offset} and {slope * (n + 1) + offset}" if n >= 1 else f"is {slope + offset}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from kbnd.errors import UsageError
+from kbnd.errors import UsageError, checked_whole, is_number, is_whole
 from kbnd.models.placement import Unit
 
 
@@ -25,8 +25,7 @@ def check_input(network: str, units: Sequence[Unit], input_shape: Sequence[int],
     sizes = tuple(input_shape)
     if len(sizes) != 3 or not all(is_count(size) for size in sizes):
         raise UsageError(f"input_shape should be (height, width, channels), received {input_shape!r}")
-    if not is_count(classes) or classes < 2:
-        raise UsageError(f"classes should be a whole number from 2, received {classes!r}")
+    checked_whole(classes, "classes", least=2)
     least = smallest_side(units)
     if min(sizes[:2]) < least:
         raise UsageError(
@@ -67,8 +66,7 @@ def scaled(filters: int, width: float) -> int:
     Raises:
         UsageError: the width is no positive number, or nothing would be left.
     """
-    is_number = isinstance(width, (int, float)) and not isinstance(width, bool)
-    if not is_number or not 0.0 < filters * width < math.inf:
+    if not is_number(width) or not 0.0 < filters * width < math.inf:
         raise UsageError(f"width should be a positive number, received {width!r}")
     n = math.floor(filters * width + 0.5)
     if n == 0:
@@ -78,4 +76,4 @@ def scaled(filters: int, width: float) -> int:
 
 def is_count(value: object) -> bool:
     """Return whether a value is a whole number from 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return is_whole(value) and value > 0  # type: ignore[operator]

@@ -7,7 +7,7 @@
 | `identity` | canonical text, digests, and the setting that a run id is made from   |
 """
 
-from kbnd.spec.fields import LARGEST, NAME_IN_WORDS, NAME_PATTERN, Name, Positive, Spec, sentence
+from kbnd.spec.fields import LARGEST, NAME_IN_WORDS, NAME_PATTERN, Flag, Name, Number, Positive, Spec, sentence
 from kbnd.spec.identity import PROTOCOL, Identity, canonical_json, digest
 from kbnd.spec.run import (
     TABLES,
@@ -28,11 +28,13 @@ __all__ = [
     "TABLES",
     "DataSpec",
     "DropoutScheduleName",
+    "Flag",
     "Identity",
     "InitialWeights",
     "LearningRateSchedule",
     "ModelSpec",
     "Name",
+    "Number",
     "Positive",
     "RunSpec",
     "Spec",

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
-from kbnd.errors import UsageError
+from kbnd.errors import UsageError, is_number, is_whole
 
 NAME_PATTERN = r"^[A-Za-z0-9._+-]{1,64}$"
 NAME_IN_WORDS = "1 to 64 letters, digits and the signs . _ + -"
@@ -17,12 +17,37 @@ LARGEST = 2**63 - 1
 """Largest whole number that SQLite, and so the ledger, can hold."""
 
 LONGEST_ECHO = 100
-NO_FIELDS = ("function-", "constrained-", "dict[", "float", "[key]")
+NO_FIELDS = ("function-", "constrained-", "dict[", "list[", "[key]")
 """How the parts of pydantic's locations begin that no user has written."""
 
-Natural = Annotated[int, Field(ge=0, le=LARGEST)]
-Positive = Annotated[int, Field(ge=1, le=LARGEST)]
-Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+def _whole(value: Any) -> int:
+    if not is_whole(value):
+        raise ValueError(f"should be a whole number, received {_shortened(repr(value))}")
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    if not is_number(value):
+        raise ValueError(f"should be a number, received {_shortened(repr(value))}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"should be a finite number, received {_shortened(repr(value))}") from None
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}..."
+
+
+# pydantic alone takes true for 1, 3.0 for 3 and "3" for 3.
+Whole = Annotated[int, BeforeValidator(_whole)]
+Number = Annotated[float, BeforeValidator(_number)]
+Flag = Annotated[bool, Strict()]
+
+Natural = Annotated[Whole, Field(ge=0, le=LARGEST)]
+Positive = Annotated[Whole, Field(ge=1, le=LARGEST)]
+Rate = Annotated[Number, Field(ge=0.0, lt=1.0)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
@@ -57,11 +82,9 @@ def sentence(error: ValidationError, *, fields: Iterable[str] = ()) -> str:
         return f"{place} is missing"
     if first["type"] == "value_error":
         return f"{place} {message}".strip() if message.startswith("should") else message
+    if first["type"] == "bool_type":
+        message = "should be true or false"
     if first["type"] == "string_pattern_mismatch":  # names are the only texts with a pattern
         message = f"should be {NAME_IN_WORDS}"
     message = message.removeprefix("Input ").removeprefix("String ")
     return f"{place} {message}, received {_shortened(repr(first['input']))}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}..."

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kbnd.spec.fields import Name, Natural, Positive, Rate, Spec
+from kbnd.spec.fields import Flag, Name, Natural, Number, Positive, Rate, Spec, Whole
 from kbnd.spec.identity import PROTOCOL, Identity, digest
 
 Placement = Literal["none", "before_activation", "after_activation", "before_weight"]
@@ -36,9 +36,9 @@ class ModelSpec(Spec):
     batch_norm_sites: tuple[Name, ...] | None = None
     dropout: Rate | dict[Name, Rate] = 0.0
     dropout_sites: tuple[Name, ...] | None = None
-    batch_norm_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    batch_norm_epsilon: Annotated[float, Field(gt=0.0)] = 1e-5
-    options: dict[Name, str | int | float | bool | list[int] | list[float] | list[str] | None] = {}
+    batch_norm_momentum: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.9
+    batch_norm_epsilon: Annotated[Number, Field(gt=0.0)] = 1e-5
+    options: dict[Name, str | Whole | Number | Flag | list[Whole] | list[Number] | list[str] | None] = {}
 
 
 class DataSpec(Spec):
@@ -93,20 +93,20 @@ class TrainSpec(Spec):
     epochs: Positive = 5
     batch_size: Positive = 128
     optimizer: Literal["sgd", "adam"] = "sgd"
-    learning_rate: Annotated[float, Field(gt=0.0)] = 0.05
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    learning_rate: Annotated[Number, Field(gt=0.0)] = 0.05
+    momentum: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.0
     schedule: LearningRateSchedule = "constant"
     milestones: tuple[Positive, ...] = ()
-    multipliers: tuple[Annotated[float, Field(gt=0.0)], ...] = ()
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    multipliers: tuple[Annotated[Number, Field(gt=0.0)], ...] = ()
+    weight_decay: Annotated[Number, Field(ge=0.0)] = 0.0
     weight_decay_mode: Literal["coupled", "decoupled"] = "coupled"
     initial_weights: InitialWeights = "torch_default"
-    initial_gain: Annotated[float, Field(gt=0.0)] = 1.0
+    initial_gain: Annotated[Number, Field(gt=0.0)] = 1.0
     augmentation: Literal["none", "crop_flip"] = "none"
     dropout_schedule: DropoutScheduleName = "constant"
     dropout_schedule_epochs: Natural = 0
-    validation_curve: bool = True
-    test_curve: bool = False
+    validation_curve: Flag = True
+    test_curve: Flag = False
     n_train_eval: Natural = 0
 
     @field_validator("initial_weights", mode="before")
@@ -159,13 +159,6 @@ class RunSpec(Spec):
     seed: Positive = 1
     replicate: Natural = 0
     precision: Literal["float32"] = "float32"
-
-    @field_validator("seed", "replicate", mode="before")
-    @classmethod
-    def _whole_number(cls, value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"should be a whole number, received {value!r}")
-        return value
 
     @model_validator(mode="after")
     def _schedule_has_dropout(self) -> RunSpec:

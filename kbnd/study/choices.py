@@ -20,9 +20,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from kbnd import data, models
 from kbnd.errors import UsageError
@@ -53,7 +51,7 @@ class Choices(Spec):
 
     preset: str = FAITHFUL
     dataset: str | None = None
-    seeds: Annotated[int, Field(ge=1)] | None = None
+    seeds: Positive | None = None
     epochs: Positive | None = None
     arms: tuple[str, ...] | None = None
 

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kbnd.spec import Name, Positive, Spec
+from kbnd.spec import Flag, Name, Positive, Spec
 from kbnd.study.rules import Test
 
 Needs = Literal["arms", "exact", "probe"]
@@ -57,7 +57,7 @@ class Claim(Spec):
     statement: Annotated[str, Field(min_length=1)]
     place: str = ""
     needs: Needs = "arms"
-    core: bool = False
+    core: Flag = False
     prior: str = "undecided"
     seeds: Positive | None = None
     test: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field
 
 from kbnd.errors import UsageError, unknown
 from kbnd.files import read_toml
-from kbnd.spec import Name, Spec, TrainSpec, sentence
+from kbnd.spec import Flag, Name, Positive, Spec, TrainSpec, sentence
 from kbnd.study.claims import Claim
 from kbnd.study.protocol import check_claims
 from kbnd.study.published import PublishedTable
@@ -59,8 +59,8 @@ class Study(Spec):
     title: str
     source: Annotated[str, Field(validation_alias=AliasChoices(SOURCE, FORMER_SOURCE))] = ""
     baseline: Name
-    seeds: Annotated[int, Field(ge=1)] = 10
-    control: bool = True
+    seeds: Positive = 10
+    control: Flag = True
     model: Changes
     data: Changes = {}
     train: Changes = {}

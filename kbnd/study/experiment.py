@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kbnd.spec import DataSpec, ModelSpec, Name, Spec, TrainSpec
+from kbnd.spec import DataSpec, Flag, ModelSpec, Name, Positive, Spec, TrainSpec
 from kbnd.study.variants import FAITHFUL
 
 Recipe = tuple[ModelSpec, TrainSpec]
@@ -36,14 +36,14 @@ class Experiment(Spec):
     preset: str = FAITHFUL
     difference: str
     claims: str = ""
-    seeds: int
+    seeds: Positive
     data: DataSpec
     arms: dict[Name, Recipe]
     baselines: dict[Name, Name]
     all_baselines: dict[Name, Name] = {}
-    is_by_validation: bool = False
-    needs_gpu: bool = False
-    has_own_budget: bool = True
+    is_by_validation: Flag = False
+    needs_gpu: Flag = False
+    has_own_budget: Flag = True
     definition: str
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import field_validator, model_validator
 
 from kbnd.analysis.metrics import requirements
-from kbnd.spec import Name, Spec
+from kbnd.spec import Name, Number, Spec
 
 
 class Row(Spec):
@@ -13,7 +13,7 @@ class Row(Spec):
 
     label: str
     arms: tuple[Name, ...]
-    published: tuple[float | None, ...] = ()
+    published: tuple[Number | None, ...] = ()
 
 
 class PublishedTable(Spec):

@@ -40,7 +40,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from kbnd.analysis.metrics import TIMES, is_censored, is_metric, is_time
-from kbnd.spec import Name, Spec
+from kbnd.spec import Name, Number, Spec
 
 Rule = Literal["superiority", "equivalence", "ranks", "trend", "time", "time_equivalence", "at_most", "at_least"]
 
@@ -98,13 +98,13 @@ class Test(Spec):
 
     metric: str
     rule: Rule
-    contrast: dict[Name, float] = {}
-    ordered: tuple[Name | dict[Name, float], ...] = ()
+    contrast: dict[Name, Number] = {}
+    ordered: tuple[Name | dict[Name, Number], ...] = ()
     statistic: Literal["sd", "range"] | None = None
     more: tuple[Name, ...] = ()
     less: tuple[Name, ...] = ()
-    margin: Annotated[float, Field(ge=0.0)] = 0.0
-    value: float | None = None
+    margin: Annotated[Number, Field(ge=0.0)] = 0.0
+    value: Number | None = None
 
     @property
     def arms(self) -> tuple[str, ...]:

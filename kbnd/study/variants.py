@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kbnd.spec import Name, Spec
+from kbnd.spec import Flag, Name, Positive, Spec
 
 FAITHFUL = "faithful"
 """The preset that every study has, with or without a table of its own: the source's own budget."""
@@ -55,10 +55,10 @@ class Preset(Spec):
         train: changes; what an arm changes itself stays as the arm says.
     """
 
-    seeds: Annotated[int, Field(ge=1)] | None = None
+    seeds: Positive | None = None
     arms: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     baseline: Name | None = None
-    needs_gpu: bool = False
+    needs_gpu: Flag = False
     model: Changes = {}
     data: Changes = {}
     train: Changes = {}

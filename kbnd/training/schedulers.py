@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from kbnd.errors import UsageError
+from kbnd.errors import checked_whole
 from kbnd.layers import VariableDropout
 from kbnd.spec import TrainSpec
 from kbnd.training.schedules import dropout_factor_at, learning_rate_at
@@ -54,8 +54,7 @@ class DropoutSchedule(keras.callbacks.Callback):
 
     def __init__(self, kind: str, *, epochs: int) -> None:
         super().__init__()
-        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-            raise UsageError(f"epochs of a dropout schedule should be a whole number from 1, received {epochs!r}")
+        epochs = checked_whole(epochs, "epochs of a dropout schedule")
         dropout_factor_at(kind, 1, epochs)
         self.kind = kind
         self.epochs = epochs

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kbnd.errors import ResumeMismatchError, UsageError, unknown
+from kbnd.errors import ResumeMismatchError, UsageError, checked_whole, is_number, unknown
 from kbnd.records import SearchEvent
 from kbnd.tuning.oracles import oracle_named
 from kbnd.tuning.space import Space
@@ -78,8 +78,7 @@ class Asker:
         row = oracle_named(oracle)
         if direction not in ("max", "min"):
             raise unknown("direction", direction, ("max", "min"))
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 1:
-            raise UsageError(f"the seed of a search should be a whole number from 1, received {seed!r}")
+        seed = checked_whole(seed, "the seed of a search")
         if not space.hyperparameters:
             raise UsageError("nothing to search: every field has one value")
         row.check(space, max_epochs)
@@ -134,7 +133,7 @@ class Asker:
         """
         if ordinal not in self._open:
             raise UsageError(f"candidate {ordinal} is not open: open are {', '.join(map(str, self._open)) or 'none'}")
-        if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+        if not is_number(score) or not math.isfinite(score):
             raise UsageError(f"the score of candidate {ordinal} should be a finite number, received {score!r}")
         trial = self._open.pop(ordinal)
         with _quietly():

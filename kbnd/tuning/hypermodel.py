@@ -22,7 +22,7 @@ import keras
 import keras_tuner
 
 from kbnd.cost.images import images_of
-from kbnd.errors import UsageError
+from kbnd.errors import UsageError, checked_whole
 from kbnd.models.registry import named
 from kbnd.spec import DataSpec, RunSpec
 from kbnd.training.compiled import compiled
@@ -86,7 +86,7 @@ class SpecHyperModel(keras_tuner.HyperModel):
             input_shape, classes = input_shape or images.shape, classes or images.classes
         self.input_shape = input_shape
         self.classes = classes
-        self.seed = seed
+        self.seed = checked_whole(seed, "seed")
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Return the compiled network of a trial, in the initial state that its seed gives.

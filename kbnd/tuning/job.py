@@ -112,8 +112,6 @@ class SearchJob:
             should_stop: asked between epochs and before every run.
             executor: trains; None is the one that the settings name.
         """
-        if self.test_seeds < 0:
-            raise UsageError(f"test_seeds should be 0 or more, received {self.test_seeds}")
         # A run that two sessions trained has no time that compares: it is trained anew, from its beginning.
         settings = replace(self.settings, has_checkpoints=self.plan.objective.is_reproducible)
         with opened(settings, self.plan.space.images, name=self.plan.name, should_stop=should_stop) as (

@@ -18,7 +18,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from kbnd.spec import Spec, canonical_json
+from kbnd.errors import is_number
+from kbnd.spec import Flag, Number, Spec, canonical_json
 
 N_GRID = 10
 """Values that a grid takes of a range."""
@@ -40,7 +41,7 @@ class Choice(Spec):
         """Refuse what stands twice; among numbers with a point, a whole one gets a point too."""
         if not values:
             raise ValueError("an empty list leaves nothing to choose from")
-        if all(map(_is_number, values)) and any(isinstance(value, float) for value in values):
+        if all(map(is_number, values)) and any(isinstance(value, float) for value in values):
             values = tuple(map(float, values))
         try:
             texts = [canonical_json(value) for value in values]
@@ -76,10 +77,10 @@ class Range(Spec):
         step: distance between the values, on a logarithmic range their ratio; None is every number.
     """
 
-    min: float
-    max: float
-    log: bool = False
-    step: Annotated[float, Field(gt=0.0)] | None = None
+    min: Number
+    max: Number
+    log: Flag = False
+    step: Annotated[Number, Field(gt=0.0)] | None = None
 
     @model_validator(mode="after")
     def _ascends(self) -> Range:
@@ -114,7 +115,7 @@ class Range(Spec):
 
     def agrees(self, one: object, other: object) -> bool:
         """Return whether two values differ by no more than one unit of the last digit that is kept."""
-        if not (_is_number(one) and _is_number(other)):
+        if not (is_number(one) and is_number(other)):
             return False
         a, b = float(one), float(other)  # type: ignore[arg-type]
         decimals = LOG_DIGITS - 1 - _magnitude(b) if self.log else self._decimals
@@ -137,10 +138,6 @@ class Range(Spec):
 
 
 Hyperparameter = Choice | Range
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _magnitude(value: float) -> int:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kbnd.analysis.objectives import Objective, objective
-from kbnd.errors import UsageError, how_to_install
+from kbnd.errors import UsageError, checked_whole, how_to_install, is_number
 from kbnd.execution.settings import Settings
 from kbnd.profiling import machine
 from kbnd.profiling.meters import nvml_meter
@@ -114,9 +114,12 @@ def plan_search(
     """
     settings.check()
     goal = objective(looked_for)
-    _check_numbers(seeds=seeds, max_trials=max_trials, search_seed=search_seed)
-    if max_hours is not None and not max_hours > 0:
-        raise UsageError(f"max_hours should be above 0, received {max_hours:g}")
+    seeds, search_seed = checked_whole(seeds, "seeds"), checked_whole(search_seed, "search_seed")
+    if search_seed > MOST_SEED:
+        raise UsageError(f"search_seed should be at most {MOST_SEED:,}, received {search_seed}")
+    max_trials = None if max_trials is None else checked_whole(max_trials, "max_trials")
+    if max_hours is not None and not (is_number(max_hours) and max_hours > 0):
+        raise UsageError(f"max_hours should be a number above 0, received {max_hours!r}")
     row = oracle_named(oracle)
     row.check(space, space.epochs)
     _check_trials(row, space, max_trials, is_insisting=is_insisting, is_pruned=is_pruned)
@@ -132,17 +135,6 @@ def plan_search(
         max_trials=row.n_trials if max_trials is None and max_hours is None else max_trials,
         max_hours=max_hours,
     )
-
-
-def _check_numbers(*, seeds: int, max_trials: int | None, search_seed: int) -> None:
-    """Refuse what is no whole number from 1."""
-    for name, value in (("seeds", seeds), ("max_trials", max_trials), ("search_seed", search_seed)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise UsageError(f"{name} should be a whole number, received {value!r}")
-        if value is not None and value < 1:
-            raise UsageError(f"{name} should be 1 or more, received {value}")
-    if search_seed > MOST_SEED:
-        raise UsageError(f"search_seed should be at most {MOST_SEED:,}, received {search_seed}")
 
 
 def _check_trials(oracle: Oracle, space: Space, max_trials: int | None, *, is_insisting: bool, is_pruned: bool) -> None:

@@ -210,7 +210,10 @@ def _as_choice(path: str, parameter: Hyperparameter) -> Hyperparameter:
     if parameter.step is None:
         return parameter
     points = parameter.points()
-    return Choice(values=tuple(int(v) if v.is_integer() else v for v in points) if path in WHOLE else points)
+    between = next((point for point in points if path in WHOLE and not point.is_integer()), None)
+    if between is not None:
+        raise ValueError(f"{path} takes whole numbers, received a range with {between:g}")
+    return Choice(values=tuple(map(int, points)) if path in WHOLE else points)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kbnd.errors import UsageError
+from kbnd.errors import UsageError, checked_whole
 from kbnd.execution.display import TerminalProgress
 from kbnd.execution.progress import SearchProgress, Silent
 from kbnd.execution.settings import Settings
@@ -157,7 +157,8 @@ def new_job(
         searched, settings, oracle=oracle, looked_for=objective, seeds=seeds, max_trials=max_trials,
         max_hours=max_hours, is_pruned=prune, search_seed=search_seed, name=name, is_insisting=yes,
     )  # fmt: skip
-    return SearchJob(plan=plan, settings=settings, test_seeds=test_seeds, is_fresh=fresh)
+    n_fresh = checked_whole(test_seeds, "test_seeds", least=0)
+    return SearchJob(plan=plan, settings=settings, test_seeds=n_fresh, is_fresh=fresh)
 
 
 def _whole(space: Space, options: Mapping[str, Any]) -> Space:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kbnd.errors import UsageError
+from kbnd.errors import UsageError, is_number
 
 UNIT = 10_000
 """Ray counts in such parts of a processor or GPU."""
@@ -34,8 +34,9 @@ class Request:
         for name, value in (("num_cpus", self.num_cpus), ("num_gpus", self.num_gpus)):
             if value is None:
                 continue
-            if not (math.isfinite(value) and value >= 0) or (value > 1 and value != int(value)):
-                raise UsageError(f"{name} should be a fraction from 0 to 1 or a whole number, received {value:g}")
+            is_size = is_number(value) and math.isfinite(value) and value >= 0
+            if not is_size or (value > 1 and value != int(value)):
+                raise UsageError(f"{name} should be a fraction from 0 to 1 or a whole number, received {value!r}")
 
 
 @dataclass(frozen=True)
