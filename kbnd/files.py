@@ -9,6 +9,13 @@ A reader sees the old file or the new one, also after a power cut; where writing
 temporary is removed. A killed process leaves its temporary, `.NAME.XXXXXXXX.part`. Files are made with the mode
 0o666, from which the system takes the umask: it is never read, since that would set it for every thread.
 
+| a link that stands where                  |                                                                       |
+|-------------------------------------------|-----------------------------------------------------------------------|
+| a person names a folder (`--out`)         | is followed: it is theirs                                             |
+| a folder below that is made (`figures`)   | is refused (`folder_below`): files elsewhere would be replaced by it  |
+| a file is written                         | is replaced by the file; what it led to stays as it is                |
+| a ledger is opened                        | is followed, also to its checkpoints                                  |
+
 Reference: Pillai et al. (2014), All file systems are not created equal, OSDI 14.
 """
 
@@ -146,6 +153,27 @@ def replacing(path: Path, *, what: str = "file") -> Iterator[BinaryIO]:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+
+def folder_below(top: Path, name: str) -> Path:
+    """Make a folder below one that a person named, where it is missing, and return it.
+
+    Args:
+        top: the folder that was named; it must exist and may be a link.
+        name: of the folder, or a path of several.
+
+    Raises:
+        NoSpaceError: the disk is full.
+        UsageError: it cannot be made, or it or one above it is a link.
+    """
+    folder = top
+    for part in Path(name).parts:
+        folder = folder / part
+        if folder.is_symlink():
+            raise UsageError(f"the folder {folder} is a link to {folder.readlink()}: remove it, or name another {top}")
+        with disk_errors(f"the folder {folder}"):
+            folder.mkdir(exist_ok=True)
+    return folder
 
 
 def remove_temporaries(path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ledger_records import epoch, record
 
 from kbnd.errors import UsageError
+from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger, Reader, checks, database, rows, schema
 from kbnd.records import EpochRecord
 
@@ -232,3 +233,16 @@ def test_sqlite_errors_without_a_rule_are_still_one_sentence(ledger: Ledger) -> 
 def _add_migration(patch: pytest.MonkeyPatch, *statements: str) -> None:
     longer = (*schema.MIGRATIONS, statements)
     patch.setattr(database, "MIGRATIONS", longer)
+
+
+def test_a_ledger_is_one_by_whatever_link_it_is_reached(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "kbnd.sqlite"
+    link.symlink_to("disk/kbnd.sqlite")
+    for path, seed in ((link, 1), (tmp_path / "disk/kbnd.sqlite", 2)):
+        with Ledger.open(path) as ledger:
+            ledger.merge([record(seed=seed)])
+    with Reader.open(link) as reader:
+        assert len(reader.records()) == 2
+    assert link.is_symlink()
+    assert Settings(ledger=link).checkpoint("a") == Settings(ledger=tmp_path / "disk/kbnd.sqlite").checkpoint("a")

@@ -97,3 +97,58 @@ def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UsageError, match="Permission denied"):
         check_writable(tmp_path)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder of somebody else's, with a picture that has the name of one of ours."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "cost.svg").write_text("theirs")
+    return folder
+
+
+def test_a_link_below_the_folder_is_never_written_or_deleted_through(tmp_path: Path, elsewhere: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "figures").symlink_to(elsewhere)
+    for figures in ({"curves": {"svg": b"new"}}, {}):
+        with pytest.raises(UsageError, match=r"figures is a link to .*elsewhere: remove it"):
+            write(out, make_runs(seeds=1), figures=figures)
+    with pytest.raises(UsageError, match="is a link"):  # before anything is trained
+        check_writable(out)
+    assert [path.name for path in elsewhere.iterdir()] == ["cost.svg"]
+    assert list(out.iterdir()) == [out / "figures"]
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_what_it_led_to_stays(tmp_path: Path, elsewhere: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/report.html").symlink_to(elsewhere / "cost.svg")
+    write(tmp_path / "out", make_runs(seeds=1))
+    assert not (tmp_path / "out/report.html").is_symlink()
+    assert (elsewhere / "cost.svg").read_text() == "theirs"
+
+
+def test_a_folder_that_is_a_link_is_the_persons_own(tmp_path: Path, elsewhere: Path) -> None:
+    (tmp_path / "out").symlink_to(elsewhere)
+    write(tmp_path / "out", make_runs(seeds=1), figures={"curves": {"svg": b"new"}})
+    assert (elsewhere / "figures/curves.svg").read_bytes() == b"new"
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(UsageError, match=r"report\.html is a folder, and a file is to be written there"):
+        check_writable(tmp_path)
+    (tmp_path / "report.html").rmdir()
+    (tmp_path / "figures").write_text("")
+    with pytest.raises(UsageError, match=r"the folder .*figures cannot be written \(File exists\)"):
+        check_writable(tmp_path)
+
+
+def test_a_csv_is_safe_to_print_and_to_open_in_a_spreadsheet(tmp_path: Path) -> None:
+    texts = {"=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0", "\x1b]0;x\x07two\nlines": "\\x1b]0;x\\x07two\nlines"}
+    texts |= {"-bn+relu": "-bn+relu", "Größe, 0.5": "Größe, 0.5"}  # a name, and a text like most
+    runs = make_runs(seeds=2).head(len(texts)).assign(error=list(texts))
+    write(tmp_path, runs)
+    with (tmp_path / "runs.csv").open(newline="") as file:
+        assert [row["error"] for row in csv.DictReader(file)] == list(texts.values())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kbnd.errors import KbndError
+from kbnd.printable import printable
 from kbnd.records import FAILURES, EpochRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -188,4 +189,4 @@ def _lost_record(run: ActiveRun, lost: Lost) -> RunRecord:
     record = replace(first_record, epochs=tuple(run.epochs), n_epochs=len(run.epochs))
     if run.observer.should_stop():
         return replace(record, status="interrupted", error=None)
-    return replace(record, status=lost.status, error=f"{lost.reason} (attempt {run.attempt})")
+    return replace(record, status=lost.status, error=printable(f"{lost.reason} (attempt {run.attempt})"))

@@ -67,6 +67,6 @@ class Settings:
         return executor(self.executor, address=self.address, num_cpus=self.num_cpus, num_gpus=self.num_gpus)
 
     def checkpoint(self, run_id: str) -> Path:
-        """File of a run's checkpoints, in a folder beside the ledger."""
-        ledger = self.ledger.absolute()  # a worker of a cluster has another folder
+        """File of a run's checkpoints, in a folder beside the ledger itself, by whatever link that is reached."""
+        ledger = self.ledger.resolve()  # whole, because a worker of a cluster is in another folder
         return ledger.with_name(ledger.name + ".checkpoints") / f"{run_id}.npz"

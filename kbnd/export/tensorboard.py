@@ -29,7 +29,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from kbnd.export.selection import FINAL, Selected, Value, varying
-from kbnd.files import check_folder, disk_errors, replacing
+from kbnd.files import check_folder, disk_errors, folder_below, replacing
 
 FILE = "events.out.tfevents.0.kbnd"
 
@@ -71,10 +71,13 @@ def write_logs(runs: Sequence[Selected], out: Path) -> None:
     kinds = {name: _kind([run[name] for run in hyperparameters if name in run]) for name in names.values()}
     results = [name for name in FINAL if any(name in run.final() for run in runs)]
     started_s = min(run.started_s for run in runs)
+    check_folder(out, what="export")
+    with disk_errors(f"the folder {out}"):
+        out.mkdir(parents=True, exist_ok=True)
     _write(out, started_s, [(started_s, 0, _experiment(hyperparameters, kinds, results))])
     for run, values in zip(runs, hyperparameters, strict=True):
         own = {name: _typed(value, kinds[name]) for name, value in values.items()}
-        _write(out / run.name, run.started_s, [*_session(run, own), *_curves(run)])
+        _write(folder_below(out, run.name), run.started_s, [*_session(run, own), *_curves(run)])
 
 
 def _described(run: Selected) -> dict[str, Value]:
@@ -156,9 +159,6 @@ def _plugin(tag: str, data: HParamsPluginData) -> Summary:
 
 def _write(folder: Path, started_s: float, events: Iterable[tuple[float, int, Summary]]) -> None:
     """Write the one event file of a folder, as a whole or not at all."""
-    check_folder(folder, what="export")
-    with disk_errors(f"the folder {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / FILE, what="event file") as file:
         records = RecordWriter(file)
         records.write(Event(wall_time=started_s, file_version="brain.Event:2").SerializeToString())

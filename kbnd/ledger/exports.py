@@ -18,12 +18,13 @@ def write_tables(folder: Path, format: str, tables: Mapping[str, pd.DataFrame]) 
     """Write each table to `folder/NAME.FORMAT`, made where it is missing; return the files."""
     if format == "parquet" and find_spec("pyarrow") is None:
         raise UsageError(f"format 'parquet' needs pyarrow: {how_to_install('parquet')}")
+    from kbnd.ledger.frames import to_csv  # brings pandas, which a ledger does without
+
     check_folder(folder, what="export")
     with disk_errors(f"the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     contents = {
-        name: table.to_csv(index=False).encode() if format == "csv" else table.to_parquet(index=False)
-        for name, table in tables.items()
+        name: to_csv(table) if format == "csv" else table.to_parquet(index=False) for name, table in tables.items()
     }
     return [write_whole(folder / f"{name}.{format}", content, what="table") for name, content in contents.items()]
 

@@ -10,10 +10,13 @@ import sqlite3
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from kbnd.circumstances import n_threads_of
 from kbnd.errors import UsageError
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, decoded_json
+from kbnd.ledger.values import is_name
+from kbnd.printable import printable
 
 RUN_COLUMNS = (
     *("study", "arm", "seed", "replicate", "status", "backend", "epochs"),
@@ -35,6 +38,9 @@ _ALL_RUN_COLUMNS = (
     *("backend_version", "keras_version", "n_parameters", "n_steps", "n_test", "wall_s", "started_at", "error"),
     *("fingerprint", "continued_from", "n_threads"),
 )
+
+FORMULA = ("=", "+", "-", "@", "\t")
+"""How a text begins that a spreadsheet takes for a formula."""
 
 RARE_COLUMNS = ("continued_from",)
 """Columns that a file has only where a run has a value."""
@@ -90,6 +96,25 @@ def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | No
 def as_filed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table as its file holds it: without `RARE_COLUMNS` that say nothing."""
     return frame.drop(columns=[name for name in RARE_COLUMNS if name in frame and frame[name].isna().all()])
+
+
+def to_csv(frame: pd.DataFrame) -> bytes:
+    """Return a table as a CSV file that is safe to print and to open in a spreadsheet.
+
+    What would drive a terminal is spelled (`kbnd.printable`), and a text that a spreadsheet would calculate gets an
+    apostrophe before it. Names and numbers, and all other texts of a sound ledger, stay as they are.
+
+    Reference: OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    texts = {str(name): frame[name].map(_cell) for name in frame if not is_numeric_dtype(frame[name])}
+    frame = frame.assign(**texts).rename(columns=_cell)
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str) or is_name(value):
+        return value
+    return "'" * value.startswith(FORMULA) + printable(value, keep="\n\t")
 
 
 def _join(study: str | None) -> str:

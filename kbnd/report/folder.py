@@ -13,12 +13,14 @@
 | `report.html`      |                 |
 | `environment.json` |                 |
 
-A reader sees the old file or the new one, and a full disk leaves the old one (`kbnd.files`).
+A reader sees the old file or the new one, and a full disk leaves the old one (`kbnd.files`). The folder may be a link
+that the person made; in it, none leads anywhere else.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,10 +29,19 @@ from typing import Any
 
 import pandas as pd
 
-from kbnd.files import check_folder, disk_errors, write_whole
-from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS, as_filed
+from kbnd.errors import UsageError
+from kbnd.files import check_folder, disk_errors, folder_below, write_whole
+from kbnd.ledger.frames import EPOCH_COLUMNS, RUN_COLUMNS, as_filed, to_csv
 from kbnd.report.page import page
 from kbnd.report.table import LATEX_PREAMBLE, Table, to_latex, to_markdown
+
+FIGURES = "figures"
+
+FILES = (
+    *("runs.csv", "epochs.csv", "comparison.csv", "times.csv", "trials.csv", "claims.csv"),
+    *("tables.md", "tables.tex", "report.html", "environment.json", "best.toml"),
+)
+"""What is replaced, or removed, in the folder itself."""
 
 CLAIM_COLUMNS = ("claim", "verdict", "estimate", "ci_low", "ci_high", "n", "seeds_needed", "rule")
 """What claims.csv promises, in its order; what has no verdict is empty."""
@@ -82,16 +93,15 @@ def write_outputs(out_dir: Path, outputs: Outputs) -> list[Path]:
     contents = _contents(outputs, name=out_dir.name)
     _drop_stale(out_dir, outputs, contents)
     if outputs.figures:
-        with disk_errors(f"the output folder {out_dir}"):
-            (out_dir / "figures").mkdir(exist_ok=True)
+        folder_below(out_dir, FIGURES)
     return [write_whole(out_dir / name, content, what="output") for name, content in contents.items()]
 
 
 def check_writable(out_dir: Path) -> None:
-    """Make the folder and prove that a file can be written there, before anything is trained.
+    """Make the folder and prove that its files can be written there, before anything is trained.
 
     Raises:
-        UsageError: it cannot be made or written to.
+        UsageError: it cannot be made or written to, or what stands in a file's place is a folder, or `figures` none.
         NoSpaceError: its disk is full.
     """
     check_folder(out_dir, what="output folder")
@@ -100,6 +110,11 @@ def check_writable(out_dir: Path) -> None:
         with tempfile.TemporaryFile(dir=out_dir) as probe:
             probe.write(b"kbnd")
             probe.flush()
+    if os.path.lexists(out_dir / FIGURES):
+        folder_below(out_dir, FIGURES)
+    for name in FILES:
+        if (out_dir / name).is_dir() and not (out_dir / name).is_symlink():
+            raise UsageError(f"{out_dir / name} is a folder, and a file is to be written there: choose another --out")
 
 
 def _contents(outputs: Outputs, *, name: str) -> dict[str, bytes]:
@@ -117,7 +132,7 @@ def _contents(outputs: Outputs, *, name: str) -> dict[str, bytes]:
     if outputs.ratios is not None:
         contents["times.csv"] = _csv(outputs.ratios)
     for figure, formats in outputs.figures.items():
-        contents |= {f"figures/{figure}.{suffix}": content for suffix, content in formats.items()}
+        contents |= {f"{FIGURES}/{figure}.{suffix}": content for suffix, content in formats.items()}
     if outputs.environments is not None:
         contents["environment.json"] = (json.dumps(outputs.environments, indent=2, sort_keys=True) + "\n").encode()
     return contents | {file: text.encode() for file, text in outputs.others.items() if text is not None}
@@ -127,9 +142,9 @@ def _drop_stale(out_dir: Path, outputs: Outputs, contents: Mapping[str, bytes]) 
     """Remove what an earlier call wrote and this one has nothing to put into."""
     # Not above: matplotlib would be loaded before a study trains, by those who only prove that they may write.
     from kbnd.report.figures.formats import FORMATS
-    from kbnd.report.figures.study import FIGURES
+    from kbnd.report.figures.study import FIGURES as STUDY_FIGURES
 
-    pictures = {f"figures/{name}.{suffix}" for name in (*FIGURES, "marginals") for suffix in FORMATS}
+    pictures = {f"{FIGURES}/{name}.{suffix}" for name in (*STUDY_FIGURES, "marginals") for suffix in FORMATS}
     with disk_errors(f"the output folder {out_dir}"):
         for name in (pictures | {"times.csv"} | set(outputs.others)) - set(contents):
             (out_dir / name).unlink(missing_ok=True)
@@ -139,4 +154,4 @@ def _csv(frame: pd.DataFrame, first: Iterable[str] = ()) -> bytes:
     """The frame with the promised columns first, in their order and present even where they are empty."""
     frame, promised = as_filed(frame), list(first)
     others = [column for column in frame if column not in promised]
-    return frame.reindex(columns=[*promised, *others]).to_csv(index=False, lineterminator="\n").encode()
+    return to_csv(frame.reindex(columns=[*promised, *others]))

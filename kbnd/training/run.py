@@ -22,6 +22,7 @@ from kbnd import data
 from kbnd.clock import CLOCK_FIELDS, summarise
 from kbnd.errors import KbndError, ResumeMismatchError
 from kbnd.files import disk_errors, replacing
+from kbnd.printable import printable
 from kbnd.profiling import threads
 from kbnd.profiling.machine import environment
 from kbnd.profiling.profiler import EpochProfiler
@@ -85,7 +86,9 @@ def _train(task: Task, dataset: data.Dataset | None, observer: Observer, network
         status: Status = "oom" if any(sign in text for sign in OUT_OF_MEMORY) else "failed"
         if status == "oom":
             networks.clear()  # or the next run would lack what those keep
-        record = replace(record, status=status, error=text[:2000], epochs=tuple(epochs), n_epochs=len(epochs))
+        record = replace(
+            record, status=status, error=printable(text[:2000], keep="\n\t"), epochs=tuple(epochs), n_epochs=len(epochs)
+        )
     return replace(record, wall_s=time.perf_counter() - started)
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 
 from kbnd import recipe
 from kbnd.analysis.importance import Importances, importances
+from kbnd.ledger.frames import to_csv
 from kbnd.records import FRESH
 from kbnd.report.datasets import data_note_of
 from kbnd.report.folder import Outputs, write_outputs
@@ -214,7 +215,7 @@ class TuneResult:
             title=f"{self.plan.title}: {self.name}",
             environments=self.environments,
             others={
-                "trials.csv": self.trials.to_csv(index=False, lineterminator="\n"),
+                "trials.csv": to_csv(self.trials).decode(),
                 "best.toml": None if self.best is None else self.recipe(),
             },
         )
