@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import pty
+import resource
 import signal
 import sys
 import termios
@@ -151,6 +152,7 @@ def _command(case: Case, log: Path) -> int:
     if case.work == "sentence":
         raise DataMissingError("there are no data")
     if case.work == "memory":
+        resource.setrlimit(resource.RLIMIT_AS, (2**39, 2**39))
         raise ImportError("libbackend.so: failed to map segment from shared object\nand more")
     _, stopped = with_progress(train)
     show([Table("Accuracy", ("Arm", "%"), (("plain", "75.0"),) * N_ROWS)])

@@ -16,7 +16,20 @@ BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "printable"),
-    ("clock", "cores", "files", "home", "interpreters", "quiet", "seeds", "spec", "streams", "theory", "words"),
+    (
+        "clock",
+        "cores",
+        "files",
+        "home",
+        "interpreters",
+        "memory",
+        "quiet",
+        "seeds",
+        "spec",
+        "streams",
+        "theory",
+        "words",
+    ),
     ("records", "recipe", "layers"),
     ("analysis", "circumstances", "data", "models"),
     ("ledger", "profiling", "cost"),

@@ -52,7 +52,8 @@ def test_what_a_command_says_of_its_work_goes_before_what_was_not_printed() -> N
 
 def test_a_library_that_cannot_be_loaded_is_a_sentence() -> None:
     (ending,) = endings(Case(work="memory"))
-    assert ending == (1, "", "kbnd: libbackend.so: failed to map segment from shared object\n", "")
+    sentence = "libbackend.so: failed to map segment from shared object; memory is limited to 550 GB (ulimit -v)"
+    assert ending == (1, "", f"kbnd: {sentence}\n", "")
 
 
 STOPS = {

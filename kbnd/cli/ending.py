@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import sys
 import warnings
@@ -27,9 +26,9 @@ import typer
 from kbnd.cli.options import note
 from kbnd.errors import KbndError, NoSpaceError, UsageError
 from kbnd.files import NO_SPACE
+from kbnd.memory import LACKING, limit_note
 from kbnd.printable import printable
 from kbnd.streams import error_of, standard
-from kbnd.words import rough_size
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -64,10 +63,10 @@ def _run(call: Callable[[], Any]) -> int:
         return _unreadable(error)
     except typer.Abort:  # Ctrl-C, before typer 0.16
         return SIGNALLED + signal.SIGINT
-    except (ImportError, MemoryError, OSError, SystemError) as error:
+    except (*LACKING, OSError) as error:
         if isinstance(error, OSError) and error.errno not in NO_MEMORY:
             raise
-        return _ended(_unloadable(error), KbndError.exit_code)
+        return _ended(_lacking(error), KbndError.exit_code)
 
 
 def _ended(sentence: str, code: int) -> int:
@@ -84,10 +83,9 @@ def _unreadable(error: Any) -> int:
     return UsageError.exit_code
 
 
-def _unloadable(error: BaseException) -> str:
+def _lacking(error: BaseException) -> str:
     """What keeps a library from being loaded, or a process from being started."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return f"{reason}{_limit()}"
+    return f"{(str(error).strip().splitlines() or [type(error).__name__])[0].rstrip('.')}{limit_note()}"
 
 
 def _unprinted(error: OSError) -> int:
@@ -116,9 +114,3 @@ def _warnings_in_a_line() -> Iterator[None]:
         yield
     finally:
         warnings.formatwarning = usual
-
-
-def _limit() -> str:
-    """How much memory this process may have, where somebody has limited it."""
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return "" if limit == resource.RLIM_INFINITY else f" (its memory is limited to {rough_size(limit)}: ulimit -v)"

@@ -22,7 +22,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from kbnd import errors, home
-from kbnd.errors import UsageError
+from kbnd.errors import KbndError, UsageError
+from kbnd.memory import LACKING, limit_note
 from kbnd.profiling import threads
 from kbnd.profiling.device import device_kind
 from kbnd.profiling.machine import version
@@ -90,7 +91,8 @@ def load(backend: str | None = None, *, n_threads: int | None = None) -> str:
         The backend's name.
 
     Raises:
-        UsageError: as `choose`; or it does not start, as where the environment asks for a device that is not there.
+        UsageError: as `choose`; or it does not start where the environment asks for a device, which may not be there.
+        KbndError: it does not start, as where it is broken or lacks memory.
     """
     name = choose(backend)
     is_shown = os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1") or _imported() is not None
@@ -108,11 +110,12 @@ def _start_explained(name: str) -> Iterator[None]:
     """Turn what a backend raises when it is imported, or finds no device, into one sentence."""
     try:
         yield
-    except (ImportError, OSError, RuntimeError, AssertionError) as error:
+    except (*LACKING, OSError, RuntimeError, AssertionError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         asked = [f"{variable}={os.environ[variable]}" for variable in DEVICES if os.environ.get(variable)]
         setting = f"; what it shall compute on is set by {', '.join(asked)}" if asked else ""
-        raise UsageError(f"backend {name!r} does not start here: {reason}{setting}") from error
+        kind = UsageError if asked else KbndError
+        raise kind(f"backend {name!r} does not start here: {reason}{setting}{limit_note()}") from error
 
 
 def installed() -> dict[str, str | None]:
