@@ -125,5 +125,5 @@ def test_another_export_replaces_the_files(ledger: Ledger, logs: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(UsageError, match=r"the folder .*taken cannot be written"):
+    with pytest.raises(UsageError, match=r"should be a folder, received the file .*taken"):
         export(ledger, "tensorboard", tmp_path / "taken")

@@ -239,7 +239,7 @@ def test_a_ledger_is_one_by_whatever_link_it_is_reached(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     link = tmp_path / "kbnd.sqlite"
     link.symlink_to("disk/kbnd.sqlite")
-    for path, seed in ((link, 1), (tmp_path / "disk/kbnd.sqlite", 2)):
+    for path, seed in ((tmp_path / "disk/kbnd.sqlite", 1), (link, 2)):
         with Ledger.open(path) as ledger:
             ledger.merge([record(seed=seed)])
     with Reader.open(link) as reader:
