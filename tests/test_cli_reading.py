@@ -94,6 +94,10 @@ def test_the_ledger_is_listed_shown_and_verified(capsys, ledger: Path) -> None:
     code, out, _ = kbnd(capsys, "ledger", "show", run_id[:10], "--ledger", ledger)
     assert code == 0
     assert run_id in out
+    shown = [line.split() for line in out.splitlines()]
+    for field in (["learning_rate", "0.05"], ["batch_norm", "none"], ["initial_weights", "torch_default"]):
+        assert field in shown
+    assert ["train", "epochs", "2"] in shown
     code, out, _ = kbnd(capsys, "ledger", "show", run_id, "--ledger", ledger, "--json")
     assert json.loads(out)["test_correct"] == "e0"
     code, out, _ = kbnd(capsys, "ledger", "verify", ledger)

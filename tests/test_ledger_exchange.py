@@ -263,3 +263,27 @@ def test_no_text_makes_an_import_fail_otherwise(empty: Ledger, text: str, after:
     with suppress(UsageError):
         empty.import_(file)
     assert empty.records() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "sentence"),
+    [
+        ("x.csv", "csv", r"^an export as csv is a folder of files, not a file as .*x\.csv: name a folder, as .*x$"),
+        ("x.parquet", "parquet", r"an export as parquet is a folder of files"),
+        ("x.jsonl", "csv", r"an export as csv is a folder of files"),
+        ("X.CSV", "csv", r"an export as csv is a folder of files"),
+        (
+            "x.csv",
+            "jsonl",
+            r"^an export as jsonl is no csv: name the file .*x\.jsonl, or choose format csv and a folder",
+        ),
+    ],
+)
+def test_a_name_that_means_another_format_is_refused(
+    full: Ledger, tmp_path: Path, name: str, format: str, sentence: str
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UsageError, match=sentence):
+        full.export(tmp_path / name, format)
+    assert sorted(tmp_path.iterdir()) == before
+    assert full.export(tmp_path / "lenet_grid.mnist.csvs", "csv")  # a point in a folder's name is no ending

@@ -12,6 +12,7 @@ from ledger_records import label, record
 
 from kbnd.errors import UsageError
 from kbnd.ledger import Ledger, StudyInfo
+from kbnd.records import FIRST_OWN_REPLICATE
 
 FIRST, SECOND = "1" * 16, "2" * 16
 PLAIN = [record(seed=seed) for seed in (1, 2)]
@@ -157,3 +158,23 @@ def test_a_strangers_text_among_numbers_is_one_sentence(ledger: Ledger) -> None:
         db.commit()
     with pytest.raises(UsageError, match="the column fit_s of the ledger holds values that are not numbers"):
         ledger.runs()
+
+
+def test_who_groups_by_arm_counts_a_repeated_seed_once(ledger: Ledger) -> None:
+    again = [record(seed=seed, replicate=replicate) for replicate in (1, 2) for seed in (1, 2)]
+    ledger.merge(again)
+    ledger.assign("grid", FIRST, [*labels(), *(label("baseline", run) for run in again)])
+    expected = {"baseline": 2, "baseline (A/A)": 2, "baseline (A/A 2)": 2, "dropout0.5": 2}
+    assert ledger.runs("grid").groupby("arm").size().to_dict() == expected
+    epochs = ledger.epochs("grid")
+    assert epochs.groupby("arm")["run_id"].nunique().to_dict() == expected
+    assert ledger.arms("grid") == ["dropout0.5", "baseline"]
+
+
+def test_runs_of_no_study_and_those_of_searches_by_the_clock_have_no_other_name(ledger: Ledger) -> None:
+    own = record(seed=3, replicate=FIRST_OWN_REPLICATE + 5)
+    ledger.merge([own, record(seed=4, replicate=1)])
+    ledger.assign("grid", FIRST, [label("trial001", own)])
+    runs = ledger.runs()
+    assert set(runs["arm"].dropna()) == {"trial001"}
+    assert runs["arm"].isna().sum() == 5

@@ -181,13 +181,25 @@ def test_epochs_of_the_user_are_another_experiment_where_any_arm_has_others() ->
     assert decide(study, Choices(epochs=5)).difference == ""  # of the arms chosen, none is shortened
 
 
-def test_another_dataset_drops_counts_and_keeps_what_the_network_sees() -> None:
-    data = {"name": "mnist", "n_train": 50_000, "image_size": [32, 32]}
+def test_another_dataset_keeps_what_the_network_sees_and_as_many_images_as_it_has() -> None:
+    data = {"name": "mnist", "n_train": 50_000, "n_validation": 500, "image_size": [32, 32]}
     study = grouped(data=data, presets={"digits": {"data": {"name": "digits"}}, "few": {"data": {"n_train": 500}}})
     for experiment in (decide(study, Choices(dataset="digits")), decide(study, Choices(preset="digits"))):
         assert (experiment.data.n_train, experiment.data.image_size) == (1_197, (32, 32))
+        assert "n_train 1197 instead of 50000, n_validation 300 instead of 500" in experiment.difference
         assert experiment.arms["bn"][1].batch_size == 32  # the dataset's own default
+        assert experiment.title == "Arms in groups, here on Digits"
     assert decide(study, Choices(preset="few", dataset="digits")).data.n_train == 500
+
+
+@pytest.mark.parametrize(
+    ("own", "dataset", "n_train"),
+    [(5_000, "cifar10", 5_000), (45_000, "cifar10", 45_000), (45_001, "cifar10", 45_000), (1_000, "digits", 1_000)],
+)
+def test_a_studys_own_number_of_images_is_kept_on_another_dataset(own: int, dataset: str, n_train: int) -> None:
+    experiment = decide(grouped(data={"name": "mnist", "n_train": own}), Choices(dataset=dataset))
+    assert experiment.data.n_train == n_train
+    assert ("n_train" in experiment.difference) == (own != n_train)
 
 
 def test_a_preset_that_needs_a_gpu_says_so_and_whether_dataset_and_epochs_are_its_own() -> None:

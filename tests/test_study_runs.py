@@ -111,7 +111,7 @@ def test_a_study_writes_every_file_and_prints_its_tables(whole: Path) -> None:
 
 
 def test_the_control_repeats_the_baseline_to_the_bit(whole: Path) -> None:
-    runs = pd.read_csv(whole / "out" / "runs.csv").query("arm == 'plain'")
+    runs = pd.read_csv(whole / "out" / "runs.csv").query("arm in ('plain', 'plain (A/A)')")
     for _, pair in runs.groupby("seed"):
         assert sorted(pair.replicate) == [0, 1]
         assert pair.test_loss.nunique() == 1

@@ -17,7 +17,7 @@ import pandas as pd
 
 from kbnd.analysis.blinding import METRICS
 from kbnd.analysis.metrics import is_time
-from kbnd.analysis.selection import arm_order, check_comparable, first_replicates, measured, references
+from kbnd.analysis.selection import arm_order, check_comparable, first_replicates, measured, own_arms, references
 from kbnd.analysis.stats import LEVEL, mean_interval, paired_difference, standard_deviation
 from kbnd.analysis.timing import time_pairs
 from kbnd.records import UNFINISHED
@@ -60,6 +60,7 @@ def compare(
         UsageError: unknown baseline or metric, no runs, or runs of different experiments.
     """
     check_comparable(runs)
+    runs = own_arms(runs)
     names = arm_order(runs, baseline=baseline, arms=arms)
     reference = references(names, baseline=baseline, baselines=baselines)
     figures = published or {}

@@ -7,6 +7,9 @@
 | one study, backend, device and dataset                              | masks and kernels differ           |
 | one recipe for each arm, one run for each arm, seed, replicate      | an arm is one experiment           |
 | times: one machine, session, block; nothing else running meanwhile  | machines drift                     |
+
+Tables for people list a run that repeats another under a name of its own (`repeat_name`), so that who groups by arm
+counts each seed once; whatever is computed of them takes both names for one arm (`own_arms`).
 """
 
 from __future__ import annotations
@@ -17,9 +20,36 @@ import numpy as np
 import pandas as pd
 
 from kbnd.errors import UsageError, unknown
+from kbnd.records import is_own
 
 _ONE_OF_EACH = {"study": "studies", "backend": "backends", "device": "devices", "dataset": "datasets"}
+_REPEAT = r" \(A/A( \d+)?\)$"
 _NEEDED = ("arm", "seed", "replicate", "status")
+
+
+def repeat_name(arm: str, replicate: int) -> str:
+    """Return what a run of an arm is listed as: `bn`, and its repetitions `bn (A/A)`, `bn (A/A 2)`, ...
+
+    Searches by the clock number their runs otherwise, and repeat none of them.
+    """
+    if replicate == 0 or is_own(replicate):
+        return arm
+    return f"{arm} (A/A)" if replicate == 1 else f"{arm} (A/A {replicate})"
+
+
+def with_repeat_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return runs or epochs as people are given them: each repetition under the name of its own."""
+    is_repeated = frame["arm"].notna() & (frame["replicate"] > 0)
+    names = [
+        repeat_name(*pair) for pair in zip(*(frame.loc[is_repeated, c] for c in ("arm", "replicate")), strict=True)
+    ]
+    return frame.assign(arm=frame["arm"].mask(is_repeated, pd.Series(names, frame.index[is_repeated], dtype=object)))
+
+
+def own_arms(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs with the name of the arm itself for each repetition; no arm's own name has a blank in it."""
+    own = runs["arm"].astype(str).str.replace(_REPEAT, "", regex=True)
+    return runs.assign(arm=runs["arm"].where(runs["arm"].isna(), own))
 
 
 def check_comparable(runs: pd.DataFrame) -> None:
@@ -32,7 +62,7 @@ def check_comparable(runs: pd.DataFrame) -> None:
     require_columns(runs, _NEEDED)
     if runs.empty:
         raise UsageError("there are no runs to compare: train some first, or name another study")
-    done = runs[runs["status"] == "done"]
+    done = own_arms(runs[runs["status"] == "done"])
     for column, plural in _ONE_OF_EACH.items():
         values = sorted(done[column].dropna().astype(str).unique()) if column in done else []
         if len(values) > 1:
@@ -79,6 +109,7 @@ def references(arms: Iterable[str], *, baseline: str, baselines: Mapping[str, st
 
 def first_replicates(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the run of each arm and seed that has the lowest replicate: 0, but in searches by the clock."""
+    runs = own_arms(runs)
     lowest = runs.groupby(["arm", "seed"], dropna=False)["replicate"].transform("min")
     return runs[runs["replicate"] == lowest]
 
@@ -92,7 +123,7 @@ def measured(runs: pd.DataFrame, metric: str, *, is_every_replicate: bool = Fals
         is_every_replicate: keep every replicate, not the first one of each arm and seed alone.
     """
     require_columns(runs, (*_NEEDED, metric))
-    runs = runs if is_every_replicate else first_replicates(runs)
+    runs = own_arms(runs) if is_every_replicate else first_replicates(runs)
     values = pd.to_numeric(runs[metric], errors="coerce")
     keep = (runs["status"] == "done") & np.isfinite(values)
     chosen = runs[keep].assign(**{metric: values[keep].astype(float)})

@@ -25,7 +25,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from kbnd.analysis.selection import arm_order, check_comparable, measured, references, require_columns
+from kbnd.analysis.selection import (
+    arm_order,
+    check_comparable,
+    measured,
+    own_arms,
+    references,
+    repeat_name,
+    require_columns,
+)
 from kbnd.analysis.stats import LEVEL, paired_ratio
 
 N_BLOCKS_ADVISED = 15
@@ -46,7 +54,7 @@ class _Control(NamedTuple):
 
 def control_name(baseline: str) -> str:
     """Return the name under which the baseline's second run is listed."""
-    return f"{baseline} (A/A)"
+    return repeat_name(baseline, 1)
 
 
 def control_of(ratios: pd.DataFrame) -> pd.Series:
@@ -126,6 +134,7 @@ def time_ratios(
         UsageError: unknown baseline or metric, or runs of different experiments.
     """
     check_comparable(runs)
+    runs = own_arms(runs)
     names = arm_order(runs, baseline=baseline, arms=arms)
     reference = references(names, baseline=baseline, baselines=baselines)
     pairs = {name: time_pairs(runs, baseline=name, metric=metric) for name in dict.fromkeys(reference.values())}

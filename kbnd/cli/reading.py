@@ -125,10 +125,10 @@ def _ledger_show(
     as_json: Json = False,
 ) -> None:
     """Show one run whole: its result, epochs and spec."""
-    from kbnd.report.runs import run_as_json, run_table, stored_run
+    from kbnd.report.runs import run_as_json, run_table, spec_table, stored_run
 
     record = stored_run(ledger, run_id)
-    show(run_as_json(record) if as_json else [run_table(record)])
+    show(run_as_json(record) if as_json else [run_table(record), spec_table(record)])
 
 
 @ledger_app.command("export")

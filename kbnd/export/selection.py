@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kbnd.analysis.blinding import blind_fields
+from kbnd.analysis.selection import own_arms
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import Reader
 from kbnd.ledger.checks import problems_of_fields
@@ -116,7 +117,7 @@ def _labels(ledger: Reader, study: str | None) -> dict[str, tuple[str, str]]:
         raise unknown("study", study, names) if names else UsageError(f"{ledger.path} holds no study")
     labels: dict[str, tuple[str, str]] = {}
     if study is None or study in studies:
-        runs = ledger.runs(study).dropna(subset=["arm"])
+        runs = own_arms(ledger.runs(study)).dropna(subset=["arm"])
         for run_id, of, arm in zip(runs["run_id"], runs["study"], runs["arm"], strict=True):
             labels.setdefault(run_id, (str(of), str(arm)))
     for name in searches if study is None else {study} & set(searches):

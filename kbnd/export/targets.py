@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from kbnd.errors import UsageError, how_to_install, unknown
 from kbnd.ledger import Reader
+from kbnd.ledger.exports import check_folder_name
 
 Target = Literal["csv", "parquet", "jsonl", "tensorboard", "mlflow"]
 
@@ -63,6 +64,7 @@ def export(
     if out is None:
         raise UsageError(f"target {target!r} needs a {'file' if target == 'jsonl' else 'folder'} to write: --out PATH")
     if target == "tensorboard":
+        check_folder_name(Path(out), target)
         return _to_tensorboard(ledger, Path(out), study)
     return Exported(tuple(map(str, ledger.export(out, target, study=study))))
 
@@ -79,6 +81,8 @@ def _to_tensorboard(ledger: Reader, out: Path, study: str | None) -> Exported:
 def _to_mlflow(ledger: Reader, out: Path | None, study: str | None, tracking_uri: str | None) -> Exported:
     if out is not None and tracking_uri is not None:
         raise UsageError("target 'mlflow' writes to a folder or to a tracking URI, received both")
+    if out is not None:
+        check_folder_name(out, "mlflow")
     _check_installed("mlflow", "mlflow", "sqlalchemy", "alembic")
     from kbnd.export.mlflow import local_store, log_runs
     from kbnd.export.selection import select

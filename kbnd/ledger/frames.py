@@ -1,7 +1,9 @@
 """The tables runs.csv and epochs.csv as pandas frames: one row per run, or per run and epoch, of each study.
 
 The first columns are those that every output folder promises, in its order; what follows helps a reader who looks
-closer. Counts that may be missing are nullable integers, so that bytes never turn into floats.
+closer. A run that repeats another for its time, as the A/A control does, has an arm of its own, `baseline (A/A)`:
+grouped by arm, no seed counts twice. Counts that may be missing are nullable integers, so that bytes never turn into
+floats.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from kbnd.analysis.selection import with_repeat_names
 from kbnd.circumstances import n_threads_of
 from kbnd.errors import UsageError
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, decoded_json
@@ -77,7 +80,7 @@ def read_run_frame(db: sqlite3.Connection, study: str | None, digest: str | None
     frame["machine"] = [_machine(environment) for environment in environments]
     frame["n_threads"] = [n_threads_of(environment) for environment in environments]
     own = {"epochs": Field("count", False, True), "n_threads": Field("count", True, False)}
-    return _typed(frame, {**RUN_FIELDS, **own})
+    return with_repeat_names(_typed(frame, {**RUN_FIELDS, **own}))
 
 
 def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | None) -> pd.DataFrame:
@@ -90,7 +93,8 @@ def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | No
         {"study": study, "digest": digest},
     ).fetchall()
     frame = pd.DataFrame.from_records(rows, columns=list(_ALL_EPOCH_COLUMNS))
-    return _typed(frame, {**EPOCH_FIELDS, "seed": RUN_FIELDS["seed"], "replicate": RUN_FIELDS["replicate"]})
+    fields = {**EPOCH_FIELDS, "seed": RUN_FIELDS["seed"], "replicate": RUN_FIELDS["replicate"]}
+    return with_repeat_names(_typed(frame, fields))
 
 
 def as_filed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def _time(label: str) -> Quantity:
 QUANTITIES = {
     "test_accuracy": _accuracy("Test accuracy"),
     "val_accuracy": _accuracy("Validation accuracy", "Val. acc."),
-    "train_accuracy": _accuracy("Training accuracy (dropout on)", "Train acc."),
+    "train_accuracy": _accuracy("Training accuracy in train mode", "Train acc."),
     "train_eval_accuracy": _accuracy("Training accuracy in eval mode", "Train acc. (eval)"),
     "accuracy_gap": _accuracy("Accuracy gap, training in eval mode minus test", "Acc. gap", "pp"),
     "first_epoch_accuracy": _accuracy("Test accuracy after the first epoch", "Epoch 1"),
@@ -83,7 +83,7 @@ QUANTITIES = {
     "epoch_cv": _accuracy("Variation of the epoch time", "Epoch CV"),
     "test_loss": _loss("Test loss"),
     "val_loss": _loss("Validation loss", "Val. loss"),
-    "train_loss": _loss("Training loss (dropout on)", "Train loss"),
+    "train_loss": _loss("Training loss in train mode", "Train loss"),
     "train_eval_loss": _loss("Training loss in eval mode", "Train loss (eval)"),
     "loss_gap": _loss("Loss gap, test minus training in eval mode", "Loss gap"),
     "best_epoch": _epochs("Epoch with the highest test accuracy", "Best epoch", 1),

@@ -18,11 +18,15 @@ from kbnd.records import EpochRecord, RunRecord, is_own
 from kbnd.report.datasets import data_note, data_note_of
 from kbnd.report.json_values import finite
 from kbnd.report.table import Table
-from kbnd.report.tables.notes import data_notes
+from kbnd.report.tables.notes import data_notes, placement_notes
+from kbnd.spec import TABLES, RunSpec
 from kbnd.words import counted
 
 LIST_COLUMNS = ("Run", "Arm", "Seed", "Replicate", "Status", "Backend", "Epochs", "Test acc., %", "Training, s")
 LIST_ALIGN = "llrrllrrr"
+
+UNQUOTED = {"None": "default", "True": "yes", "False": "no"}
+"""What Python prints of a value -> what a person reads."""
 
 EPOCH_COLUMNS = ("Epoch", "Train loss", "Train acc., %", "Val. loss", "Val. acc., %", "Training, s")
 
@@ -72,15 +76,12 @@ def run_as_json(record: RunRecord) -> dict[str, Any]:
 
 def run_table(record: RunRecord) -> Table:
     """Return one run as a table: a row for each epoch, the result in the notes."""
-    tested = (
-        f"Test accuracy after the last epoch: {_number(record.test_accuracy, 2, scale=100)} % (n = 1 seed, "
-        f"{record.n_test} images), test loss {_number(record.test_loss, 4)} nats."
-    )
-    is_hidden = record.status == "done" and record.test_accuracy is None
+    mode = ", with dropout on" * _has_dropout(record)
     notes = (
         f"Status {record.status}" + (f": {record.error}" if record.error else "."),
-        "A candidate of a search: what it reaches on test images is not shown." if is_hidden else tested,
-        "Train columns are means over the epoch with dropout on; validation is in eval mode.",
+        *_tested(record),
+        f"Train columns are means over the epoch{mode}; validation is in eval mode.",
+        *placement_notes([str(_spec_fields(record)["model"].get("batch_norm"))]),
         f"Run {record.run_id}, {record.backend} {record.backend_version} on {record.device}{_threads(record)}.",
         *data_notes(data_note(record.dataset, record.fingerprint)),
     )
@@ -101,6 +102,52 @@ def elsewhere_note(merged: Merged) -> str:
         f"{merged.n_elsewhere} {were} trained here and there with other thread counts, on other machines, on GPUs or "
         f"with other versions: those here stay, {largest}"
     )
+
+
+def spec_table(record: RunRecord) -> Table:
+    """Return what a run was asked to be, field by field, those at their default too."""
+    rows = tuple(
+        (part if i == 0 else "", name, _in_words(value))
+        for part, fields in _spec_fields(record).items()
+        for i, (name, value) in enumerate(fields.items())
+    )
+    notes = ("Fields at their default too; an option that is not named is the network's own.",)
+    return Table("Spec", ("Part", "Field", "Value"), rows, notes, align="lll")
+
+
+def _spec_fields(record: RunRecord) -> dict[str, dict[str, Any]]:
+    """The fields of a run's spec by part, with their defaults where this version knows the spec."""
+    try:
+        spec = RunSpec(**record.spec).model_dump(mode="json")
+    except (UsageError, TypeError):
+        spec = {part: record.spec.get(part, {}) for part in TABLES} | record.spec
+    parts = {part: fields if isinstance(fields := spec.pop(part), dict) else {"": fields} for part in TABLES}
+    return parts | {"run": spec}
+
+
+def _tested(record: RunRecord) -> list[str]:
+    """What the run reached on test images; nothing of one that was not evaluated."""
+    if record.test_accuracy is None:
+        hidden = "A candidate of a search: what it reaches on test images is not shown."
+        return [hidden] if record.status == "done" else []
+    accuracy, loss = _number(record.test_accuracy, 2, scale=100), _number(record.test_loss, 4)
+    return [
+        f"Test accuracy after the last epoch: {accuracy} % (n = 1 seed, {record.n_test} images), test loss {loss} nats."
+    ]
+
+
+def _has_dropout(record: RunRecord) -> bool:
+    rates = _spec_fields(record)["model"].get("dropout")
+    return any(rates.values()) if isinstance(rates, dict) else bool(rates)
+
+
+def _in_words(value: Any) -> str:
+    """A field's value as a person reads it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_in_words(one)}" for name, one in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_in_words, value)) or "none"
+    return UNQUOTED.get(repr(value), str(value))
 
 
 def _cells(run: dict[Any, Any]) -> tuple[str, ...]:

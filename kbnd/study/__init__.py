@@ -12,6 +12,7 @@
 | `rules`          | how one test of a claim is decided                                                   |
 | `protocol`       | whether the training that a study declares can decide its claims                     |
 | `choices`        | what a user chooses of a study, and the experiment that comes of it                  |
+| `overlays`       | tables of changes laid over each other: networks and images                          |
 | `differences`    | words for what an experiment or an arm has otherwise than another one                |
 | `decidable`      | which claims an experiment could decide                                              |
 | `experiment`     | a study with every choice made                                                       |

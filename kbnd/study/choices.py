@@ -1,6 +1,6 @@
 """What a user chooses of a study, and the experiment that comes of it: every arm with every field decided.
 
-Tables of changes are laid over each other, the later one wins, field by field:
+Tables of changes are laid over each other, the later one wins, field by field (`kbnd.study.overlays`):
 
 | part  | order                                                                                              |
 |-------|----------------------------------------------------------------------------------------------------|
@@ -9,29 +9,24 @@ Tables of changes are laid over each other, the later one wins, field by field:
 | train | study, defaults of the dataset (where it is not the study's), preset, arm, `--epochs`              |
 
 So an arm of 40 epochs (a group `long`) has 40 in every preset, and only the user's own `--epochs` shortens it.
-
-- Where a table names another network, an option laid down before stays only if that network has an option of that
-  name: a preset's `width` reaches all arms, the base network's `depth` no network without one. All other fields stay.
-- Where another dataset is named, `n_train` and `n_validation` laid down before go: they count other images. What the
-  network sees (`image_size`, `fit`, `standardise`) stays. With `--dataset`, the preset's own counts stay too.
+With `--dataset`, the preset's own `n_train` and `n_validation` stay.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from kbnd import data, models
 from kbnd.errors import UsageError
-from kbnd.models.options import DEFAULTS
-from kbnd.models.sites import HOSTS
 from kbnd.report.tables.notes import BY_VALIDATION
 from kbnd.spec import DataSpec, ModelSpec, Positive, RunSpec, Spec, TrainSpec, digest
 from kbnd.study.decidable import decidable
 from kbnd.study.definition import Study, naming
 from kbnd.study.differences import COUNTS, fields_of, instead
 from kbnd.study.experiment import Experiment, Recipe
+from kbnd.study.overlays import for_other_arms, over_data, over_models
 from kbnd.study.variants import ALL, CORE, FAITHFUL, Arm, Changes, Preset
 
 LONGEST_NAME = 50
@@ -77,7 +72,7 @@ def decide(study: Study, choices: Choices) -> Experiment:
     difference = _difference(study, preset, images, budget, epochs=choices.epochs, arms=names)
     experiment = Experiment(
         name=_name(study.name, images.name, choices.preset, choices.epochs if is_shortened else None),
-        title=study.title,
+        title=f"{study.title}, here on {data.label_for(images.name)}" if is_other else study.title,
         source=study.source,
         preset=choices.preset,
         difference=", ".join(filter(None, [difference, BY_VALIDATION * is_by_validation])),
@@ -125,22 +120,16 @@ def _arms(study: Study, preset: Preset, baselines: Mapping[str, str], choice: It
 def _images(study: Study, preset: Preset, dataset: str | None) -> tuple[DataSpec, bool]:
     """The dataset, resolved, and whether it is another one than the study's."""
     faithful = _faithful_data(study)
-    fields = _over_data(faithful, preset.data)
+    fields = over_data(faithful, preset.data)
     if dataset is not None and dataset != fields.get("name"):
         counts = {field: preset.data[field] for field in COUNTS if field in preset.data}
-        fields = {**_over_data(fields, {"name": dataset}), **counts}
+        fields = {**over_data(fields, {"name": dataset}), **counts}
     images = data.resolve(DataSpec(**fields))
     return images, images.name != data.resolve(DataSpec(**faithful)).name
 
 
 def _faithful_data(study: Study) -> Changes:
-    return _over_data(study.data, study.preset(FAITHFUL).data)
-
-
-def _over_data(before: Changes, after: Changes) -> Changes:
-    usual = before.get("name", DataSpec().name)
-    is_other = after.get("name", usual) != usual
-    return {field: value for field, value in before.items() if not (is_other and field in COUNTS)} | after
+    return over_data(study.data, study.preset(FAITHFUL).data)
 
 
 def _is_by_validation(choices: Choices, preset: Preset, images: DataSpec, training: Iterable[TrainSpec]) -> bool:
@@ -166,46 +155,27 @@ def _recipes(
     users_own = {} if choices.epochs is None else {"epochs": choices.epochs}
     is_own = choices.preset == FAITHFUL and choices.epochs is choices.dataset is None
     required = {arm.name for arm in study.arms} if is_own else set(names)
+    said = {field for table in (study.model, preset.model, *(arm.model for arm in study.arms)) for field in table}
     usual, arms = {}, {}
     for arm in study.arms:
         try:
             with naming(study, arm):
-                usual[arm.name] = _recipe(study, preset, arm, budget)
-                arms[arm.name] = _recipe(study, preset, arm, budget, users_own) if users_own else usual[arm.name]
+                usual[arm.name] = _recipe(study, preset, arm, said, budget)
+                arms[arm.name] = _recipe(study, preset, arm, said, budget, users_own) if users_own else usual[arm.name]
         except UsageError:
             if arm.name in required:
                 raise
     return usual, arms
 
 
-def _recipe(study: Study, preset: Preset, arm: Arm, budget: Changes, users_own: Changes | None = None) -> Recipe:
-    fields = _over_models(study.model, preset.model, arm.model)
-    model = models.resolve(ModelSpec(**{**_for_other_arms(study, preset, arm), **fields}))
+def _recipe(
+    study: Study, preset: Preset, arm: Arm, said: Collection[str], budget: Changes, users_own: Changes | None = None
+) -> Recipe:
+    fields = for_other_arms(arm.model, said) | over_models(study.model, preset.model, arm.model)
+    model = models.resolve(ModelSpec(**fields))
     train = TrainSpec(**{**budget, **arm.train, **(users_own or {})})
     RunSpec(model=model, data=DataSpec(), train=train)  # refuses what fits neither
     return model, train
-
-
-def _for_other_arms(study: Study, preset: Preset, arm: Arm) -> Changes:
-    """What an arm need not say: that sites shared by all arms are for those that have BN, or dropout, at all."""
-    variants = (study.model, preset.model, *(other.model for other in study.arms))
-    hosts = {host for setting, host in HOSTS.items() if setting not in arm.model}
-    return {host: DEFAULTS[host] for host in hosts if any(host in table for table in variants)}
-
-
-def _over_models(*tables: Changes) -> Changes:
-    """Tables of `ModelSpec` fields laid over each other; an option does not follow to a network that has none such."""
-    fields: Changes = {}
-    for table in tables:
-        options = fields.get("options", {})
-        network = table.get("name", fields.get("name"))
-        if network != fields.get("name") and network in models.MODELS:
-            options = {name: value for name, value in options.items() if name in models.MODELS[network].options}
-        own_options = table.get("options", {})
-        if not isinstance(own_options, Mapping):
-            return {**fields, **table}  # ModelSpec says what options should be
-        fields = {**fields, **table, "options": {**options, **own_options}}
-    return fields
 
 
 def _values(spec: Spec) -> dict[str, Any]:
@@ -230,12 +200,12 @@ def _difference(
     before = [
         fields_of(data.resolve(DataSpec(**_faithful_data(study)))),
         fields_of(TrainSpec(**{**study.train, **faithful.train})),
-        fields_of(ModelSpec(**_over_models(study.model, faithful.model))),
+        fields_of(ModelSpec(**over_models(study.model, faithful.model))),
     ]
     after = [
         fields_of(images),
         fields_of(TrainSpec(**budget)),
-        fields_of(ModelSpec(**_over_models(study.model, preset.model))),
+        fields_of(ModelSpec(**over_models(study.model, preset.model))),
     ]
     if epochs is not None:
         training = study.faithful_training()

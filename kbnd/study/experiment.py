@@ -13,7 +13,7 @@ class Experiment(Spec):
 
     Attributes:
         name: study, dataset and whatever else a user chose; with the backend it names the experiment in a ledger.
-        title: of the study.
+        title: of the study, and on which images it is here where they are not the study's.
         source: the paper or report that the study reproduces, in words; empty for a user's own.
         preset: its name.
         difference: in words, what makes this another experiment than the source's; empty where nothing does.

@@ -34,7 +34,7 @@ class Results:
 
     Attributes:
         name: of the experiment, with the backend.
-        title: of the study.
+        title: of the experiment.
         ledger: where its runs are.
         difference: in words, what makes it another experiment than the source's.
         data_note: what must be said beside results on its images; usually nothing.
@@ -73,10 +73,10 @@ def gather(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Pa
     comparison, ratios = _compared(study, experiment, runs, epochs)
     note = data_note_of(runs)
     notes = [*([experiment.claims] if experiment.claims else []), *data_notes(note), *thread_notes(runs)]
-    about = _about(study, outcome.label, runs, next(iter(records.values()), None), notes)
+    about = _about(experiment, outcome.label, runs, next(iter(records.values()), None), notes)
     return Results(
         name=outcome.label,
-        title=study.title,
+        title=experiment.title,
         ledger=ledger,
         difference=experiment.difference,
         data_note=note,
@@ -167,10 +167,10 @@ def _published(study: Study) -> dict[tuple[str, str], float]:
     }
 
 
-def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | None, notes: list[str]) -> Table:
+def _about(experiment: Experiment, label: str, runs: pd.DataFrame, record: RunRecord | None, notes: list[str]) -> Table:
     """What was run, on what: the heading of everything printed."""
     counts = ", ".join(f"{n} {status}" for status, n in runs["status"].value_counts().items())
-    rows = [("Report", study.source)] if study.source else []
+    rows = [("Report", experiment.source)] if experiment.source else []
     rows += [("Experiment", label), ("Runs", counts)]
     if record is not None:
         versions = f"{record.backend} {record.backend_version}, Keras {record.keras_version}"
@@ -179,4 +179,4 @@ def _about(study: Study, label: str, runs: pd.DataFrame, record: RunRecord | Non
             ("Data", data.label_for(record.dataset, record.fingerprint)),
             ("Backend", f"{versions} on {record.device} ({place})"),
         ]
-    return Table(study.title, ("", ""), tuple(rows), tuple(notes), align="ll")
+    return Table(experiment.title, ("", ""), tuple(rows), tuple(notes), align="ll")

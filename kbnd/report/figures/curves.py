@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from kbnd.analysis.selection import first_replicates
+from kbnd.analysis.selection import first_replicates, own_arms
 from kbnd.analysis.stats import mean_interval
 from kbnd.report.figures.error_axis import HIGH, space_by_error
 from kbnd.report.figures.style import GREY, coloured_title, colours, shades, short_label, title_size
@@ -68,7 +68,7 @@ def curves_figure(runs: pd.DataFrame, epochs: pd.DataFrame, *, references: Mappi
             a panel only where it stands behind none.
     """
     first = first_replicates(runs)
-    done = epochs[epochs["run_id"].isin(first.loc[first["status"] == "done", "run_id"])]
+    done = own_arms(epochs[epochs["run_id"].isin(first.loc[first["status"] == "done", "run_id"])])
     metric = next((name for name in METRICS if name in done and done[name].notna().any()), None)
     if metric is None:
         return None
