@@ -15,15 +15,13 @@ PACKAGE, TESTS = ROOT / "kbnd", ROOT / "tests"
 
 
 def module_name(file: Path) -> str:
-    """Dotted name of a module of the package; a file of the tests goes by its stem, as pytest imports it."""
-    if file.is_relative_to(TESTS):
-        return file.stem
-    parts = file.relative_to(ROOT).with_suffix("").parts
+    """Dotted name of a module of the package; a file of the tests goes by its name there, as pytest imports it."""
+    parts = file.relative_to(TESTS if file.is_relative_to(TESTS) else ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 MODULES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
-TEST_MODULES = {module_name(file): file for file in sorted(TESTS.glob("*.py"))}
+TEST_MODULES = {module_name(file): file for file in sorted(TESTS.rglob("*.py"))}
 
 
 @cache

@@ -21,6 +21,7 @@ import numpy as np
 
 from kbnd.errors import ResumeMismatchError
 from kbnd.files import check_file, disk_errors, remove_temporaries, replacing
+from kbnd.ledger.values import is_name
 from kbnd.records import EpochRecord
 
 if TYPE_CHECKING:
@@ -139,9 +140,12 @@ def _read(path: Path, run_id: str) -> Checkpoint | None:
     if (about["format"], about["run_id"]) != (FORMAT, run_id):
         return None
     epochs = tuple(EpochRecord(**epoch) for epoch in about["epochs"])
-    if [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)) or not isinstance(about["session"], str):
-        raise ValueError("epochs are not numbered from 1, or the session is none")
-    return Checkpoint(path, arrays, epochs, about["session"], about.get("continued_from"))
+    session, earlier = about["session"], about.get("continued_from")
+    if [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)):
+        raise ValueError("epochs are not numbered from 1")
+    if not (is_name(session) and (earlier is None or is_name(earlier))):
+        raise ValueError("a session has another name than kbnd gives")
+    return Checkpoint(path, arrays, epochs, session, earlier)
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
