@@ -18,6 +18,7 @@ import tomli_w
 
 from kbnd.errors import UsageError, checked_whole, unknown
 from kbnd.files import read_toml
+from kbnd.printable import printable
 from kbnd.spec import TABLES, DataSpec, ModelSpec, RunSpec, TrainSpec
 
 SEED = "seed"
@@ -47,7 +48,7 @@ def to_toml(spec: RunSpec, *, comments: Iterable[str] = (), seed: int | None = N
         part: {name: value for name, value in whole[part].items() if value not in ((), [], {})} for part in TABLES
     }
     above = {} if seed is None else {SEED: seed}
-    return "".join(f"# {line}\n" for line in comments) + tomli_w.dumps(above | tables)
+    return "".join(f"# {printable(line)}\n" for line in comments) + tomli_w.dumps(above | tables)
 
 
 def read(path: Path) -> Recipe:

@@ -43,3 +43,9 @@ def test_a_run_that_is_measured_again_says_why() -> None:
     beside = replace(RUN, replicate=FIRST_OWN_REPLICATE, is_concurrent=True)
     (line,) = lines(n_runs=4, n_epochs=20, run=beside)
     assert "5000, something else was trained beside it" in line
+
+
+def test_the_error_of_a_run_is_no_markup_and_tells_the_terminal_nothing() -> None:
+    failed = replace(RUN, status="failed", error="ValueError: [red]\x1b]0;x\x07:bomb:\u202e[/red]\nmore")
+    (line,) = lines(n_runs=4, n_epochs=20, run=failed)
+    assert r"failed (ValueError: [red]\x1b]0;x\x07:bomb:\u202e[/red])" in line

@@ -178,3 +178,21 @@ def test_ten_arms_share_four_colours_by_family() -> None:
     assert short_label("bn+dropout0.5") == ("bn+dropout", "0.5")
     assert short_label("resnet110") == ("resnet", "110")
     assert short_label("bn") == ("bn", "")
+
+
+def test_a_hostile_text_becomes_part_of_a_picture_that_can_be_read() -> None:
+    """Warnings of missing glyphs are errors here."""
+    hostile = "\x1b]0;x\x07\u202eevil\udcff\0"
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], label=hostile)
+    axes.set(xlabel=hostile, title=hostile)
+    axes.set_yticks([0, 1], [hostile, "two\nlines"])
+    axes.annotate(hostile, (0, 0))
+    axes.legend()
+    svg = contents_of(figure, [hostile])["svg"].decode()
+    with_comments = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
+    comments = [node.text for node in ElementTree.fromstring(svg, with_comments).iter(ElementTree.Comment)]
+    assert sum(r"\x1b]0;x\x07\u202eevil\udcff\x00" in str(comment) for comment in comments) >= 6
+    assert "two" in svg
+    assert svg.replace("\n", "").isprintable()

@@ -72,3 +72,10 @@ def test_a_table_without_rows_is_its_title_and_notes() -> None:
     found = read(table=Table("Nothing", ("Arm", "Mean"), (), ("None finished.",)))
     assert "None finished." in found.text
     assert "table" not in [tag for tag, _ in found.tags]
+
+
+def test_nothing_is_hidden_or_turned_around() -> None:
+    hostile = "\u202eevil\x1b[31m\u2066"
+    html = page(hostile, [Table(hostile, (hostile, ""), ((hostile, hostile),), (hostile,))], FIGURES).decode()
+    assert html.replace("\n", "").isprintable()
+    assert html.count(r"\u202eevil\x1b[31m\u2066") == 6  # a table's title that is the page's stands once, as heading

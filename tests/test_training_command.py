@@ -149,7 +149,7 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
 def test_a_recipe_brings_a_seed_that_had_no_part_in_its_choice(spec_of, capsys, tmp_path: Path) -> None:
     plain = spec_of()
     file = tmp_path / "best.toml"
-    file.write_text(recipe.to_toml(plain, comments=["chosen"], seed=6))
+    file.write_text(recipe.to_toml(plain, comments=["chosen", "by\nseed = 9"], seed=6))
     assert spec_of("--recipe", str(file)).seed == 6
     assert spec_of("--recipe", str(file), "--seed", "2") == plain.model_copy(update={"seed": 2})
     file.write_text(recipe.to_toml(plain))

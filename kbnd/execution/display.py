@@ -36,7 +36,7 @@ class TerminalProgress:
 
     def __init__(self, *, is_by_validation: bool = False, console: Console | None = None) -> None:
         self._is_plan_blind = self._is_blind = is_by_validation
-        self._console = console or Console(file=tolerant(sys.stderr), highlight=False, emoji=False)
+        self._console = console or Console(file=tolerant(sys.stderr), highlight=False)
         self._started = self._last_line = time.monotonic()
         self._n_runs = self._n_done = 0
         self._epochs_left = self._epochs_trained = 0
@@ -153,7 +153,7 @@ class TerminalProgress:
         return f", about {duration(left_s)} left"
 
     def _line(self, text: str) -> None:
-        self._console.print(printable(text), markup=False, soft_wrap=not self._console.is_terminal)
+        self._console.print(printable(text), markup=False, emoji=False, soft_wrap=not self._console.is_terminal)
         self._last_line = time.monotonic()
 
     @staticmethod
