@@ -27,7 +27,7 @@ import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EDQUOT, EFBIG, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR
+from errno import EDQUOT, EFBIG, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EOPNOTSUPP
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -226,5 +226,8 @@ def synchronise_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (EINVAL, EOPNOTSUPP):  # shares of Windows have no such order
+            raise
     finally:
         os.close(handle)

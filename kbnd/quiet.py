@@ -1,4 +1,4 @@
-"""What libraries write to stderr and nobody needs: held until it is known whether it matters, or left out.
+"""What is written to stderr and nobody needs: held until it is known whether it matters, left out, or said in a line.
 
 TensorFlow and others write from C++ before they read any setting. TensorFlow also warns where functions of one name are
 traced often, as it is with a network for each run.
@@ -10,8 +10,15 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kbnd.printable import printable
+
+PACKAGE = Path(__file__).parent
 
 
 @contextmanager
@@ -56,3 +63,23 @@ def without_retracing_warnings() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(is_wanted)
+
+
+@contextmanager
+def warnings_in_a_line() -> Iterator[None]:
+    """Print the warnings of kbnd in a line, and each once; those of others say where they come from."""
+    usual, lines = warnings.formatwarning, set[str]()
+
+    def in_a_line(message: Warning | str, category: type[Warning], filename: str, *place: Any, **source: Any) -> str:
+        if not Path(filename).is_relative_to(PACKAGE):
+            return printable(usual(message, category, filename, *place, **source), keep="\n")
+        line = f"kbnd: warning: {printable(str(message))}\n"
+        is_new = line not in lines  # each run of a study warns anew
+        lines.add(line)
+        return line if is_new else ""
+
+    warnings.formatwarning = in_a_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ import time
 import numpy as np
 import pytest
 
+from kbnd import locks
 from kbnd.data import cache
 from kbnd.data.splits import Split, arrange
 from kbnd.errors import DataMissingError, NoSpaceError, UsageError
@@ -38,6 +41,32 @@ def python(code, **options):
     """Start a child that sees `arrays` and `store` of this file."""
     setup = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r}); from test_data_cache import *\n"
     return subprocess.Popen([sys.executable, "-c", setup + textwrap.dedent(code)], text=True, **options)
+
+
+@pytest.mark.parametrize("number", locks.LACKING)
+def test_a_file_system_without_locks_is_named_and_holds_a_dataset_all_the_same(home, monkeypatch, number):
+    def lacking(*_):
+        raise OSError(number, os.strerror(number))
+
+    store(arrays(seed=0))
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", lacking)
+        (home / "writing-elsewhere").mkdir()  # by another process, which nothing keeps away
+        with pytest.warns(UserWarning, match=r"cache \(.+, mounted at /.*\) has no locks: let one command at a time"):
+            store(arrays(seed=1))
+    assert cache.read("tiny").fingerprint == arrays(seed=1).fingerprint
+    assert (home / "writing-elsewhere").is_dir()
+    store(arrays(seed=2))
+    assert {path.name for path in home.iterdir() if path.is_dir()} == {arrays(seed=2).fingerprint}
+
+
+def test_another_failure_of_a_lock_is_not_a_missing_one(monkeypatch):
+    def failing(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        store(arrays())
 
 
 def test_what_was_written_is_read_as_read_only_memory_maps():

@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "files",
         "home",
         "interpreters",
+        "locks",
         "memory",
         "quiet",
         "seeds",

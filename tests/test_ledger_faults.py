@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -197,3 +199,22 @@ def test_a_ledger_locked_too_long_is_an_error_of_its_own(path: Path, monkeypatch
             ledger.finish(record(seed=2))
         other.execute("ROLLBACK")
         ledger.finish(record(seed=2))
+
+
+@pytest.mark.parametrize(
+    ("code", "is_told"),
+    [(sqlite3.SQLITE_BUSY, False), (sqlite3.SQLITE_BUSY, True), (sqlite3.SQLITE_IOERR_LOCK, True)],
+)
+def test_a_file_system_without_locks_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch, code: int, is_told: bool
+) -> None:
+    def lacking(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if is_told:
+        monkeypatch.setattr(fcntl, "lockf", lacking)
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = code  # of NFS without lockd the one, of FUSE and the like the other
+    sentence = r"lies on a file system without locks \(.+, mounted at /" if is_told else "locked by another process"
+    with pytest.raises(UsageError if is_told else LedgerLockedError, match=sentence), sqlite_errors.translated(path):
+        raise error

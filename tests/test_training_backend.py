@@ -78,7 +78,6 @@ def test_a_file_that_hides_a_library_is_named(fresh, monkeypatch, library):
     [
         (AssertionError(), "does not start here: AssertionError; .* is set by JAX_PLATFORMS=cuda"),
         (RuntimeError("no such platform.\nMore."), "does not start here: no such platform; .*JAX_PLATFORMS=cuda"),
-        (ImportError("libtorch.so is missing"), "does not start here: libtorch.so is missing"),
     ],
 )
 def test_a_backend_that_finds_no_device_is_one_sentence(fresh, monkeypatch, capfd, error, sentence):

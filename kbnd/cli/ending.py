@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import signal
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from errno import EAGAIN, ENOMEM, EPIPE
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -27,10 +24,8 @@ from kbnd.cli.options import note
 from kbnd.errors import KbndError, NoSpaceError, UsageError
 from kbnd.files import NO_SPACE
 from kbnd.memory import LACKING, limit_note
-from kbnd.printable import printable
+from kbnd.quiet import warnings_in_a_line
 from kbnd.streams import error_of, standard
-
-PACKAGE = Path(__file__).parents[1]
 
 SIGNALLED = 128
 """Added to the number of a signal, as shells do."""
@@ -48,7 +43,7 @@ def exit_code_of(call: Callable[[], Any]) -> int:
     Args:
         call: the command; it returns its exit code, None is 0.
     """
-    with standard(), _warnings_in_a_line():
+    with standard(), warnings_in_a_line():
         code = _run(call)
         error = error_of(sys.stdout)
         return code if error is None else code or _unprinted(error)
@@ -94,23 +89,3 @@ def _unprinted(error: OSError) -> int:
         return SIGNALLED + signal.SIGPIPE
     note(f"kbnd: the results could not be printed to stdout ({error.strerror}); nothing that is stored is lost")
     return NoSpaceError.exit_code if error.errno in NO_SPACE else KbndError.exit_code
-
-
-@contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
-    """Print the warnings of kbnd in a line, and each once; those of others say where they come from."""
-    usual, lines = warnings.formatwarning, set[str]()
-
-    def in_a_line(message: Warning | str, category: type[Warning], filename: str, *place: Any, **source: Any) -> str:
-        if not Path(filename).is_relative_to(PACKAGE):
-            return printable(usual(message, category, filename, *place, **source), keep="\n")
-        line = f"kbnd: warning: {printable(str(message))}\n"
-        is_new = line not in lines  # each run of a study warns anew
-        lines.add(line)
-        return line if is_new else ""
-
-    warnings.formatwarning = in_a_line
-    try:
-        yield
-    finally:
-        warnings.formatwarning = usual

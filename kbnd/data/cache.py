@@ -17,17 +17,17 @@ import os
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from errno import EACCES, EEXIST, ENOTDIR, EPERM, EROFS
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
-from kbnd import home
+from kbnd import home, locks
 from kbnd.data.splits import Arrays, Split, fingerprint_of
 from kbnd.errors import DataMissingError
 from kbnd.files import NO_SPACE, check_folder, explained, synchronise_folder, synchronised
@@ -94,14 +94,19 @@ def cached_keys() -> list[str]:
 def lock(key: str) -> Iterator[None]:
     """Hold the right to write one dataset; it ends with the process, however that ends."""
     folder = cache_dir() / key
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        guard = FileLock(folder / "lock")
-        guard.acquire()
-    try:
+    with ExitStack() as stack:
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            is_held = stack.enter_context(locks.held(folder / "lock"))
+        if not is_held:
+            warnings.warn(
+                f"the file system of the cache ({locks.file_system(folder)}) has no locks: let one command at a time "
+                f"prepare {key}, or set KBND_CACHE to a folder on another",
+                stacklevel=3,
+            )
         yield
-    finally:
-        guard.release()
+        if is_held:  # else what looks like litter may be what another is writing
+            _sweep(key)
 
 
 def manifest_of(key: str) -> Manifest | None:
@@ -183,7 +188,6 @@ def write(key: str, arrays: Arrays, *, name: str, source: str, state: str = "") 
             synchronise_folder(folder)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        _sweep(folder, keep=arrays.fingerprint)
 
 
 def damaged(path: Path, name: str) -> DataMissingError:
@@ -230,7 +234,9 @@ def _write_array(path: Path, array: np.ndarray) -> str:
     return _sha256_of(path, stat.st_mtime_ns, stat.st_size)
 
 
-def _sweep(folder: Path, *, keep: str) -> None:
-    for litter in folder.iterdir():
-        if litter.is_dir() and litter.name != keep:
+def _sweep(key: str) -> None:
+    """Remove what the manifest does not name; only for who holds the lock."""
+    manifest = manifest_of(key)
+    for litter in (cache_dir() / key).iterdir():
+        if litter.is_dir() and manifest is not None and litter.name != manifest.fingerprint:
             shutil.rmtree(litter, ignore_errors=True)

@@ -25,7 +25,7 @@ from kbnd.data.sizes import stack
 from kbnd.data.sources import is_cached, key_for
 from kbnd.data.splits import Arrays, arrange
 from kbnd.errors import InterruptedRunError, KbndError, UsageError
-from kbnd.quiet import held_stderr
+from kbnd.quiet import held_stderr, warnings_in_a_line
 from kbnd.spec import DataSpec
 from kbnd.streams import standard
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # as the parent reads it
     try:
-        with standard(), contextlib.redirect_stdout(sys.stderr):
+        with standard(), contextlib.redirect_stdout(sys.stderr), warnings_in_a_line():
             decode(DataSpec(**request["data"]), download=request["download"], force=request["force"])
     except KbndError as error:
         print(error)

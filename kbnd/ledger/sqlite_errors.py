@@ -9,11 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kbnd.errors import KbndError, LedgerLockedError, NoSpaceError, UsageError
+from kbnd.locks import file_system, has_record_locks
 
 BUSY_TIMEOUT_S = 30.0
 """How long SQLite waits for a lock before it gives up."""
 
 _UNDELETABLE = (sqlite3.SQLITE_IOERR_DELETE, sqlite3.SQLITE_IOERR_ACCESS)
+_UNLOCKABLE = (
+    *(sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_UNLOCK),
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+)
 _UNWRITTEN = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)
 
 
@@ -62,7 +67,13 @@ def _explained(path: Path, error: sqlite3.Error) -> KbndError:
         if path.exists() and not os.access(path, os.R_OK):
             return UsageError(f"the ledger {path} cannot be read: its permissions do not let this user")
         return UsageError(f"the ledger {path} cannot be written: the file or its folder is read-only")
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    is_locked = primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    if code in _UNLOCKABLE or (is_locked and not has_record_locks(path.absolute().parent)):
+        return UsageError(
+            f"the ledger {path} lies on a file system without locks ({file_system(path)}), where writers would damage "
+            "it: put it on another (--ledger, KBND_LEDGER)"
+        )
+    if is_locked:
         return LedgerLockedError(
             f"the ledger {path} was locked by another process for more than {BUSY_TIMEOUT_S:.0f} s"
         )
