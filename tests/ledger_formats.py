@@ -10,6 +10,9 @@ import pytest
 
 from kbnd.ledger import Ledger, database, schema
 
+_LATER = ((1, 4, "runs", "continued_from"), (1, 5, "runs", "digest"), (3, 5, "search_events", "digest"))
+"""First format of a table, format that brought a column of those that this kbnd writes, table, column."""
+
 
 @contextmanager
 def older_ledger(file: Path, format: int) -> Iterator[Ledger]:
@@ -17,6 +20,9 @@ def older_ledger(file: Path, format: int) -> Iterator[Ledger]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "MIGRATIONS", schema.MIGRATIONS[:format])
         with Ledger.open(file) as old:
-            old._db.execute("ALTER TABLE runs ADD COLUMN continued_from TEXT")
+            later = [(table, column) for first, since, table, column in _LATER if first <= format < since]
+            for table, column in later:
+                old._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
             yield old
-            old._db.execute("ALTER TABLE runs DROP COLUMN continued_from")
+            for table, column in later:
+                old._db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_records import SETTING, epoch, record
+from ledger_records import SETTING, agreeing, epoch, record
 
 from kbnd.analysis.derivation import contradictions
 from kbnd.errors import UsageError
@@ -26,7 +26,8 @@ def run(seed: int, dropout: float, accuracy: float | None, status: str = "done",
     curve = [] if accuracy is None else [accuracy / 2, accuracy][:n_epochs]
     epochs = tuple(epoch(number, val_accuracy=value) for number, value in enumerate(curve, start=1))
     ended = {"val_accuracy": accuracy} if status == "done" else {"test_accuracy": None, "test_correct": None}
-    return replace(record(seed=seed, dropout=dropout, status=status, **ended), epochs=epochs, n_epochs=len(epochs))
+    run = replace(record(seed=seed, dropout=dropout, status=status, **ended), epochs=epochs, n_epochs=len(epochs))
+    return agreeing(run)
 
 
 def logged(*candidates: tuple[dict[str, Any], list[RunRecord]]) -> tuple[list[SearchEvent], Runs]:

@@ -113,7 +113,8 @@ def test_the_table_of_runs_has_typed_columns(logs: Path) -> None:
     }
     assert domains["dropout"] == ["number_value"] * 2
     assert domains["arm"] == ["string_value"] * 2
-    assert [info.name.tag for info in experiment.metric_infos] == ["final/test_accuracy", "final/fit_s"]
+    final = ["test_accuracy", "test_loss", "val_accuracy", "val_loss", "fit_s"]
+    assert [info.name.tag for info in experiment.metric_infos] == [f"final/{name}" for name in final]
 
 
 def test_another_export_replaces_the_files(ledger: Ledger, logs: Path) -> None:

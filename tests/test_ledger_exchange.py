@@ -143,10 +143,11 @@ def test_two_results_differ_in_an_epoch_too(empty: Ledger) -> None:
 
 def test_times_may_differ_between_two_trainings_but_not_within_one(empty: Ledger) -> None:
     empty.finish(record())
-    assert empty.merge([record(session="s2", fit_s=99.0)]).n_kept == 1
+    slower = (epoch(1), epoch(2, train_s=97.5))
+    assert empty.merge([record(session="s2", epochs=slower)]).n_kept == 1
     assert empty.get(record().run_id).fit_s == record().fit_s
-    with pytest.raises(UsageError, match="fit_s"):
-        empty.merge([record(fit_s=99.0)])
+    with pytest.raises(UsageError, match=r"fit_s is 3\.0 in .* and 99\.0 in"):
+        empty.merge([record(epochs=slower)])
 
 
 def test_a_run_being_trained_here_is_left_to_its_trainer(full: Ledger, empty: Ledger) -> None:

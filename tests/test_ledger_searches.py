@@ -261,6 +261,8 @@ def test_what_a_stranger_wrote_is_refused_as_a_whole(ledger: Ledger, other: Ledg
     searched(ledger, *LOG)
     file = exported(ledger, "jsonl")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines:
+        line.get("search_event", {}).pop("digest", None)
     change(lines)
     file.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(UsageError, match=complaint):

@@ -18,6 +18,8 @@ from ledger_records import epoch, record
 from kbnd.errors import UsageError
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger, Reader, checks, database, rows, schema
+from kbnd.ledger.plain import digest_of_run
+from kbnd.ledger.rows import StoredRun
 from kbnd.records import EpochRecord
 
 FINITE = st.floats(allow_nan=False)
@@ -55,14 +57,16 @@ def test_every_epoch_survives_storing(given: EpochRecord) -> None:
         for statement in chain(*schema.MIGRATIONS):
             db.execute(statement)
         run = record(n_epochs=1, epochs=(given,))
-        rows.replace_run(db, run)
+        stored = StoredRun(run, digest_of_run(run))
+        rows.replace_run(db, stored)
         assert rows.read_run(db, run.run_id) == run
-        assert list(rows.read_runs(db)) == [run]
+        assert list(rows.read_runs(db)) == [stored]
+        assert digest_of_run(rows.read_run(db, run.run_id)) == stored.digest
 
 
 def test_the_tables_hold_every_field_of_the_records(ledger: Ledger) -> None:
     """A field added to a record needs a migration."""
-    own = {"runs": {"host", "boot_id", "token", "finished_at", "spec"}, "epochs": {"run_id"}}
+    own = {"runs": {"host", "boot_id", "token", "finished_at", "spec", "digest"}, "epochs": {"run_id"}}
     for table, fields in (("runs", schema.RUN_FIELDS), ("epochs", schema.EPOCH_FIELDS)):
         columns = {row[1] for row in ledger._db.execute(f"PRAGMA table_info({table})")}
         assert columns == set(fields) | own[table]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from ledger_records import SETTING
+from ledger_records import SETTING, agreeing
 
 from kbnd.analysis.blinding import METRICS
 from kbnd.data.catalogue import COPIES, ORIGINALS
@@ -81,13 +81,14 @@ STUDY: dict[str, Any] = {
 def trained(spec: RunSpec, identity: Identity, *, arm: int, block: int | None, has_curve: bool) -> RunRecord:
     """A run as training would leave it: accuracy by arm and seed, and a curve that climbs to it by 0.1 an epoch."""
     last = 0.9 + arm / 100 + spec.seed / 1000
-    curve = [last - 0.1 * (N_EPOCHS - epoch) for epoch in range(1, N_EPOCHS + 1)]
+    n_epochs = spec.train.epochs
+    curve = [last - 0.1 * (n_epochs - epoch) for epoch in range(1, n_epochs + 1)]
     epochs = tuple(
         EpochRecord(epoch=i, test_accuracy=value if has_curve else None, train_s=1.0 + arm, is_warmup=i == 1)
         for i, value in enumerate(curve, start=1)
     )
     fields = {name: getattr(identity, name) for name in ("backend", "backend_version", "keras_version", "device")}
-    return RunRecord(
+    run = RunRecord(
         run_id=spec.run_id(identity),
         recipe_id=spec.recipe_id,
         spec=spec.canonical(),
@@ -104,12 +105,13 @@ def trained(spec: RunSpec, identity: Identity, *, arm: int, block: int | None, h
         block=block,
         environment={"machine": "m1"},
         epochs=epochs,
-        n_epochs=N_EPOCHS,
+        n_epochs=n_epochs,
         test_accuracy=last,
         test_loss=1 - last,
         fit_s=4.0 + arm,
         epoch_s=1.0 + arm,
     )
+    return agreeing(run)
 
 
 def made(
@@ -237,9 +239,7 @@ def test_before_the_first_run_is_done_nothing_is_said_to_be_unrecorded(tmp_path:
     study = Study(**STUDY)
     experiment = decide(study, Choices())
     planned = plan(experiment, identity=MNIST)
-    lost = replace(
-        trained(planned[0].spec, MNIST, arm=0, block=1, has_curve=True), status="interrupted", test_accuracy=None
-    )
+    lost = agreeing(replace(trained(planned[0].spec, MNIST, arm=0, block=1, has_curve=True), status="interrupted"))
     with Ledger.open(tmp_path / "kbnd.sqlite") as ledger:
         ledger.merge([lost])
         ledger.assign("nets", "0" * 16, [("plain", 1, lost.replicate, lost.run_id)])

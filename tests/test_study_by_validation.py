@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from ledger_records import SETTING, label, record
+from ledger_records import SETTING, agreeing, label, record
 from study_files import grouped
 
 from kbnd.analysis.blinding import VALIDATION_METRICS
@@ -54,26 +54,28 @@ def report(ledger: Path) -> Results:
             numbers = reached(run.arm, run.spec.seed)
             opened.merge(
                 [
-                    RunRecord(
-                        run_id=run.run_id,
-                        recipe_id=run.spec.recipe_id,
-                        spec=run.spec.canonical(),
-                        model="lenet5",
-                        dataset="mnist",
-                        seed=run.spec.seed,
-                        replicate=run.spec.replicate,
-                        status="done",
-                        **asdict(MNIST),
-                        protocol=PROTOCOL,
-                        session="s1",
-                        started_at="2026-01-02T03:04:05+00:00",
-                        block=run.block,
-                        environment={"machine": "m1"},
-                        epochs=(EpochRecord(epoch=1, train_s=1.0, **numbers),),
-                        n_epochs=1,
-                        fit_s=2.0,
-                        epoch_s=1.0,
-                        **numbers,
+                    agreeing(
+                        RunRecord(
+                            run_id=run.run_id,
+                            recipe_id=run.spec.recipe_id,
+                            spec=run.spec.canonical(),
+                            model="lenet5",
+                            dataset="mnist",
+                            seed=run.spec.seed,
+                            replicate=run.spec.replicate,
+                            status="done",
+                            **asdict(MNIST),
+                            protocol=PROTOCOL,
+                            session="s1",
+                            started_at="2026-01-02T03:04:05+00:00",
+                            block=run.block,
+                            environment={"machine": "m1"},
+                            epochs=tuple(EpochRecord(epoch=i, train_s=1.0, **numbers) for i in range(1, 6)),
+                            n_epochs=5,
+                            fit_s=5.0,
+                            epoch_s=1.0,
+                            **numbers,
+                        )
                     )
                 ]
             )

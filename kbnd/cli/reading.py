@@ -170,7 +170,7 @@ def _ledger_import(
         show(asdict(merged))
     else:
         counts = f"{merged.n_added} runs added, {merged.n_replaced} replaced, {merged.n_kept} kept as they were"
-        lines([counts, *([elsewhere_note(merged)] if merged.n_elsewhere else [])])
+        lines([counts, *([elsewhere_note(merged)] if merged.n_elsewhere else []), *merged.notes])
 
 
 @ledger_app.command("verify")
@@ -179,9 +179,9 @@ def _ledger_verify(ledger: LedgerArgument = DEFAULT_LEDGER, as_json: Json = Fals
     from kbnd.ledger import Reader
 
     with Reader.open(ledger) as opened:
-        problems = opened.verify()
+        problems, notes = opened.verify(), opened.notes()
     if as_json:
-        show({"problems": problems})
+        show({"problems": problems, "notes": notes})
     else:
-        lines(problems or ["sound"])
+        lines([*(problems or ["sound"]), *notes])
     end(1 if problems else 0)

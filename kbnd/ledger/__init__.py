@@ -24,11 +24,14 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `searches`      | the log of a search: begun, appended to, continued                             |
 | `values`        | what a stored value may be: names, digests, counts, printable texts            |
 | `checks`        | what a stored or imported run must satisfy                                     |
+| `redundancies`  | what a run says twice must be the same                                         |
+| `plain`         | a run as plain values, and its digest                                          |
 | `search_checks` | what the log of a search must satisfy                                          |
 | `jsonl`         | a ledger as JSON lines                                                         |
 | `exports`       | files for other programs                                                       |
 | `imports`       | taking another ledger in                                                       |
 | `trainings`     | what two trainings of one run may differ in                                    |
+| `incoming`      | what is taken in: a ledger or JSON lines                                       |
 """
 
 from kbnd.ledger.claims import ClaimResult, RunClaim

@@ -14,25 +14,30 @@ from typing import Any
 
 from kbnd.analysis.derivation import contradictions
 from kbnd.errors import UsageError
-from kbnd.ledger.rows import StudyInfo, read_labels, read_run, read_runs
+from kbnd.ledger.plain import digest_of_event, digest_of_run
+from kbnd.ledger.redundancies import disagreements
+from kbnd.ledger.rows import StoredRun, StudyInfo, read_labels, read_runs, read_stored
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind
 from kbnd.ledger.search_checks import problems_of_log, problems_of_search
-from kbnd.ledger.searches import read_logs
+from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
 from kbnd.ledger.values import is_id, is_name, is_text, is_time
 from kbnd.records import RUNNING, STATUSES, EpochRecord, RunRecord, SearchEvent, SearchInfo
 from kbnd.spec import NAME_PATTERN, PROTOCOL, Identity, RunSpec
+from kbnd.words import counted
 
 _PYTHON: dict[Kind, type] = {"text": str, "count": int, "number": float, "flag": bool, "json": dict, "bits": bytes}
 _AT_LEAST_ONE = ("seed", "epoch")
 
 
-def problems_of(record: RunRecord) -> Iterator[str]:
+def problems_of(run: StoredRun) -> Iterator[str]:
     """Yield one clause for each thing that cannot be true of a run."""
-    wrong = list(problems_of_fields(record))
+    record = run.record
+    wrong = list(problems_of_fields(record)) or list(_consistency(record)) or list(_identity(record))
     yield from wrong
     if not wrong:
-        yield from _consistency(record)
-        yield from _identity(record)
+        yield from disagreements(record, RunSpec(**record.spec))
+        if run.digest is not None and run.digest != (present := digest_of_run(record)):
+            yield f"it was changed since it was finished: its digest was {run.digest!r:.40} and is {present}"
 
 
 def problems_of_fields(record: RunRecord) -> Iterator[str]:
@@ -52,11 +57,12 @@ def problems_in(db: sqlite3.Connection) -> Iterator[str]:
         return  # rows of a broken file cannot be read reliably
     for table, _, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():
         yield f"a row of {table} belongs to no row of {parent}"
-    for record in read_runs(db):
-        if record.status != RUNNING:
-            yield from (f"run {record.run_id}: {clause}" for clause in problems_of(record))
+    for run in read_runs(db):
+        if run.record.status != RUNNING:
+            yield from (f"run {run.record.run_id}: {clause}" for clause in problems_of(run))
     for study, about, _, labels in read_labels(db):
         yield from (f"study {study}: {clause}" for clause in problems_of_labels(study, about, labels))
+    yield from mislabelled(db)
     for info, log in read_logs(db):
         search = f"search {info.name}, generation {info.generation}"
         yield from (f"{search}: {clause}" for clause in problems_of_logged(db, info, log))
@@ -65,12 +71,48 @@ def problems_in(db: sqlite3.Connection) -> Iterator[str]:
 def problems_of_logged(db: sqlite3.Connection, info: SearchInfo, log: Sequence[SearchEvent]) -> Iterator[str]:
     """Yield one clause for each thing that cannot be true of a search, by itself or beside the runs that are stored."""
     wrong = [*problems_of_search(info), *problems_of_log(log)]
-    yield from wrong or contradictions(info.definition, log, lambda run_id: _sound_run(db, run_id))
+    wrong = wrong or list(contradictions(info.definition, log, lambda run_id: _sound_run(db, run_id)))
+    yield from wrong
+    for event, digest in () if wrong else zip(log, read_event_digests(db, info), strict=True):
+        if (clause := changed_event(LoggedEvent(info.name, info.generation, event, digest))) is not None:
+            yield clause
 
 
 def _sound_run(db: sqlite3.Connection, run_id: str) -> RunRecord | None:
-    record = read_run(db, run_id)
-    return None if record is None or any(problems_of(record)) else record
+    run = read_stored(db, run_id)
+    return None if run is None or any(problems_of(run)) else run.record
+
+
+def mislabelled(db: sqlite3.Connection, study: str | None = None) -> Iterator[str]:
+    """Yield one sentence for each stored run that a label of a study (None is all) gives another seed or replicate."""
+    query = """SELECT l.study, l.arm, l.seed, l.replicate, r.run_id, r.seed, r.replicate FROM labels l
+        JOIN runs r ON r.run_id = l.run_id AND (l.seed <> r.seed OR l.replicate <> r.replicate)
+        WHERE l.study = coalesce(?, l.study)"""
+    for study_, arm, *label, run_id, seed, replicate in db.execute(query, (study,)):
+        yield (
+            f"study {study_}: arm {arm} has run {run_id!r:.40} as seed {label[0]}, replicate {label[1]}, but it is of "
+            f"seed {seed!r:.40}, replicate {replicate!r:.40}"
+        )
+
+
+def notes_on(db: sqlite3.Connection) -> Iterator[str]:
+    """Yield one sentence for each thing that cannot be told of a ledger in which nothing is wrong."""
+    (n_runs,) = db.execute("SELECT count(*) FROM runs WHERE digest IS NULL AND status <> ?", (RUNNING,)).fetchone()
+    (n_entries,) = db.execute("SELECT count(*) FROM search_events WHERE digest IS NULL").fetchone()
+    yield from before_digests(n_runs, n_entries)
+
+
+def before_digests(n_runs: int, n_entries: int) -> Iterator[str]:
+    """Yield a sentence where finished runs or entries in the logs of searches have no digest."""
+    if parts := [counted(n, noun) for n, noun in ((n_runs, "run"), (n_entries, "search event")) if n]:
+        yield f"{' and '.join(parts)} from before digests: of them only what is stored twice can be checked"
+
+
+def changed_event(logged: LoggedEvent) -> str | None:
+    """Return a clause where an entry in the log of a search is not what its digest was made from."""
+    if logged.digest is None or logged.digest == digest_of_event(logged.search, logged.generation, logged.event):
+        return None
+    return f"event {logged.event.event!r:.40} was changed since it was stored: its digest was {logged.digest!r:.40}"
 
 
 def problems_of_labels(study: Any, about: StudyInfo, labels: Any) -> Iterator[str]:

@@ -18,23 +18,27 @@ What two results of one run may differ in, `kbnd.ledger.trainings` says.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from kbnd.errors import UsageError
-from kbnd.files import check_file
-from kbnd.ledger.checks import problems_of, problems_of_labels, problems_of_logged
+from kbnd.ledger.checks import (
+    before_digests,
+    changed_event,
+    mislabelled,
+    problems_of,
+    problems_of_labels,
+    problems_of_logged,
+)
 from kbnd.ledger.claims import all_claims, this_process
-from kbnd.ledger.database import open_database, snapshot
-from kbnd.ledger.jsonl import Thing, read_jsonl
+from kbnd.ledger.jsonl import Thing
 from kbnd.ledger.rows import (
+    StoredRun,
     StudyLabels,
-    read_labels,
     read_run,
-    read_runs,
     replace_run,
     write_labels,
     write_study,
@@ -46,14 +50,12 @@ from kbnd.ledger.searches import (
     differences,
     read_event,
     read_events,
-    read_logs,
     read_search,
     write_search,
 )
-from kbnd.ledger.sqlite_errors import NotSQLiteError
 from kbnd.ledger.trainings import accuracies_apart, has_other_results
 from kbnd.ledger.values import is_count, is_name
-from kbnd.records import HITS, RUNNING, SearchEvent, SearchInfo
+from kbnd.records import HITS, RunRecord, SearchEvent, SearchInfo
 from kbnd.spec import canonical_json
 
 _OF_ONE_TRAINING = ("wall_s", "sessions")
@@ -70,6 +72,7 @@ class Merged:
         n_events: entries that the logs of searches grew by.
         n_elsewhere: of `n_kept`, those whose results differ because they were trained under other circumstances.
         largest_difference: of test accuracy between two such trainings; None where there is none, or none has one.
+        notes: one sentence for each thing that could not be told of the source.
     """
 
     n_added: int
@@ -78,31 +81,7 @@ class Merged:
     n_events: int = 0
     n_elsewhere: int = 0
     largest_difference: float | None = None
-
-
-@contextmanager
-def things_of(source: Path) -> Iterator[Iterator[Thing]]:
-    """Open what is to be imported, a ledger or JSON lines, told apart by its content.
-
-    Raises:
-        UsageError: it is missing or neither.
-    """
-    check_file(source, what="file to import")
-    try:
-        db = open_database(source, "ro")
-    except NotSQLiteError:
-        yield read_jsonl(source)
-        return
-    with closing(db), snapshot(db, source):
-        yield _things_in(db)
-
-
-def _things_in(db: sqlite3.Connection) -> Iterator[Thing]:
-    yield from read_labels(db)
-    yield from (record for record in read_runs(db) if record.status != RUNNING)
-    for info, log in read_logs(db):
-        yield info
-        yield from (LoggedEvent(info.name, info.generation, event) for event in log)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source: str) -> Merged:
@@ -111,89 +90,114 @@ def merge(db: sqlite3.Connection, things: Iterable[Thing], *, here: Path, source
     Raises:
         UsageError: something that cannot be true, one run with two results, or one search with two logs.
     """
-    statuses = dict(db.execute("SELECT run_id, status FROM runs"))
-    process = this_process()
-    training = {claim.run_id for claim in all_claims(db) if not claim.is_stale(process)}
-    n_added = n_replaced = n_kept = n_events = 0
-    searches: list[SearchInfo] = []
-    differences_elsewhere: list[float | None] = []
+    merge = _Merge(db, here, source)
     for thing in things:
-        if isinstance(thing, StudyLabels):
-            _merge_labels(db, thing, source)
-            continue
-        if isinstance(thing, SearchInfo):
-            _merge_search(db, thing, here=here, source=source)
-            searches.append(thing)
-            continue
-        if isinstance(thing, LoggedEvent):
-            n_events += _merge_event(db, thing, here=here, source=source)
-            continue
-        for problem in problems_of(thing):
-            raise UsageError(f"run {thing.run_id!r:.40} in {source}: {problem}; nothing was imported")
-        status = statuses.get(thing.run_id)
-        is_result = thing.status in HITS
+        _TAKE[type(thing)](merge, thing)
+    return merge.end()
+
+
+class _Merge:
+    """An import under way."""
+
+    def __init__(self, db: sqlite3.Connection, here: Path, source: str) -> None:
+        process = this_process()
+        self.db, self.here, self.source = db, here, source
+        self.statuses = dict(db.execute("SELECT run_id, status FROM runs"))
+        self.training = {claim.run_id for claim in all_claims(db) if not claim.is_stale(process)}
+        self.studies: set[str] = set()
+        self.searches: list[SearchInfo] = []
+        self.counts: Counter[str] = Counter()
+        self.apart: list[float | None] = []
+
+    def refuse(self, problem: str) -> NoReturn:
+        raise UsageError(f"{problem}; nothing was imported")
+
+    def take_labels(self, thing: StudyLabels) -> None:
+        for problem in problems_of_labels(thing.study, thing.about, thing.labels):
+            self.refuse(f"{self.source}: {problem}")
+        write_labels(self.db, thing.study, thing.about.digest, thing.labels, is_replaced=False)
+        if thing.is_current:
+            write_study(self.db, thing.study, thing.about, is_replaced=False)
+        self.studies.add(thing.study)
+
+    def take_run(self, run: StoredRun) -> None:
+        record = run.record
+        for problem in problems_of(run):
+            self.refuse(f"run {record.run_id!r:.40} in {self.source}: {problem}")
+        self.counts["undigested runs"] += run.digest is None
+        status, is_result = self.statuses.get(record.run_id), record.status in HITS
         if status in HITS and is_result:
-            ours = read_run(db, thing.run_id)
-            assert ours is not None
-            if has_other_results(ours, thing, here=here, source=source):
-                differences_elsewhere.append(accuracies_apart(ours, thing))
-        if status is not None and (status in HITS or not is_result or thing.run_id in training):
-            n_kept += 1
-            continue
-        replace_run(db, thing)
-        statuses[thing.run_id] = thing.status
-        n_added += status is None
-        n_replaced += status is not None
-    _refuse_broken_logs(db, searches, source)
-    largest = max((apart for apart in differences_elsewhere if apart is not None), default=None)
-    return Merged(n_added, n_replaced, n_kept, n_events, len(differences_elsewhere), largest)
+            self.compare(record)
+        if status is not None and (status in HITS or not is_result or record.run_id in self.training):
+            self.counts["kept"] += 1
+            return
+        replace_run(self.db, run)
+        self.statuses[record.run_id] = record.status
+        self.counts["added" if status is None else "replaced"] += 1
+
+    def compare(self, theirs: RunRecord) -> None:
+        """Refuse another result of a run that has one here, but for what other circumstances may change."""
+        ours = read_run(self.db, theirs.run_id)
+        assert ours is not None
+        if has_other_results(ours, theirs, here=self.here, source=self.source):
+            self.apart.append(accuracies_apart(ours, theirs))
+
+    def take_search(self, theirs: SearchInfo) -> None:
+        for problem in problems_of_search(theirs):
+            self.refuse(f"search {theirs.name!r:.40} in {self.source}: {problem}")
+        ours = read_search(self.db, theirs.name, theirs.generation)
+        words = (f"in {self.here}", f"in {self.source}")
+        if ours is None:
+            write_search(self.db, theirs)
+        elif clauses := list(differences(ours.definition, theirs.definition, words=words)):
+            self.refuse(f"search {theirs.name} is two searches ({'; '.join(clauses)})")
+        self.searches.append(theirs)
+
+    def take_event(self, logged: LoggedEvent) -> None:
+        """Store an entry, or see that it is the one stored here."""
+        theirs = logged.event
+        place = f"search {logged.search!r:.40}, event {theirs.event!r:.40}"
+        for problem in problems_of_event(theirs):
+            self.refuse(f"{place} in {self.source}: {problem}")
+        is_address = is_name(logged.search) and is_count(logged.generation)
+        info = read_search(self.db, logged.search, logged.generation) if is_address else None
+        if info is None:
+            self.refuse(f"{place} in {self.source} belongs to no search")
+        self.counts["undigested events"] += logged.digest is None
+        if append(self.db, info, theirs, digest=logged.digest):
+            self.counts["events"] += 1
+            return
+        ours = read_event(self.db, info, theirs.event)
+        if ours is None:
+            self.refuse(f"{place} in {self.source}: the entries before it are missing")
+        if _happening(ours) != _happening(theirs):
+            self.refuse(
+                f"search {info.name} has two logs: event {theirs.event} is {_echo(ours)} in {self.here} and "
+                f"{_echo(theirs)} in {self.source}"
+            )
+        if (change := changed_event(logged)) is not None:
+            self.refuse(f"search {info.name} in {self.source}: {change}")
+
+    def end(self) -> Merged:
+        """Check what only the whole can tell."""
+        for info in self.searches:
+            for problem in problems_of_logged(self.db, info, read_events(self.db, info)):
+                self.refuse(f"search {info.name} in {self.source}: {problem}")
+        for study in sorted(self.studies):
+            for problem in mislabelled(self.db, study):
+                self.refuse(f"{self.source}: {problem}")
+        n = self.counts
+        notes = tuple(before_digests(n["undigested runs"], n["undigested events"]))
+        largest = max((apart for apart in self.apart if apart is not None), default=None)
+        return Merged(n["added"], n["replaced"], n["kept"], n["events"], len(self.apart), largest, notes)
 
 
-def _merge_labels(db: sqlite3.Connection, thing: StudyLabels, source: str) -> None:
-    for problem in problems_of_labels(thing.study, thing.about, thing.labels):
-        raise UsageError(f"{source}: {problem}; nothing was imported")
-    write_labels(db, thing.study, thing.about.digest, thing.labels, is_replaced=False)
-    if thing.is_current:
-        write_study(db, thing.study, thing.about, is_replaced=False)
-
-
-def _merge_search(db: sqlite3.Connection, theirs: SearchInfo, *, here: Path, source: str) -> None:
-    for problem in problems_of_search(theirs):
-        raise UsageError(f"search {theirs.name!r:.40} in {source}: {problem}; nothing was imported")
-    ours = read_search(db, theirs.name, theirs.generation)
-    if ours is None:
-        write_search(db, theirs)
-    elif clauses := list(differences(ours.definition, theirs.definition, words=(f"in {here}", f"in {source}"))):
-        raise UsageError(f"search {theirs.name} is two searches ({'; '.join(clauses)}); nothing was imported")
-
-
-def _merge_event(db: sqlite3.Connection, logged: LoggedEvent, *, here: Path, source: str) -> bool:
-    """Store an entry, or see that it is the one stored here, and return whether it is new."""
-    theirs = logged.event
-    place = f"search {logged.search!r:.40}, event {theirs.event!r:.40}"
-    for problem in problems_of_event(theirs):
-        raise UsageError(f"{place} in {source}: {problem}; nothing was imported")
-    is_address = is_name(logged.search) and is_count(logged.generation)
-    info = read_search(db, logged.search, logged.generation) if is_address else None
-    if info is None:
-        raise UsageError(f"{place} in {source} belongs to no search; nothing was imported")
-    if append(db, info, theirs):
-        return True
-    ours = read_event(db, info, theirs.event)
-    if ours is None:
-        raise UsageError(f"{place} in {source}: the entries before it are missing; nothing was imported")
-    if _happening(ours) != _happening(theirs):
-        raise UsageError(
-            f"search {info.name} has two logs: event {theirs.event} is {_echo(ours)} in {here} and {_echo(theirs)} in "
-            f"{source}; nothing was imported"
-        )
-    return False
-
-
-def _refuse_broken_logs(db: sqlite3.Connection, searches: Iterable[SearchInfo], source: str) -> None:
-    for info in searches:
-        for problem in problems_of_logged(db, info, read_events(db, info)):
-            raise UsageError(f"search {info.name} in {source}: {problem}; nothing was imported")
+_TAKE: dict[type, Callable[[_Merge, Any], None]] = {
+    StudyLabels: _Merge.take_labels,
+    StoredRun: _Merge.take_run,
+    SearchInfo: _Merge.take_search,
+    LoggedEvent: _Merge.take_event,
+}
 
 
 def _happening(event: SearchEvent) -> tuple[str, int, dict[str, Any]]:

@@ -30,14 +30,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kbnd.errors import UsageError
-from kbnd.ledger.rows import StudyInfo, StudyLabels, read_labels, read_runs
+from kbnd.ledger.plain import INFINITE, plain_event, plain_run
+from kbnd.ledger.rows import StoredRun, StudyInfo, StudyLabels, read_labels, read_runs
 from kbnd.ledger.schema import BY_VALIDATION_ONCE, EPOCH_FIELDS, RUN_FIELDS, Field
-from kbnd.ledger.searches import LoggedEvent, read_logs
+from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
 from kbnd.records import RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 
 FORMAT = 3
 
-Thing = RunRecord | StudyLabels | SearchInfo | LoggedEvent
+Thing = StoredRun | StudyLabels | SearchInfo | LoggedEvent
 """What one line describes."""
 
 _LONGEST_LINE = 2**26
@@ -51,23 +52,22 @@ _REQUIRED_OF_STUDY = {
 
 _SEARCH_KEYS = tuple(field.name for field in dataclasses.fields(SearchInfo))
 _EVENT_KEYS = ("search", "generation", *(field.name for field in dataclasses.fields(SearchEvent)))
-_INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
 
 
 def lines_of(db: sqlite3.Connection) -> Iterator[str]:
     """Yield the lines that describe every label, every finished run and every search of a ledger."""
     yield _line("ledger", {"format": _oldest_format(db)})
     for study, about, is_current, labels in read_labels(db):
-        fields = {name: _plain(value) for name, value in about._asdict().items() if name != "is_by_validation" or value}
+        fields = {name: value for name, value in about._asdict().items() if name != "is_by_validation" or value}
+        fields["baselines"] = dict(about.baselines) if isinstance(about.baselines, Mapping) else about.baselines
         yield _line("study", {"name": study, **fields, "is_current": is_current, "labels": labels})
-    for record in read_runs(db):
-        if record.status != RUNNING:
-            epochs = [_values(EPOCH_FIELDS, epoch) for epoch in record.epochs]
-            yield _line("run", {**_values(RUN_FIELDS, record), "epochs": epochs})
+    for run in read_runs(db):
+        if run.record.status != RUNNING:
+            yield _line("run", plain_run(run.record) | _digest(run.digest))
     for info, log in read_logs(db):
         yield _line("search", dataclasses.asdict(info))
-        place = {"search": info.name, "generation": info.generation}
-        yield from (_line("search_event", {**place, **dataclasses.asdict(event)}) for event in log)
+        for event, digest in zip(log, read_event_digests(db, info), strict=True):
+            yield _line("search_event", plain_event(info.name, info.generation, event) | _digest(digest))
 
 
 def read_jsonl(path: Path) -> Iterator[Thing]:
@@ -103,17 +103,8 @@ def _line(kind: str, value: dict[str, Any]) -> str:
     return json.dumps({kind: value}, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n"
 
 
-def _values(fields: dict[str, Field], record: RunRecord | EpochRecord) -> dict[str, Any]:
-    values = {name: getattr(record, name) for name in fields}
-    return {name: _plain(value) for name, value in values.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, float) and value in _INFINITE.values():
-        return str(value)
-    return dict(value) if isinstance(value, Mapping) else value
+def _digest(digest: str | None) -> dict[str, str]:
+    return {} if digest is None else {"digest": digest}
 
 
 def _parsed(text: str) -> tuple[str, dict[str, Any]]:
@@ -157,8 +148,9 @@ def _thing(kind: str, values: dict[str, Any], *, format: int) -> Thing:
         if not (isinstance(epochs, list) and all(isinstance(epoch, dict) for epoch in epochs)):
             raise _LineError("epochs is not a list of objects")
         history = tuple(EpochRecord(**_arguments(EPOCH_FIELDS, epoch)) for epoch in epochs)
+        digest = values.pop("digest", None)
         record = RunRecord(**_arguments(RUN_FIELDS, values), epochs=history)
-        return record if format >= 3 else _with_sessions_apart(record)
+        return StoredRun(record if format >= 3 else _with_sessions_apart(record), digest)
     if kind == "study":
         _check_keys(values, allowed=_STUDY_KEYS, required=_REQUIRED_OF_STUDY[format])
         if not (isinstance(values["labels"], list) and all(isinstance(label, list) for label in values["labels"])):
@@ -172,8 +164,9 @@ def _thing(kind: str, values: dict[str, Any], *, format: int) -> Thing:
         _check_keys(values, allowed=_SEARCH_KEYS, required=_SEARCH_KEYS)
         return SearchInfo(**values)
     if kind == "search_event":
-        _check_keys(values, allowed=_EVENT_KEYS, required=_EVENT_KEYS)
-        return LoggedEvent(values.pop("search"), values.pop("generation"), SearchEvent(**values))
+        _check_keys(values, allowed=(*_EVENT_KEYS, "digest"), required=_EVENT_KEYS)
+        search, generation, digest = values.pop("search"), values.pop("generation"), values.pop("digest", None)
+        return LoggedEvent(search, generation, SearchEvent(**values), digest)
     raise _LineError(f"describes a {kind!r:.40}, not a study, a run or a search")
 
 
@@ -204,7 +197,7 @@ def _converted(name: str, field: Field, value: Any) -> Any:
         except (ValueError, binascii.Error):
             raise _LineError(f"{name} is not base64") from None
     if field.kind == "number" and isinstance(value, str):
-        return _INFINITE.get(value, value)
+        return INFINITE.get(value, value)
     if field.kind == "number" and type(value) is int and abs(value) < 2**53:
         return float(value)
     return value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import claims, exports, rows, searches
-from kbnd.ledger.checks import problems_in, problems_of_labels
+from kbnd.ledger.checks import notes_on, problems_in, problems_of_labels
 from kbnd.ledger.claims import RunClaim
 from kbnd.ledger.database import Patience, impatient, open_database, snapshot
 from kbnd.ledger.jsonl import lines_of
@@ -76,7 +76,7 @@ class Reader:
     def records(self) -> list[RunRecord]:
         """Return every stored run by run_id."""
         with self._reading():
-            return list(rows.read_runs(self._db))
+            return [run.record for run in rows.read_runs(self._db)]
 
     def about(self, study: str) -> StudyInfo:
         """Return what the current definition of a study says of itself."""
@@ -220,6 +220,11 @@ class Reader:
         """Return one sentence for each thing that is wrong: SQLite's own checks, counts, ranges, digests, logs."""
         with self._reading():
             return list(problems_in(self._db))
+
+    def notes(self) -> list[str]:
+        """Return one sentence for each thing that `verify` cannot tell and that is no fault, such as old runs."""
+        with self._reading():
+            return list(notes_on(self._db))
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -10,11 +10,12 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from kbnd.ledger.plain import digest_of_run
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, decode, decoded_json, encode
 from kbnd.records import RUNNING, EpochRecord, RunRecord
 from kbnd.spec import canonical_json
 
-_OWN = ("host", "boot_id", "token", "finished_at")
+_OWN = ("host", "boot_id", "token", "finished_at", "digest")
 _RUN_COLUMNS = (*RUN_FIELDS, *_OWN)
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in _RUN_COLUMNS if name != "run_id")
 _UPSERT_RUN = (
@@ -25,7 +26,7 @@ _INSERT_EPOCH = (
     f"INSERT OR REPLACE INTO epochs (run_id, {', '.join(EPOCH_FIELDS)}) "
     f"VALUES (?, {', '.join('?' * len(EPOCH_FIELDS))})"
 )
-_SELECT_RUN = f"SELECT {', '.join(RUN_FIELDS)} FROM runs"
+_SELECT_RUN = f"SELECT {', '.join(RUN_FIELDS)}, digest FROM runs"
 _SELECT_EPOCH = f"SELECT run_id, {', '.join(EPOCH_FIELDS)} FROM epochs"
 _STATUS = list(RUN_FIELDS).index("status")
 
@@ -42,6 +43,24 @@ class Origin(NamedTuple):
 
 
 ELSEWHERE = Origin(None, None, None)
+
+
+class StoredRun(NamedTuple):
+    """A run as it is stored.
+
+    Attributes:
+        record: the run with its epochs.
+        digest: what was stored as the digest of all that when it was finished; None for a run that is not finished, or
+            was before ledgers had digests.
+    """
+
+    record: RunRecord
+    digest: str | None
+
+
+def finished(record: RunRecord) -> StoredRun:
+    """Return a run that nothing will change any more, with its digest."""
+    return StoredRun(record, digest_of_run(record))
 
 
 class StudyInfo(NamedTuple):
@@ -71,12 +90,14 @@ class StudyLabels(NamedTuple):
     labels: list[Label]
 
 
-def write_run(db: sqlite3.Connection, record: RunRecord, *, status: str, origin: Origin) -> None:
+def write_run(
+    db: sqlite3.Connection, record: RunRecord, *, status: str, origin: Origin, digest: str | None = None
+) -> None:
     """Store the row of a run, in place of the one it had."""
     values = list(encode(RUN_FIELDS, record))
     values[_STATUS] = status
     finished_at = None if status == RUNNING or origin == ELSEWHERE else time.time()
-    db.execute(_UPSERT_RUN, (*values, *origin, finished_at))
+    db.execute(_UPSERT_RUN, (*values, *origin, finished_at, digest))
 
 
 def write_epochs(db: sqlite3.Connection, run_id: str, epochs: Iterable[EpochRecord]) -> None:
@@ -95,31 +116,38 @@ def count_epochs(db: sqlite3.Connection, run_id: str) -> None:
     db.execute(query, (run_id,))
 
 
-def replace_run(db: sqlite3.Connection, record: RunRecord, *, origin: Origin = ELSEWHERE) -> None:
+def replace_run(db: sqlite3.Connection, run: StoredRun, *, origin: Origin = ELSEWHERE) -> None:
     """Store a finished run with exactly its own epochs."""
-    write_run(db, record, status=record.status, origin=origin)
+    record = run.record
+    write_run(db, record, status=record.status, origin=origin, digest=run.digest)
     keep_epochs(db, record.run_id, 0)
     write_epochs(db, record.run_id, record.epochs)
 
 
 def read_run(db: sqlite3.Connection, run_id: str) -> RunRecord | None:
     """Return one run with its epochs."""
+    run = read_stored(db, run_id)
+    return None if run is None else run.record
+
+
+def read_stored(db: sqlite3.Connection, run_id: str) -> StoredRun | None:
+    """Return one run with its epochs and its digest."""
     row = db.execute(f"{_SELECT_RUN} WHERE run_id = ?", (run_id,)).fetchone()
     if row is None:
         return None
-    return _record(row, db.execute(f"{_SELECT_EPOCH} WHERE run_id = ? ORDER BY epoch", (run_id,)))
+    return _stored(row, db.execute(f"{_SELECT_EPOCH} WHERE run_id = ? ORDER BY epoch", (run_id,)))
 
 
-def read_runs(db: sqlite3.Connection) -> Iterator[RunRecord]:
+def read_runs(db: sqlite3.Connection) -> Iterator[StoredRun]:
     """Yield every run with its epochs by run_id, `running` ones too, in one pass over each table."""
     epochs = groupby(db.execute(f"{_SELECT_EPOCH} ORDER BY run_id, epoch"), key=itemgetter(0))
     key, rows = next(epochs, (None, iter(())))
     for run in db.execute(f"{_SELECT_RUN} ORDER BY run_id"):
         if key == run[0]:
-            yield _record(run, rows)
+            yield _stored(run, rows)
             key, rows = next(epochs, (None, iter(())))
         else:
-            yield _record(run, ())
+            yield _stored(run, ())
 
 
 def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, is_replaced: bool) -> None:
@@ -189,6 +217,7 @@ def _about(title: str, difference: str, digest: str, baselines: str, is_by_valid
     )
 
 
-def _record(run: tuple[Any, ...], epochs: Iterable[tuple[Any, ...]]) -> RunRecord:
+def _stored(row: tuple[Any, ...], epochs: Iterable[tuple[Any, ...]]) -> StoredRun:
+    *run, digest = row
     history = tuple(EpochRecord(**decode(EPOCH_FIELDS, epoch[1:])) for epoch in epochs)
-    return RunRecord(**decode(RUN_FIELDS, run), epochs=history)
+    return StoredRun(RunRecord(**decode(RUN_FIELDS, run), epochs=history), digest)

@@ -22,7 +22,7 @@ import dataclasses
 import json
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from kbnd.records import EpochRecord, RunRecord
@@ -92,7 +92,13 @@ _COLUMNS_FOR_PROSE = (
     f"UPDATE studies SET is_by_validation = 1 WHERE difference LIKE '%{BY_VALIDATION_ONCE}'",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES, _SEARCHES, _COLUMNS_FOR_PROSE)
+# Rows from before keep NULL: a digest made now would certify what nobody has checked.
+_DIGESTS_AND_THREADS = (
+    "ALTER TABLE runs ADD COLUMN digest TEXT",
+    "ALTER TABLE search_events ADD COLUMN digest TEXT",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES, _SEARCHES, _COLUMNS_FOR_PROSE, _DIGESTS_AND_THREADS)
 """Statements that take a ledger of format i to i + 1; the format is SQLite's `user_version`. Only ever appended to."""
 
 TABLES = ("runs", "epochs", "studies", "labels", "claims", "searches", "search_events")
@@ -152,7 +158,7 @@ def encode(fields: dict[str, Field], record: RunRecord | EpochRecord) -> tuple[A
     return tuple(None if value is None else _ENCODE[kind](value) for kind, value in values)
 
 
-def decode(fields: dict[str, Field], row: tuple[Any, ...]) -> dict[str, Any]:
+def decode(fields: dict[str, Field], row: Sequence[Any]) -> dict[str, Any]:
     """Return SQLite values as keyword arguments of a record; what cannot be decoded is left for `checks`."""
     return {name: _decoded(field.kind, value) for (name, field), value in zip(fields.items(), row, strict=True)}
 

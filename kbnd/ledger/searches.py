@@ -35,11 +35,12 @@ _NOTHING = object()
 
 
 class LoggedEvent(NamedTuple):
-    """An entry and the search whose log it stands in."""
+    """An entry, the search whose log it stands in, and the digest it was stored with; None from before digests."""
 
     search: str
     generation: int
     event: SearchEvent
+    digest: str | None = None
 
 
 def now() -> str:
@@ -64,6 +65,12 @@ def read_events(db: sqlite3.Connection, info: SearchInfo, *, after: int = 0) -> 
     """Return the log of a search from the entry that follows number `after`."""
     query = f"{_SELECT_EVENT} WHERE search = ? AND generation = ? AND event > ? ORDER BY event"
     return [_event(*row) for row in db.execute(query, (info.name, info.generation, after))]
+
+
+def read_event_digests(db: sqlite3.Connection, info: SearchInfo) -> list[str | None]:
+    """Return the digests that the entries of a log were stored with, in its order."""
+    query = "SELECT digest FROM search_events WHERE search = ? AND generation = ? ORDER BY event"
+    return [digest for (digest,) in db.execute(query, (info.name, info.generation))]
 
 
 def read_event(db: sqlite3.Connection, info: SearchInfo, number: int) -> SearchEvent | None:
@@ -123,14 +130,15 @@ def write_search(db: sqlite3.Connection, info: SearchInfo) -> None:
     db.execute("INSERT INTO searches (search, generation, definition, created_at) VALUES (?, ?, ?, ?)", row)
 
 
-def append(db: sqlite3.Connection, info: SearchInfo, event: SearchEvent) -> bool:
-    """Store an entry if its number is the next one, and return whether it was."""
+def append(db: sqlite3.Connection, info: SearchInfo, event: SearchEvent, *, digest: str | None) -> bool:
+    """Store an entry with its digest if its number is the next one, and return whether it was."""
     if event.event != last_event(db, info) + 1:
         return False
     values = (info.name, info.generation, event.event, event.kind, event.ordinal, canonical_json(event.body), event.at)
     db.execute(
-        "INSERT INTO search_events (search, generation, event, kind, ordinal, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        values,
+        "INSERT INTO search_events (search, generation, event, kind, ordinal, body, at, digest) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*values, digest),
     )
     return True
 

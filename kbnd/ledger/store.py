@@ -22,6 +22,8 @@ from kbnd.ledger.checks import problems_of_labels
 from kbnd.ledger.claims import ClaimResult
 from kbnd.ledger.database import Patience, impatient, open_database, transaction
 from kbnd.ledger.imports import Merged
+from kbnd.ledger.incoming import things_of
+from kbnd.ledger.plain import digest_of_event
 from kbnd.ledger.reader import Reader
 from kbnd.ledger.rows import Label, StudyInfo
 from kbnd.ledger.search_checks import problems_of_event, problems_of_search
@@ -104,7 +106,7 @@ class Ledger(Reader):
     def finish(self, record: RunRecord) -> None:
         """Store a run with exactly the record's epochs and give back its claim; raises as `begin` does."""
         with self._writing(record.run_id):
-            rows.replace_run(self._db, record, origin=self._origin)
+            rows.replace_run(self._db, rows.finished(record), origin=self._origin)
             self._db.execute("DELETE FROM claims WHERE run_id = ?", (record.run_id,))
         self._let_go(record.run_id)
 
@@ -203,26 +205,25 @@ class Ledger(Reader):
                 raise UsageError(f"search {info.name!r}, generation {info.generation}, was not begun in {self.path}")
             if event.event == searches.last_event(self._db, info) + 1:
                 searches.check_candidate(self._db, info, event)
-            return searches.append(self._db, info, event)
+            return searches.append(self._db, info, event, digest=digest_of_event(info.name, info.generation, event))
 
     def import_(self, path: str | os.PathLike[str]) -> Merged:
-        """Merge the runs, labels and searches of another ledger, or of JSON lines exported from one; all or nothing.
+        """Merge what another ledger, or JSON lines exported from one, holds; all or nothing.
 
         Raises:
-            UsageError: no such file, something that cannot be true, or one run with two results, one search with two
-                logs (both are shown).
+            UsageError: no such file, what cannot be true, two results of one run or two logs of one search, both shown.
         """
         source = Path(path)
         check_file(source, what="file to import")
         if self.path.exists() and source.samefile(self.path):
             raise UsageError(f"{source} is the ledger it would be imported into")
-        with imports.things_of(source) as things, self._writing():
+        with things_of(source) as things, self._writing():
             return imports.merge(self._db, things, here=self.path, source=str(source))
 
     def merge(self, records: Iterable[RunRecord]) -> Merged:
         """Store runs that were trained elsewhere, as `import_` does."""
         with self._writing():
-            return imports.merge(self._db, records, here=self.path, source="what was given")
+            return imports.merge(self._db, map(rows.finished, records), here=self.path, source="what was given")
 
     @contextmanager
     def _writing(self, run_id: str | None = None) -> Iterator[None]:

@@ -1,0 +1,42 @@
+"""What is to be imported: another ledger or JSON lines exported from one, told apart by their content."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from kbnd.files import check_file
+from kbnd.ledger.database import open_database, snapshot
+from kbnd.ledger.jsonl import Thing, read_jsonl
+from kbnd.ledger.rows import read_labels, read_runs
+from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
+from kbnd.ledger.sqlite_errors import NotSQLiteError
+from kbnd.records import RUNNING
+
+
+@contextmanager
+def things_of(source: Path) -> Iterator[Iterator[Thing]]:
+    """Open what is to be imported; what it holds is still unchecked.
+
+    Raises:
+        UsageError: it is missing, or neither a ledger nor JSON lines.
+    """
+    check_file(source, what="file to import")
+    try:
+        db = open_database(source, "ro")
+    except NotSQLiteError:
+        yield read_jsonl(source)
+        return
+    with closing(db), snapshot(db, source):
+        yield _things_in(db)
+
+
+def _things_in(db: sqlite3.Connection) -> Iterator[Thing]:
+    yield from read_labels(db)
+    yield from (run for run in read_runs(db) if run.record.status != RUNNING)
+    for info, log in read_logs(db):
+        yield info
+        for event, digest in zip(log, read_event_digests(db, info), strict=True):
+            yield LoggedEvent(info.name, info.generation, event, digest)
