@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from ledger_records import label, record
 
+from kbnd.circumstances import n_threads_of
 from kbnd.execution import resources, threads
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
@@ -49,7 +50,7 @@ def counted(n_threads: Any, *, seed: int, hour: int, **changes: Any):
 def test_a_study_was_begun_with_the_threads_of_its_first_run_on_a_cpu(ledger: Ledger) -> None:
     runs = [
         counted(7, seed=1, hour=1, status="failed"),
-        *(counted(n, seed=2 + i, hour=2) for i, n in enumerate([None, "2", True, 0, 10**9, 2.0])),
+        *(counted(n, seed=2 + i, hour=2) for i, n in enumerate([None, "two", True, 0, 10**9, 2.0])),
         counted(2, seed=8, hour=4),
         counted(1, seed=9, hour=3),
         replace(counted(5, seed=10, hour=0), status="running"),
@@ -61,6 +62,23 @@ def test_a_study_was_begun_with_the_threads_of_its_first_run_on_a_cpu(ledger: Le
     assert ledger.first_n_threads("s", lambda: [run.run_id for run in runs]) == 5
     assert ledger.first_n_threads("s", lambda: [runs[7].run_id]) == 2
     assert ledger.first_n_threads("s") is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "n_threads"),
+    [
+        ({"threads": {"tensorflow_intra_op": 3, "TF_NUM_INTRAOP_THREADS": "4"}, "n_cores_usable": 2}, 3),
+        ({"threads": {"tensorflow_intra_op": 0, "TF_NUM_INTRAOP_THREADS": "4"}, "n_cores_usable": 2}, 4),
+        ({"threads": {"tensorflow_intra_op": 0, "TF_NUM_INTRAOP_THREADS": None}, "n_cores_usable": 2}, 2),
+        ({"threads": {"torch": 5}}, None),
+        ({"threads": [1]}, None),
+        ([1], None),
+        ({"n_threads": None, "threads": {"tensorflow_intra_op": 3}}, None),
+        ({"n_threads": "9" * 5000}, None),
+    ],
+)
+def test_a_run_from_before_tells_its_threads_by_its_settings(environment: Any, n_threads: int | None) -> None:
+    assert n_threads_of(environment, "tensorflow") == n_threads
 
 
 def test_what_was_labelled_comes_before_what_is_planned(ledger: Ledger) -> None:

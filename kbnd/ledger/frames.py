@@ -78,7 +78,7 @@ def read_run_frame(db: sqlite3.Connection, study: str | None, digest: str | None
     frame = pd.DataFrame.from_records(rows, columns=list(_ALL_RUN_COLUMNS))
     environments = [decoded_json(text) for text in frame["machine"]]
     frame["machine"] = [_machine(environment) for environment in environments]
-    frame["n_threads"] = [n_threads_of(environment) for environment in environments]
+    frame["n_threads"] = list(map(n_threads_of, environments, frame["backend"]))
     own = {"epochs": Field("count", False, True), "n_threads": Field("count", True, False)}
     return with_repeat_names(_typed(frame, {**RUN_FIELDS, **own}))
 

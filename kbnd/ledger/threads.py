@@ -39,7 +39,8 @@ def _runs_under(db: sqlite3.Connection, name: str) -> set[str]:
 
 
 def _first_count(db: sqlite3.Connection, run_ids: set[str]) -> int | None:
-    query = "SELECT run_id, environment FROM runs WHERE device = 'cpu' AND status NOT IN (?, ?) ORDER BY started_at"
+    query = """SELECT run_id, environment, backend FROM runs WHERE device = 'cpu' AND status NOT IN (?, ?)
+        ORDER BY started_at"""
     rows = db.execute(query, FAILURES) if run_ids else ()
-    counts = (n_threads_of(decoded_json(environment)) for run_id, environment in rows if run_id in run_ids)
+    counts = (n_threads_of(decoded_json(text), backend) for run_id, text, backend in rows if run_id in run_ids)
     return next((count for count in counts if count is not None), None)

@@ -177,7 +177,7 @@ def _epoch_cells(epoch: EpochRecord) -> tuple[str, ...]:
 
 def _threads(record: RunRecord) -> str:
     """With how many threads a run was computed on a CPU, where it says so."""
-    n_threads = n_threads_of(record.environment) if record.device == "cpu" else None
+    n_threads = n_threads_of(record.environment, record.backend) if record.device == "cpu" else None
     return "" if n_threads is None else f", {counted(n_threads, 'thread')}"
 
 

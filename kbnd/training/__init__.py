@@ -5,6 +5,9 @@
 | module         | subject                                                                      |
 |----------------|------------------------------------------------------------------------------|
 | `backend`      | choosing, loading and naming the Keras backend                               |
+| `settings`     | the person's settings of a process that would change numbers                 |
+| `holding`      | having them as a run needs them, and giving them back                        |
+| `variables`    | the person's environment: what a backend must not read                       |
 | `task`         | what a run is asked to do, and whom it tells                                 |
 | `run`          | one run from its task to its record                                          |
 | `compiled`     | compiled networks that serve many runs                                       |

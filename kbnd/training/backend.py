@@ -29,6 +29,7 @@ from kbnd.profiling.device import device_kind
 from kbnd.profiling.machine import version
 from kbnd.quiet import held_stderr
 from kbnd.spec import Identity
+from kbnd.training import variables
 
 BACKENDS: dict[str, str | None] = {"tensorflow": None, "jax": "jax", "torch": "torch"}
 """Backend -> the extra that installs it; None comes with kbnd itself."""
@@ -50,8 +51,8 @@ def choose(backend: str | None = None) -> str:
         The backend's name.
 
     Raises:
-        UsageError: unknown, not installed (names the extra), hidden by a file of the same name, or Keras is already
-            imported with another.
+        UsageError: unknown, not installed (names the extra), hidden by a file of the same name, Keras is already
+            imported with another, or with variables of the environment that change numbers.
     """
     home.folder()  # Keras and others look for it
     name, origin = (backend, "asked for") if backend is not None else _settled()
@@ -71,6 +72,10 @@ def choose(backend: str | None = None) -> str:
     if current is None:
         for library in (name, "keras"):
             _check_not_hidden(library)
+    if name in sys.modules:
+        variables.check(name)
+    else:
+        variables.leave_out(name)
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)
     os.environ["KERAS_BACKEND"] = name
@@ -97,9 +102,9 @@ def load(backend: str | None = None, *, n_threads: int | None = None) -> str:
     name = choose(backend)
     is_shown = os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1") or _imported() is not None
     with _start_explained(name), nullcontext() if is_shown else held_stderr():
-        import keras  # noqa: F401 (its backend with it)
-
         if n_threads is not None:
+            import keras  # noqa: F401 (its backend with it)
+
             threads.fix(name, n_threads)
         device_kind()
     return name

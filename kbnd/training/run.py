@@ -29,7 +29,7 @@ from kbnd.profiling.profiler import EpochProfiler
 from kbnd.quiet import without_retracing_warnings
 from kbnd.records import CUT_SHORT, EpochRecord, RunRecord, Status
 from kbnd.spec import PROTOCOL
-from kbnd.training import checkpoint, initial
+from kbnd.training import checkpoint, holding, initial
 from kbnd.training.compiled import Networks
 from kbnd.training.evaluation import evaluate
 from kbnd.training.feed import EpochStart, OrderedBatches
@@ -63,7 +63,8 @@ def train(
     Raises:
         KbndError: what the user must mend (missing data, a full disk) is no failure of the run.
     """
-    with threads.held(task.identity.backend, task.n_threads):
+    backend = task.identity.backend
+    with threads.held(backend, task.n_threads), holding.of_a_run(backend):
         return _train(task, dataset, observer or Observer(), Networks() if networks is None else networks)
 
 
