@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kbnd.analysis import curves
 from kbnd.analysis.metrics import is_censored, is_metric, requirements, with_metrics
 from kbnd.errors import UsageError
 
@@ -34,7 +35,7 @@ def value(metric: str, curve: tuple[float | None, ...] = CURVE, **columns: tuple
         ("epochs_to_0.5", 1),
         ("epochs_to_0.45", 1),
         ("epochs_to_0.7", 2),
-        ("epochs_to_0.75", 2.25),
+        ("epochs_to_0.75", 2.5),  # medians of three: 0.5, 0.7, 0.8, 0.8
         ("epochs_to_0.95", 5),  # never: the budget and one more
         ("accuracy_at_1", 0.5),
         ("accuracy_at_3", 0.9),
@@ -65,6 +66,18 @@ def test_a_test_curve_gives_its_numbers(metric: str, expected: float) -> None:
 def test_the_plateau_is_where_the_last_epochs_stand(curve: tuple[float, ...], expected: float) -> None:
     assert value("plateau_epoch", curve) == pytest.approx(expected, nan_ok=True)
     assert requirements("plateau_epoch") == {"test_curve"}
+
+
+def test_a_curve_that_jumps_does_not_cross_as_much_earlier_as_its_first_crossing() -> None:
+    """One curve to 70 % that jumps by 3.4 and 9.6 points: first crossings come 3 and 8 epochs too early."""
+    rng, smooth = np.random.default_rng(0), 0.70 * (1 - 0.8 * np.exp(-np.arange(40) / 9))
+    for sd, too_early, less in ((0.034, 3.2, 1.3), (0.096, 8.5, 4.2)):
+        jumping = [smooth + rng.normal(0, sd, 40) for _ in range(400)]
+        true = curves.epochs_to(smooth, 0.65)
+        first = np.mean([true - curves.epochs_to(curve, 0.65) for curve in jumping])
+        median = np.mean([true - curves.epochs_to(curves.running_median(curve), 0.65) for curve in jumping])
+        assert first == pytest.approx(too_early, abs=0.5)
+        assert median == pytest.approx(less, abs=0.5)
 
 
 def test_only_epochs_to_an_accuracy_are_censored() -> None:

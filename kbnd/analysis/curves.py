@@ -24,6 +24,20 @@ LEAST_RISE, SURELY_LEARNED = 0.05, 0.5
 """Rise from the first epoch to the plateau that shows learning; plateau above which none has to be shown."""
 
 
+def running_median(curve: np.ndarray) -> np.ndarray:
+    """Return the median of each epoch and its two neighbours; the first and the last epoch stay as they are.
+
+    A first crossing rewards noise: of two curves of one shape the one that jumps more crosses earlier. The median of
+    three ignores a single jump.
+
+    Reference: Tukey (1977), Exploratory Data Analysis, chapter 7.
+    """
+    if len(curve) < 3:
+        return curve
+    middle = np.median(np.stack([curve[:-2], curve[1:-1], curve[2:]]), axis=0)
+    return np.concatenate([curve[:1], middle, curve[-1:]])
+
+
 def epochs_to(curve: np.ndarray, accuracy: float) -> float:
     """Return the first epoch that reaches an accuracy, linear between epochs; E + 1 where none does: a bound."""
     reached = np.flatnonzero(curve >= accuracy)
@@ -43,7 +57,7 @@ def plateau_epoch(curve: np.ndarray) -> float:
     plateau = np.median(curve[-N_PLATEAU:])
     if plateau < SURELY_LEARNED and plateau - curve[0] < LEAST_RISE:
         return math.nan
-    return int(np.argmax(curve >= plateau - WITHIN_PLATEAU)) + 1
+    return int(np.argmax(running_median(curve) >= plateau - WITHIN_PLATEAU)) + 1
 
 
 def instability(curve: np.ndarray, n_epochs: float) -> float:

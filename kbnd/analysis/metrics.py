@@ -1,6 +1,7 @@
 """What is measured of a run: columns of runs.csv, and numbers derived from its epochs.
 
-A test curve a_1...a_E holds the test accuracy after each epoch; the last is the result of a run, never the best.
+A test curve a_1...a_E holds the test accuracy after each epoch; the last is the result of a run, never the best. m_e is
+the median of a_e and its two neighbours, because a first crossing rewards noise.
 
 | metric                 | definition                                                                   | needs        |
 |------------------------|------------------------------------------------------------------------------|--------------|
@@ -13,8 +14,8 @@ A test curve a_1...a_E holds the test accuracy after each epoch; the last is the
 | `accuracy_gain`        | a_E - a_1                                                                    | test_curve   |
 | `aulc`                 | mean of a_1...a_E: the normalised area under the learning curve              | test_curve   |
 | `best_epoch`           | first epoch with the highest a_e; descriptive, nothing is selected by it     | test_curve   |
-| `plateau_epoch`        | first e with a_e >= plateau - 0.01; plateau: the median of the last 5 values | test_curve   |
-| `epochs_to_X`          | first e with a_e >= X, linear between epochs; censored at E + 1              | test_curve   |
+| `plateau_epoch`        | first e with m_e >= plateau - 0.01; plateau: the median of the last 5 values | test_curve   |
+| `epochs_to_X`          | first e with m_e >= X, linear between epochs; censored at E + 1              | test_curve   |
 | `accuracy_at_K`        | a_K                                                                          | test_curve   |
 | `median_last_K`        | median of the last K values                                                  | test_curve   |
 | `instability_K`        | SD of the first differences of the last K values / sqrt(2), free of trend    | test_curve   |
@@ -196,7 +197,10 @@ DERIVED: dict[str, Metric] = {
 
 
 PARAMETRIC: dict[str, tuple[Callable[[np.ndarray, float], float], Callable[[float], bool]]] = {
-    "epochs_to": (curves.epochs_to, lambda accuracy: 0.0 < accuracy <= 1.0),
+    "epochs_to": (
+        lambda curve, accuracy: curves.epochs_to(curves.running_median(curve), accuracy),
+        lambda accuracy: 0.0 < accuracy <= 1.0,
+    ),
     "accuracy_at": (curves.accuracy_at, lambda epoch: epoch.is_integer() and epoch >= 1),
     "median_last": (curves.median_last, lambda n: n.is_integer() and n >= 1),
     "instability": (curves.instability, lambda n: n.is_integer() and n >= curves.LEAST_FOR_SPREAD),
