@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("records", "recipe", "layers"),
     ("analysis", "circumstances", "data", "models"),
-    ("ledger", "profiling", "cost"),
+    ("ledger", "profiling", "cost", "verdicts"),
     ("training", "export", "report"),
     ("execution",),
     ("study", "tuning"),
@@ -45,7 +45,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 """Rooms from the ground up; a room uses only rooms on floors below its own. The package itself (its lazy names) is on
 top. Imports inside functions and for type checkers count as all others."""
 
-READ_WING = ("records", "analysis", "ledger", "report", "export")
+READ_WING = ("records", "analysis", "ledger", "verdicts", "report", "export")
 RUN_WING = ("layers", "models", "profiling", "training", "cost", "execution", "study", "tuning")
 
 ONLY_IN = {"keras_tuner": "kbnd.tuning", "ray": "kbnd.execution.ray", "mlflow": "kbnd.export.mlflow"}
