@@ -54,7 +54,7 @@ def test_a_promised_column_that_was_not_measured_is_present_and_empty(tmp_path: 
 
 
 def test_claims_that_nobody_judged_are_there_by_name(tmp_path: Path) -> None:
-    write(tmp_path, make_runs(seeds=1), claims=["S0-C1", "S0-C2"])
+    write(tmp_path, make_runs(seeds=1), claims=pd.DataFrame({"claim": ["S0-C1", "S0-C2"]}))
     claims = pd.read_csv(tmp_path / "claims.csv")
     assert tuple(claims) == CLAIM_COLUMNS
     assert list(claims["claim"]) == ["S0-C1", "S0-C2"]

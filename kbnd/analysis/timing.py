@@ -79,6 +79,14 @@ def noise_floor(ratios: pd.DataFrame, control: str | None = None) -> float:
     return float(max(high.iloc[0], 1 / low.iloc[0])) if low.notna().any() else float("nan")
 
 
+def timed_alone(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the finished runs that had their machine to themselves in a block, in one session from end to end."""
+    require_columns(runs, [*_BLOCK, "is_concurrent"])
+    timed = measured(runs, metric, is_every_replicate=True)
+    is_whole = timed["continued_from"].isna() if "continued_from" in timed else True
+    return timed[~timed["is_concurrent"].eq(True) & is_whole & (timed[metric] > 0)].dropna(subset=_BLOCK)
+
+
 def time_pairs(runs: pd.DataFrame, *, baseline: str, metric: str = "epoch_s") -> pd.DataFrame:
     """Return each arm's time beside the baseline's time of the same block.
 
@@ -93,7 +101,7 @@ def time_pairs(runs: pd.DataFrame, *, baseline: str, metric: str = "epoch_s") ->
     Returns:
         One row for each arm and block: arm, machine, session, block, value, reference (both in seconds).
     """
-    alone = _alone(runs, metric)
+    alone = timed_alone(runs, metric)
     references = alone[alone["arm"] == baseline].sort_values("replicate", kind="stable").drop_duplicates(_BLOCK)
     others = alone.drop(references.index)
     others = others.assign(arm=others["arm"].replace({baseline: control_name(baseline)}), log=np.log(others[metric]))
@@ -155,14 +163,6 @@ def time_ratios(
     return pd.DataFrame(rows, columns=list(RATIO_COLUMNS))
 
 
-def _alone(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The finished runs with a time that had their machine to themselves in a block, in one session from end to end."""
-    require_columns(runs, [*_BLOCK, "is_concurrent"])
-    timed = measured(runs, metric, is_every_replicate=True)
-    is_whole = timed["continued_from"].isna() if "continued_from" in timed else True
-    return timed[~timed["is_concurrent"].eq(True) & is_whole & (timed[metric] > 0)].dropna(subset=_BLOCK)
-
-
 def _controls(
     runs: pd.DataFrame, pairs: Mapping[str, pd.DataFrame], *, metric: str, arms: Sequence[str]
 ) -> dict[str, _Control]:
@@ -197,7 +197,7 @@ def _control(
     own = pairs[pairs["arm"] == control_name(baseline)]
     if len(own) > 1:
         return baseline, own
-    n_runs = _alone(runs, metric).groupby(["arm", *_BLOCK]).size()
+    n_runs = timed_alone(runs, metric).groupby(["arm", *_BLOCK]).size()
     repeated = set(n_runs[n_runs > 1].index.get_level_values("arm")) - {baseline}
     blocks, pairs_of_arm = pairs[_BLOCK].drop_duplicates(), {baseline: own}
     for arm in (name for name in arms if name in repeated):

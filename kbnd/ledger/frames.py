@@ -9,9 +9,12 @@ floats.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
 from kbnd.analysis.selection import with_repeat_names
@@ -95,6 +98,14 @@ def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | No
     frame = pd.DataFrame.from_records(rows, columns=list(_ALL_EPOCH_COLUMNS))
     fields = {**EPOCH_FIELDS, "seed": RUN_FIELDS["seed"], "replicate": RUN_FIELDS["replicate"]}
     return with_repeat_names(_typed(frame, fields))
+
+
+def read_correctness(db: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
+    """Return run id -> whether the run was right on each test image, of those runs that have it stored."""
+    wanted = set(run_ids)
+    rows = db.execute("SELECT run_id, test_correct, n_test FROM runs WHERE test_correct IS NOT NULL AND n_test > 0")
+    bits = {run_id: (np.frombuffer(packed, np.uint8), n) for run_id, packed, n in rows if run_id in wanted}
+    return {run_id: np.unpackbits(packed, count=n).astype(bool) for run_id, (packed, n) in bits.items()}
 
 
 def as_filed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,9 @@ from kbnd.ledger.threads import read_first_count
 from kbnd.records import FRESH, RunRecord, SearchEvent, SearchInfo
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 Format = Literal["jsonl", "csv", "parquet"]
 
@@ -167,6 +169,13 @@ class Reader:
         self._check_study(study)
         with self._reading():
             return read_epoch_frame(self._db, study, digest)
+
+    def correctness(self, run_ids: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
+        """Return whether runs were right on each test image, (N,) in their order; a run without is left out."""
+        from kbnd.ledger.frames import read_correctness
+
+        with self._reading():
+            return read_correctness(self._db, run_ids)
 
     def export(self, path: str | os.PathLike[str], format: Format = "jsonl", *, study: str | None = None) -> list[Path]:
         """Write the ledger for other programs and return the files written.

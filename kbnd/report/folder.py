@@ -44,7 +44,7 @@ FILES = (
 """What is replaced, or removed, in the folder itself."""
 
 CLAIM_COLUMNS = ("claim", "verdict", "estimate", "ci_low", "ci_high", "n", "seeds_needed", "rule")
-"""What claims.csv promises, in its order; what has no verdict is empty."""
+"""What claims.csv promises, in its order; what no trained arm decides is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Outputs:
         ratios: what `kbnd.analysis.timing.time_ratios` returns; None is no times.csv.
         tables: for tables.md and tables.tex.
         figures: contents by name and format, as `kbnd.report.figures.study.draw` returns them.
-        claims: what the study claims, by id.
+        claims: rows of claims.csv, one for each claim; None of a search, which has none.
         title: of report.html; empty is that of the first table.
         environments: machine, versions and threads of each session; None is no environment.json.
         others: contents of further files by name; None removes that of an earlier call.
@@ -70,7 +70,7 @@ class Outputs:
     ratios: pd.DataFrame | None = None
     tables: Sequence[Table] = ()
     figures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
-    claims: Sequence[str] = ()
+    claims: pd.DataFrame | None = None
     title: str = ""
     environments: Mapping[str, Any] | None = None
     others: Mapping[str, str | None] = field(default_factory=dict)
@@ -126,7 +126,7 @@ def _contents(outputs: Outputs, *, name: str) -> dict[str, bytes]:
         "comparison.csv": _csv(outputs.comparison),
         "tables.md": "\n".join(map(to_markdown, tables)).encode(),
         "tables.tex": (LATEX_PREAMBLE + "\n" + "\n".join(map(to_latex, tables))).encode(),
-        "claims.csv": _csv(pd.DataFrame({"claim": list(outputs.claims)}), CLAIM_COLUMNS),
+        "claims.csv": _csv(pd.DataFrame() if outputs.claims is None else outputs.claims, CLAIM_COLUMNS),
         "report.html": page(outputs.title or (tables[0].title if tables else name), tables, outputs.figures),
     }
     if outputs.ratios is not None:

@@ -15,6 +15,11 @@
 | `overlays`       | tables of changes laid over each other: networks and images                          |
 | `differences`    | words for what an experiment or an arm has otherwise than another one                |
 | `decidable`      | which claims an experiment could decide                                              |
+| `contrasts`      | the numbers that a claim's test looks at, taken from runs                            |
+| `verdicts`       | a word for every claim, with the numbers behind it                                   |
+| `needed`         | seeds and hours that would decide an undecided claim                                 |
+| `judged`         | verdicts as tables and claims.csv print them                                         |
+| `answers`        | what an experiment answers: its verdicts, ready for terminal and folder              |
 | `experiment`     | a study with every choice made                                                       |
 | `plan`           | which runs, in which order                                                           |
 | `job`            | all that a command asks for, checked before anything is trained                      |

@@ -5,11 +5,14 @@ Made from the ledger alone, restricted to the runs of the plan, so that the same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kbnd import data
 from kbnd.analysis.blinding import blind_experiment, is_of_test, metrics_shown
@@ -23,6 +26,7 @@ from kbnd.report.machines import place_in_words
 from kbnd.report.table import Table
 from kbnd.report.tables.notes import data_notes, thread_notes
 from kbnd.report.tables.study import report_tables
+from kbnd.study.answers import answer
 from kbnd.study.definition import Study
 from kbnd.study.experiment import Experiment
 from kbnd.study.runner import Outcome
@@ -44,7 +48,7 @@ class Results:
         ratios: times as ratios to the baseline.
         metric: the accuracy that arms are compared by: of test images, or of validation where something is chosen.
         tables: ready to print.
-        claims: ids of what the study claims.
+        claims: rows of claims.csv.
         environments: machine, versions and threads of each session that trained any of the runs.
         n_bad: runs that failed, ran out of memory or diverged.
     """
@@ -60,17 +64,19 @@ class Results:
     ratios: pd.DataFrame
     metric: str
     tables: list[Table]
-    claims: tuple[str, ...]
+    claims: pd.DataFrame
     environments: dict[str, dict[str, Any]]
     n_bad: int
 
 
 def gather(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Path) -> Results:
     """Read the plan's runs from the ledger and compare them."""
-    runs, epochs, records = _stored(outcome, ledger)
+    runs, epochs, records, correctness = _stored(outcome, ledger)
     if experiment.is_by_validation:
         runs, epochs = blind_experiment(runs), blind_experiment(epochs)
-    comparison, ratios = _compared(study, experiment, runs, epochs)
+    derived = with_metrics(runs, epochs, _metrics(study, experiment))
+    comparison, ratios = _compared(study, experiment, derived)
+    answered = answer(study, experiment, derived, correctness, published=_published(study))
     note = data_note_of(runs)
     notes = [*([experiment.claims] if experiment.claims else []), *data_notes(note), *thread_notes(runs)]
     about = _about(experiment, outcome.label, runs, next(iter(records.values()), None), notes)
@@ -85,25 +91,25 @@ def gather(study: Study, experiment: Experiment, outcome: Outcome, *, ledger: Pa
         comparison=comparison,
         ratios=ratios,
         metric=_usual(experiment)[0],
-        tables=[about, *_tables(study, experiment, comparison, ratios, data_note=note)],
-        claims=tuple(claim.id for claim in study.claims),
+        tables=[about, *_tables(study, experiment, comparison, ratios, answers=answered.tables, data_note=note)],
+        claims=answered.claims,
         environments={session: record.environment for session, record in records.items()},
         n_bad=int(runs["status"].isin(ENDED_BADLY).sum()),
     )
 
 
-def _stored(outcome: Outcome, ledger: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, RunRecord]]:
-    """The rows of runs.csv and epochs.csv that belong to the plan, and the first record of each session."""
+def _stored(
+    outcome: Outcome, ledger: Path
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, RunRecord], dict[str, NDArray[np.bool_]]]:
+    """The rows of runs.csv and epochs.csv that belong to the plan, the first record of each session, correctness."""
     planned = {run.run_id for run in outcome.runs}
     with Reader.open(ledger) as opened:
         runs, epochs = (read(outcome.label, digest=outcome.definition) for read in (opened.runs, opened.epochs))
         runs, epochs = runs[runs["run_id"].isin(planned)], epochs[epochs["run_id"].isin(planned)]
-        return runs, epochs, opened.sessions(runs.sort_values("started_at"))
+        return runs, epochs, opened.sessions(runs.sort_values("started_at")), opened.correctness(planned)
 
 
-def _compared(
-    study: Study, experiment: Experiment, runs: pd.DataFrame, epochs: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _compared(study: Study, experiment: Experiment, derived: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of comparison.csv and of times.csv; of a metric that no run has, there are none."""
     arms: dict[str, Any] = {
         "baseline": experiment.baseline,
@@ -111,15 +117,20 @@ def _compared(
         "arms": list(experiment.arms),
     }
     usual, metrics = _usual(experiment), _metrics(study, experiment)
-    derived = with_metrics(runs, epochs, metrics)
     done = derived[derived["status"] == "done"]
     measured = [metric for metric in metrics if metric in usual or done.empty or done[metric].notna().any()]
     comparison = compare(derived, metrics=measured, published=_published(study), **arms)
-    return comparison, time_ratios(runs, **arms)
+    return comparison, time_ratios(derived, **arms)
 
 
 def _tables(
-    study: Study, experiment: Experiment, comparison: pd.DataFrame, ratios: pd.DataFrame, *, data_note: str
+    study: Study,
+    experiment: Experiment,
+    comparison: pd.DataFrame,
+    ratios: pd.DataFrame,
+    *,
+    answers: Sequence[Table],
+    data_note: str,
 ) -> list[Table]:
     """Every table but the heading."""
     accuracy, metrics = _usual(experiment)[0], _metrics(study, experiment)
@@ -129,6 +140,7 @@ def _tables(
         published=[table for table in study.tables if table.metric in metrics],
         metrics=(accuracy,),
         further=_claimed(study, accuracy),
+        answers=answers,
         difference=experiment.difference,
         data_note=data_note,
     )

@@ -46,6 +46,7 @@ def report_tables(
     published: Sequence[PublishedTable] = (),
     metrics: Sequence[str] = ("test_accuracy",),
     further: ArmsByMetric | None = None,
+    answers: Sequence[Table] = (),
     difference: str = "",
     data_note: str = "",
 ) -> list[Table]:
@@ -58,6 +59,7 @@ def report_tables(
         published: the source's own tables; those of which no arm was chosen are left out.
         metrics: metrics with a table of differences.
         further: metrics that claims look at besides, in compact tables.
+        answers: tables that come before all others.
         difference: in words, what makes this another experiment than the source's; empty where nothing does.
         data_note: what must be said beside results on these images (`kbnd.report.datasets`); usually nothing.
     """
@@ -70,7 +72,10 @@ def report_tables(
     elif ratios is not None and not ratios.empty and tables:
         tables[-1] = replace(tables[-1], notes=(*tables[-1].notes, NO_TIMES))
     notes = (*difference_notes(difference), *data_notes(data_note))
-    return [replace(table, title=table.title + tag(difference), notes=(*notes, *table.notes)) for table in tables]
+    return [
+        replace(table, title=table.title + tag(difference), notes=(*notes, *table.notes))
+        for table in (*answers, *tables)
+    ]
 
 
 def comparison_table(comparison: pd.DataFrame, metric: str = "test_accuracy") -> Table:
