@@ -92,7 +92,7 @@ def check_file(path: Path, *, what: str, may_be_new: bool = False) -> None:
     if kind == "folder":
         raise UsageError(f"the {what} should be a file, received the folder {path}")
     if kind == "nothing" and not may_be_new:
-        raise UsageError(f"there is no {what} at {path}")
+        raise UsageError(f"the {what} {path} does not exist")
     if kind == "nothing" and kind_of(path.parent, what=f"folder of the {what}") != "folder":
         raise UsageError(f"the folder {path.parent} of the {what} {path.name} does not exist")
 

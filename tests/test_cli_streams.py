@@ -46,7 +46,7 @@ def test_help_is_shown_in_every_encoding(monkeypatch: pytest.MonkeyPatch, encodi
 def test_a_sentence_names_a_file_in_every_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     streams = Streams(monkeypatch, encoding)
     assert kbnd("compare", "ä…\udcff.sqlite") == 2
-    assert streams.text("stderr") == f"kbnd: there is no ledger at {SIGNS[encoding]}.sqlite\n"
+    assert streams.text("stderr") == f"kbnd: the ledger {SIGNS[encoding]}.sqlite does not exist\n"
 
 
 def test_the_package_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,6 +84,7 @@ def test_a_backend_that_finds_no_device_is_one_sentence(fresh, monkeypatch, capf
     def start():
         raise error
 
+    import_keras(monkeypatch, "jax")  # the real one would stay for all other tests
     monkeypatch.setattr(backend, "device_kind", start)
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     with pytest.raises(UsageError, match=sentence):

@@ -250,7 +250,7 @@ def test_a_space_file_that_cannot_be_meant_is_refused_by_its_name(tmp_path: Path
     file.write_text(text)
     with pytest.raises(UsageError, match=rf"the space .*bad\.toml.*{sentence}"):
         space_for("lenet5", dataset="digits", file=file)
-    with pytest.raises(UsageError, match="cannot read the space"):
+    with pytest.raises(UsageError, match=r"the space .*none\.toml does not exist"):
         space_for("lenet5", file=tmp_path / "none.toml")
 
 
