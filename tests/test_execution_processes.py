@@ -160,7 +160,7 @@ def test_the_signals_of_a_terminal_end_no_worker(tmp_path: Path) -> None:
     pids: list[int] = []
 
     def interrupt(_: EpochRecord) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(pids[0], number)
 
     observer = Observer(on_start=lambda record: pids.append(record.environment["pid"]), on_epoch=interrupt)

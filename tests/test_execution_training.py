@@ -82,10 +82,10 @@ def test_a_worker_computes_what_this_process_would_through_a_fault_and_a_kill(
 @pytest.mark.skipif(backend.choose() != "torch", reason="the backend changes nothing of it, and PyTorch starts fastest")
 def test_a_ray_of_this_machine_computes_what_this_process_would(tmp_path: Path) -> None:
     ray = pytest.importorskip("ray")
-    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     (there,) = run("ray:1", [task(seed=1, folder=tmp_path / "there")]).values()
     assert not ray.is_initialized()
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
     (here,) = run("inline", [task(seed=1, folder=tmp_path / "here")]).values()
     assert numbers(there) == numbers(here)
     assert (tmp_path / "there" / "1.npz").exists()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pytest
@@ -39,11 +40,13 @@ def run(folder: Path, *options: str, out: str = "out") -> Done:
     return ended(lambda: cli.main(arguments(folder, *options, out=out)))
 
 
-def start(folder: Path, *options: str, out: str = "out") -> subprocess.Popen[str]:
+def start(
+    folder: Path, *options: str, out: str = "out", stderr: int | IO[str] = subprocess.PIPE
+) -> subprocess.Popen[str]:
     """Start the command in a process of its own."""
     code = "from kbnd.cli import main; main()"
     command = [sys.executable, "-c", code, *arguments(folder, *options, out=out)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 def n_epochs(folder: Path) -> int:
@@ -134,15 +137,16 @@ def test_a_study_that_is_killed_and_interrupted_continues_and_ends_with_the_same
     whole: Path, tmp_path: Path
 ) -> None:
     write_tiny(tmp_path, epochs=3, control=True)
-    stops = (signal.SIGKILL, signal.SIGINT, signal.SIGKILL)
+    stops = (signal.SIGKILL, signal.SIGINT, signal.SIGHUP)
     for number in stops:
         n = n_epochs(tmp_path) + 2
-        process = start(tmp_path)
+        with open("/dev/full", "w") as full:  # where no progress can be shown
+            process = start(tmp_path, stderr=full if number == signal.SIGHUP else subprocess.PIPE)
         wait_for_epochs(tmp_path, process, n)
         process.send_signal(number)
         _, err = process.communicate(timeout=HANG_S)
-        assert process.returncode == {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130}[number]
-        assert "Traceback" not in err
+        assert process.returncode == {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130, signal.SIGHUP: 129}[number]
+        assert "Traceback" not in (err or "")
         assert n <= n_epochs(tmp_path) < 24
     resumed = run(tmp_path)
     assert resumed.code == 0, resumed.err
