@@ -61,7 +61,7 @@ class NoSpaceError(KbndError):
 
 
 class InterruptedRunError(KbndError):
-    """Ctrl-C or a termination signal: everything finished is stored, the same command continues."""
+    """Ctrl-C (130) or another signal that stops: everything finished is stored, the same command continues."""
 
     exit_code = 130
 

@@ -22,6 +22,7 @@ def heeds_sigint():
     ("script", "kind", "sentence"),
     [
         ("kill -INT $$", InterruptedRunError, "stopped while decoding dataset 'mnist'"),
+        ("kill -HUP $$", InterruptedRunError, "stopped while decoding dataset 'mnist'"),
         ("exit 130", InterruptedRunError, "stopped while decoding dataset 'mnist'"),
         ("echo the disk is full; exit 7", NoSpaceError, "^the disk is full$"),
         ("exit 1", DataMissingError, "decoding dataset 'mnist' stopped with exit status 1"),
@@ -36,3 +37,4 @@ def test_the_end_of_the_child_becomes_the_error_it_means(script, kind, sentence,
     with pytest.raises(kind, match=sentence) as raised:
         tfds.decode_in_child(DataSpec(name="mnist"), download=False, force=False)
     assert type(raised.value) is kind
+    assert raised.value.exit_code == (129 if "HUP" in script else kind.exit_code)

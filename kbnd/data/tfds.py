@@ -24,8 +24,11 @@ NAME = re.compile(r"([a-z][a-z0-9_]*)(?:/([A-Za-z0-9][A-Za-z0-9_.-]*))?(?::(\d+\
 
 KINDS = {kind.exit_code: kind for kind in (UsageError, DataMissingError, NoSpaceError, InterruptedRunError)}
 
-INTERRUPTED = (InterruptedRunError.exit_code, -signal.SIGINT)
-"""How a child ends on Ctrl-C: 130 where it caught it, the signal itself while Python was still starting."""
+INTERRUPTED = {
+    InterruptedRunError.exit_code: InterruptedRunError.exit_code,
+    **{-number: 128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)},
+}
+"""How a child ends that was told to stop -> exit code of the command; 130 where it caught Ctrl-C."""
 
 
 def data_dir() -> Path:
@@ -96,7 +99,9 @@ def _error_of(child: subprocess.CompletedProcess[str], name: str) -> KbndError:
     if child.returncode in KINDS and sentence:
         return KINDS[child.returncode](sentence)
     if child.returncode in INTERRUPTED:
-        return InterruptedRunError(f"stopped while decoding dataset {name!r}: the same command decodes it anew")
+        error = InterruptedRunError(f"stopped while decoding dataset {name!r}: the same command decodes it anew")
+        error.exit_code = INTERRUPTED[child.returncode]
+        return error
     return DataMissingError(
         f"decoding dataset {name!r} stopped with exit status {child.returncode}: its messages are above"
     )
