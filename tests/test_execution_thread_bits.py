@@ -90,6 +90,18 @@ def test_a_study_goes_on_with_its_threads_whatever_the_executor(tmp_path: Path) 
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)  # 1e-6 after an epoch, and it grows with every one
 
 
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="only JAX has several devices in a processor")
+def test_devices_in_a_processor_are_threads_of_jax() -> None:
+    """Each device has one, so that more devices than cores change the last bits: 4 are like `PJRT_NPROC=4`."""
+    script = (
+        "import jax; jax.config.update('jax_num_cpu_devices', 4)\n"
+        "from kbnd.training import backend; from kbnd.profiling import threads\n"
+        "backend.load('jax', n_threads=1); print(threads.of_process())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "4"
+
+
 def test_a_backend_says_how_many_threads_it_has() -> None:
     from kbnd.training import backend
 

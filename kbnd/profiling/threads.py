@@ -4,11 +4,11 @@ A sum that is cut into as many parts as there are threads is added in another or
 of every loss. The cores that a process may run on only set the count where nothing else does: 2 threads that take turns
 on one core compute what 2 threads on two cores do.
 
-| backend      | takes by itself                                        | can be fixed                               |
-|--------------|--------------------------------------------------------|--------------------------------------------|
-| `tensorflow` | `TF_NUM_INTRAOP_THREADS`, or the usable cores          | before its first operation                 |
-| `jax`        | `PJRT_NPROC`, `NPROC`, or the usable cores             | before it first looks at its devices       |
-| `torch`      | `OMP_NUM_THREADS`, at most the physical ones of the usable cores (of MKL) | always     |
+| backend      | takes by itself                                                  | can be fixed                 |
+|--------------|------------------------------------------------------------------|------------------------------|
+| `tensorflow` | `TF_NUM_INTRAOP_THREADS`, or the usable cores                    | before its first operation   |
+| `jax`        | `PJRT_NPROC`, `NPROC`, or the usable cores; at least its devices | before it sees its devices   |
+| `torch`      | `OMP_NUM_THREADS`, at most the physical ones of the usable cores | always                       |
 
 Between operations (`TF_NUM_INTEROP_THREADS`) threads change nothing, nor does `--xla_cpu_multi_thread_eigen`.
 """
@@ -133,12 +133,26 @@ def _fix_tensorflow(n_threads: int) -> None:
         return
 
 
+def _current_of_jax() -> int | None:
+    """The count that JAX was given, at least one for each device that it was told to see in the processor."""
+    import jax
+
+    if not _has_jax_started():
+        return None
+    return max(_of_jax or usual("jax"), len(jax.local_devices(backend="cpu")))
+
+
+def _has_jax_started() -> bool:
+    from jax._src import xla_bridge  # nothing public tells
+
+    return xla_bridge.backends_are_initialized()
+
+
 def _fix_jax(n_threads: int) -> None:
     global _of_jax
     import jax
-    from jax._src import xla_bridge
 
-    if xla_bridge.backends_are_initialized():
+    if _has_jax_started():
         return
     before = os.environ.get(PJRT_VARIABLE)
     os.environ[PJRT_VARIABLE] = str(n_threads)
@@ -154,7 +168,7 @@ def _fix_jax(n_threads: int) -> None:
 
 _CURRENT: Mapping[str, Callable[[], int | None]] = {
     "tensorflow": lambda: _tensorflow().get_intra_op_parallelism_threads(),
-    "jax": lambda: _of_jax,
+    "jax": _current_of_jax,
     "torch": lambda: sys.modules["torch"].get_num_threads(),
 }
 

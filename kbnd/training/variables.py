@@ -8,7 +8,8 @@ already. What changes nothing that kbnd compares, such as where files are kept, 
 |------------------------------------------------------------|----------------------------------------------------|
 | `TF_ENABLE_ONEDNN_OPTS=0`, `TF_DISABLE_MKL`, ...            | TensorFlow's kernels, and so the last bits         |
 | `TF_XLA_FLAGS`, `TF_ENABLE_AUTO_MIXED_PRECISION...`         | which operations are fused, or their precision     |
-| `XLA_FLAGS`, but for GPUs and dumps; `JAX_NUM_CPU_DEVICES`  | fast arithmetic, instructions, number of devices   |
+| `XLA_FLAGS`, but for GPUs and dumps                         | fast arithmetic, instructions, optimization        |
+| `JAX_NUM_CPU_DEVICES`, and XLA's flag for host devices      | JAX' threads; allowed where it is imported already |
 | `ATEN_CPU_CAPABILITY`, `MKL_CBWR`, `ONEDNN_...`, `DNNL_...` | the processor's instructions, and so the last bits |
 | `KERAS_NNX_ENABLED`                                         | the classes that layers are made of                |
 
@@ -23,6 +24,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from kbnd.errors import UsageError
+
+OF_THREADS = ("--xla_force_host_platform_device_count", "JAX_NUM_CPU_DEVICES")
+"""What gives JAX several devices, of which a run takes one: its only effect is on the threads, which are recorded."""
 
 ALLOWED_XLA = ("--xla_gpu_", "--xla_tpu_", "--xla_dump_", "--xla_hlo_profile")
 """What flags of XLA begin with that change no number of a CPU; bits of other devices are promised to nobody."""
@@ -62,7 +66,7 @@ def check(backend: str) -> None:
     Raises:
         UsageError: it names the variables.
     """
-    harmful = _harmful(backend)
+    harmful = _harmful(backend, allowed_besides=OF_THREADS)
     if harmful:
         texts = ", ".join(f"{name}={value}" for name, (value, _) in harmful.items())
         raise UsageError(
@@ -71,13 +75,13 @@ def check(backend: str) -> None:
         )
 
 
-def _harmful(backend: str) -> dict[str, tuple[str, str]]:
+def _harmful(backend: str, *, allowed_besides: tuple[str, ...] = ()) -> dict[str, tuple[str, str]]:
     """Variable -> the value that would change numbers, and what may stay of it."""
     harmful = {}
-    for name in VARIABLES[backend]:
+    for name in (name for name in VARIABLES[backend] if name not in allowed_besides):
         value = os.environ.get(name, "").strip()
         flags = value.split() if name == "XLA_FLAGS" else []
-        allowed = " ".join(flag for flag in flags if flag.startswith(ALLOWED_XLA))
+        allowed = " ".join(flag for flag in flags if flag.startswith((*ALLOWED_XLA, *allowed_besides)))
         if value and value not in HARMLESS.get(name, ()) and value != allowed:
             harmful[name] = (value, allowed)
     return harmful
