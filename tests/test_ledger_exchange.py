@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledger_formats import unsealed
 from ledger_records import epoch, label, record
 
 from kbnd.errors import UsageError
@@ -59,13 +60,11 @@ def exported(ledger: Ledger) -> list[str]:
 
 def with_run_line(ledger: Ledger, change) -> Path:
     """Lines of a ledger whose first run was changed by hand."""
-    lines = exported(ledger)
-    number = next(i for i, line in enumerate(lines) if line.startswith('{"run"'))
-    run = json.loads(lines[number])
-    change(run["run"])
-    lines[number] = json.dumps(run)
+    (export,) = ledger.export(ledger.path.with_suffix(".jsonl"))
+    lines = unsealed(export)
+    change(next(line["run"] for line in lines if "run" in line))
     file = ledger.path.with_name("changed.jsonl")
-    file.write_text("\n".join(lines))
+    file.write_text("\n".join(map(json.dumps, lines)))
     return file
 
 
@@ -199,14 +198,14 @@ def test_what_a_stranger_wrote_is_refused_as_a_whole(full: Ledger, empty: Ledger
     [
         ("", "no ledger yet"),
         ("hello", "line 1: is not one JSON value"),
-        ('{"ledger":{"format":0}}', 'line 1: should be .*format": 3.*, received'),
+        ('{"ledger":{"format":0}}', 'line 1: should be .*format": 4.*, received'),
         ('{"ledger":{"format":2,"x":1}}', "line 1: should be"),
         ('{"ledger":{"format":true}}', "line 1: should be"),
         ('{"ledger":{"format":[]}}', "line 1: should be"),
         ('{"run":{"format":3}}', "line 1: should be"),
         (
-            '{"ledger":{"format":4,"since":"later"}}',
-            r"line 1: is of a newer kbnd .export format 4, this kbnd knows up to 3.: upgrade kbnd",
+            '{"ledger":{"format":5,"since":"later"}}',
+            r"line 1: is of a newer kbnd .export format 5, this kbnd knows up to 4.: upgrade kbnd",
         ),
         ('{"ledger":{"format":1}}\n{"run":{"fit_s":NaN}}', "line 2: holds NaN"),
         ('{"ledger":{"format":1}}\n{"run":{"seed":1', "line 2: is not one JSON value, or is cut off"),

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_formats import older_ledger
+from ledger_formats import older_ledger, unsealed
 from ledger_records import label, record
 
 from kbnd.errors import UsageError
@@ -62,8 +62,7 @@ def test_an_export_of_an_older_format_gives_the_same_ledger(third_format: Path, 
     with Ledger.open(third_format) as ledger:
         ledger.export(tmp_path / "new.jsonl")
         stored = ledger.records()
-    lines = [json.loads(line) for line in (tmp_path / "new.jsonl").read_text().splitlines()]
-    assert lines[0] == {"ledger": {"format": 3}}
+    lines = unsealed(tmp_path / "new.jsonl")
     for line in lines:
         if earlier := line.get("run", {}).pop("continued_from", None):
             line["run"]["session"] = f"{earlier}+{line['run']['session']}"
@@ -110,11 +109,9 @@ def test_an_old_ledger_can_be_imported(first_format: Path, tmp_path: Path) -> No
 def test_an_old_export_without_baselines_can_be_imported(first_format: Path, tmp_path: Path) -> None:
     with Reader.open(first_format) as reader:
         (file,) = reader.export(tmp_path / "export.jsonl")
-    first, *lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert first == {"ledger": {"format": 2}}
+    first, *lines = unsealed(file, format=1)
     assert [line["study"].pop("baselines") for line in lines if "study" in line] == [{}]
-    lines.insert(0, {"ledger": {"format": 1}})
-    file.write_text("\n".join(map(json.dumps, lines)))
+    file.write_text("\n".join(map(json.dumps, [first, *lines])))
     with Ledger.open(tmp_path / "new.sqlite") as ledger:
         assert ledger.import_(file) == Merged(n_added=1, n_replaced=0, n_kept=0)
         assert ledger.about("grid") == OLD
@@ -124,7 +121,8 @@ def test_an_old_export_without_baselines_can_be_imported(first_format: Path, tmp
 def test_baselines_of_a_stranger_are_checked(first_format: Path, tmp_path: Path, baselines: str) -> None:
     with Ledger.open(first_format) as ledger:
         (file,) = ledger.export(tmp_path / "export.jsonl")
-        file.write_text(file.read_text().replace('"baselines":{}', f'"baselines":{baselines}'))
+        lines = "\n".join(json.dumps(line, separators=(",", ":")) for line in unsealed(file))
+        file.write_text(lines.replace('"baselines":{}', f'"baselines":{baselines}'))
         ledger._db.execute("UPDATE studies SET baselines = ?", (baselines,))
         assert any("baselines should map arms to arms" in sentence for sentence in ledger.verify())
         with pytest.raises(UsageError, match=r"study grid in .*baselines should map arms to arms"):

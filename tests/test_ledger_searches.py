@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ledger_formats import older_ledger
+from ledger_formats import older_ledger, unsealed
 from ledger_records import record
 
 from kbnd.errors import ResumeMismatchError, UsageError
@@ -260,9 +260,7 @@ def test_two_logs_or_definitions_of_one_search_are_refused_and_both_are_shown(le
 def test_what_a_stranger_wrote_is_refused_as_a_whole(ledger: Ledger, other: Ledger, change, complaint: str) -> None:
     searched(ledger, *LOG)
     file = exported(ledger, "jsonl")
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    for line in lines:
-        line.get("search_event", {}).pop("digest", None)
+    lines = unsealed(file)
     change(lines)
     file.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(UsageError, match=complaint):

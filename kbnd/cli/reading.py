@@ -161,11 +161,10 @@ def _ledger_import(
     A run that was trained in both under other circumstances (threads, machine, versions, a GPU) may differ: the one
     here stays.
     """
-    from kbnd.ledger import Ledger
+    from kbnd.ledger import import_into
     from kbnd.report.runs import elsewhere_note
 
-    with Ledger.open(ledger) as opened:
-        merged = opened.import_(source)
+    merged = import_into(ledger, source)
     if as_json:
         show(asdict(merged))
     else:

@@ -28,16 +28,19 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `plain`         | a run as plain values, and its digest                                          |
 | `search_checks` | what the log of a search must satisfy                                          |
 | `jsonl`         | a ledger as JSON lines                                                         |
+| `seal`          | what tells a whole export from a cut one                                       |
 | `exports`       | files for other programs                                                       |
 | `imports`       | taking another ledger in                                                       |
 | `trainings`     | what two trainings of one run may differ in                                    |
+| `first_import`  | an import into a ledger that need not exist                                    |
 | `incoming`      | what is taken in: a ledger or JSON lines                                       |
 """
 
 from kbnd.ledger.claims import ClaimResult, RunClaim
+from kbnd.ledger.first_import import import_into
 from kbnd.ledger.imports import Merged
 from kbnd.ledger.reader import Reader
 from kbnd.ledger.rows import StudyInfo
 from kbnd.ledger.store import Ledger
 
-__all__ = ["ClaimResult", "Ledger", "Merged", "Reader", "RunClaim", "StudyInfo"]
+__all__ = ["ClaimResult", "Ledger", "Merged", "Reader", "RunClaim", "StudyInfo", "import_into"]

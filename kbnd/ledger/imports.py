@@ -34,7 +34,7 @@ from kbnd.ledger.checks import (
     problems_of_logged,
 )
 from kbnd.ledger.claims import all_claims, this_process
-from kbnd.ledger.jsonl import Thing
+from kbnd.ledger.jsonl import Thing, Unsealed
 from kbnd.ledger.rows import (
     StoredRun,
     StudyLabels,
@@ -108,6 +108,7 @@ class _Merge:
         self.searches: list[SearchInfo] = []
         self.counts: Counter[str] = Counter()
         self.apart: list[float | None] = []
+        self.notes: list[str] = []
 
     def refuse(self, problem: str) -> NoReturn:
         raise UsageError(f"{problem}; nothing was imported")
@@ -119,6 +120,9 @@ class _Merge:
         if thing.is_current:
             write_study(self.db, thing.study, thing.about, is_replaced=False)
         self.studies.add(thing.study)
+
+    def take_unsealed(self, thing: Unsealed) -> None:
+        self.notes.append(f"an export of format {thing.format} cannot tell whether it is whole: export it again")
 
     def take_run(self, run: StoredRun) -> None:
         record = run.record
@@ -187,7 +191,7 @@ class _Merge:
             for problem in mislabelled(self.db, study):
                 self.refuse(f"{self.source}: {problem}")
         n = self.counts
-        notes = tuple(before_digests(n["undigested runs"], n["undigested events"]))
+        notes = (*self.notes, *before_digests(n["undigested runs"], n["undigested events"]))
         largest = max((apart for apart in self.apart if apart is not None), default=None)
         return Merged(n["added"], n["replaced"], n["kept"], n["events"], len(self.apart), largest, notes)
 
@@ -197,6 +201,7 @@ _TAKE: dict[type, Callable[[_Merge, Any], None]] = {
     StoredRun: _Merge.take_run,
     SearchInfo: _Merge.take_search,
     LoggedEvent: _Merge.take_event,
+    Unsealed: _Merge.take_unsealed,
 }
 
 

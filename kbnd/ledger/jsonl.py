@@ -2,20 +2,22 @@
 
 | line                                    | holds                                                                     |
 |-----------------------------------------|---------------------------------------------------------------------------|
-| `{"ledger": {"format": 2}}`             | always the first; the format is 2 or 3                                    |
+| `{"ledger": {"format": 4, ...}}`        | always the first; `holds`: how many lines of each kind follow             |
 | `{"study": {...}}`, one per definition  | name, the fields of a `StudyInfo`, is_current, labels (as lists)          |
-| `{"run": {...}}`, one per finished run  | the fields of a `RunRecord`, epochs as a list                             |
+| `{"run": {...}}`, one per finished run  | the fields of a `RunRecord`, epochs as a list, and its digest             |
 | `{"search": {...}}`, one per generation | the fields of a `SearchInfo`                                              |
-| `{"search_event": {...}}`, after theirs | search, generation and the fields of a `SearchEvent`                      |
+| `{"search_event": {...}}`, after theirs | search, generation, the fields of a `SearchEvent`, and its digest         |
+| `{"end": {"digest": ...}}`              | always the last (`kbnd.ledger.seal`)                                      |
 
 Fields that are None are left out, bytes are base64, an infinite float is "inf" or "-inf". The same ledger always gives
-the same bytes, in the oldest format that holds all of it, so that an older kbnd reads what it can:
+the same bytes. Exports of older formats are read:
 
 | format | holds besides                                                                                            |
 |--------|----------------------------------------------------------------------------------------------------------|
 | 2      | searches; every study says its baselines                                                                 |
 | 3      | `continued_from` of a run (before, `session` was both sessions joined by a plus sign), `is_by_validation` |
 |        | of a study (before, the end of its difference)                                                           |
+| 4      | counts in the first line, the last line, digests; before, nothing tells whether an export is whole       |
 """
 
 from __future__ import annotations
@@ -27,26 +29,34 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from kbnd.errors import UsageError
 from kbnd.ledger.plain import INFINITE, plain_event, plain_run
 from kbnd.ledger.rows import StoredRun, StudyInfo, StudyLabels, read_labels, read_runs
 from kbnd.ledger.schema import BY_VALIDATION_ONCE, EPOCH_FIELDS, RUN_FIELDS, Field
+from kbnd.ledger.seal import END, FIRST_SEALED, LONGEST_LINE, NOUNS, check_whole, sealed
 from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
 from kbnd.records import RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 
-FORMAT = 3
+FORMAT = 4
 
-Thing = StoredRun | StudyLabels | SearchInfo | LoggedEvent
+
+class Unsealed(NamedTuple):
+    """An export that cannot tell whether it is whole."""
+
+    format: int
+
+
+Thing = StoredRun | StudyLabels | SearchInfo | LoggedEvent | Unsealed
 """What one line describes."""
 
-_LONGEST_LINE = 2**26
 _STUDY_KEYS = ("name", "title", "difference", "digest", "baselines", "is_by_validation", "is_current", "labels")
 _REQUIRED_OF_STUDY = {
     1: ("name", "digest", "labels"),
     2: ("name", "digest", "baselines", "labels"),
     3: ("name", "digest", "baselines", "labels"),
+    4: ("name", "digest", "baselines", "labels"),
 }
 """What a study must say, by each format that is read."""
 
@@ -56,7 +66,20 @@ _EVENT_KEYS = ("search", "generation", *(field.name for field in dataclasses.fie
 
 def lines_of(db: sqlite3.Connection) -> Iterator[str]:
     """Yield the lines that describe every label, every finished run and every search of a ledger."""
-    yield _line("ledger", {"format": _oldest_format(db)})
+    holds = {kind: int(db.execute(query, values).fetchone()[0]) for kind, (query, *values) in _COUNTS.items()}
+    yield from sealed(_line("ledger", {"format": FORMAT, "holds": holds}), _contents(db))
+
+
+_COUNTS = {
+    "study": ("SELECT count(*) FROM (SELECT DISTINCT study, digest FROM labels)",),
+    "run": ("SELECT count(*) FROM runs WHERE status <> ?", RUNNING),
+    "search": ("SELECT count(*) FROM searches",),
+    "search_event": ("SELECT count(*) FROM search_events JOIN searches USING (search, generation)",),
+}
+"""Kind of line -> how many of them a ledger has."""
+
+
+def _contents(db: sqlite3.Connection) -> Iterator[str]:
     for study, about, is_current, labels in read_labels(db):
         fields = {name: value for name, value in about._asdict().items() if name != "is_by_validation" or value}
         fields["baselines"] = dict(about.baselines) if isinstance(about.baselines, Mapping) else about.baselines
@@ -79,12 +102,16 @@ def read_jsonl(path: Path) -> Iterator[Thing]:
     number = format = 0
     try:
         with path.open(encoding="utf-8") as file:
-            while text := file.readline(_LONGEST_LINE):
+            while text := file.readline(LONGEST_LINE):
                 number += 1
                 if number == 1:
-                    format = _format_in(text)
-                else:
-                    yield _thing(*_parsed(text), format=format)
+                    format, holds = _format_in(text)
+                    if format < FIRST_SEALED:
+                        yield Unsealed(format)
+                    else:
+                        check_whole(path, holds)
+                elif (line := _parsed(text))[0] != END or format < FIRST_SEALED:
+                    yield _thing(*line, format=format)
     except UnicodeDecodeError:
         raise UsageError(f"{path} is neither a ledger nor JSON lines exported from one") from None
     except OSError as error:
@@ -123,23 +150,18 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _LineError(f"holds {name}, which is no JSON")
 
 
-def _oldest_format(db: sqlite3.Connection) -> int:
-    """Return the oldest format that holds all that a ledger knows."""
-    query = """SELECT EXISTS (SELECT 1 FROM runs WHERE continued_from IS NOT NULL)
-        OR EXISTS (SELECT 1 FROM studies WHERE is_by_validation)"""
-    return FORMAT if db.execute(query).fetchone()[0] else 2
-
-
-def _format_in(text: str) -> int:
-    """Return the format that the first line names; a newer one may hold fields besides."""
+def _format_in(text: str) -> tuple[int, dict[str, int]]:
+    """Return the format that the first line names, and the lines of each kind; a newer one may hold fields besides."""
     kind, values = _parsed(text)
     number = values.get("format") if kind == "ledger" else None
     format = number if isinstance(number, int) and not isinstance(number, bool) else 0
     if format > FORMAT:
         raise _LineError(f"is of a newer kbnd (export format {format}, this kbnd knows up to {FORMAT}): upgrade kbnd")
-    if format not in _REQUIRED_OF_STUDY or len(values) > 1:
-        raise _LineError(f'should be {{"ledger": {{"format": {FORMAT}}}}}, received {text!r:.60}')
-    return format
+    holds = values.pop("holds", None) if format >= FIRST_SEALED else {}
+    is_right = isinstance(holds, dict) and all(kind in NOUNS and type(n) is int for kind, n in holds.items())
+    if format not in _REQUIRED_OF_STUDY or len(values) > 1 or not is_right:
+        raise _LineError(f'should be {{"ledger": {{"format": {FORMAT}, "holds": {{...}}}}}}, received {text!r:.60}')
+    return format, holds
 
 
 def _thing(kind: str, values: dict[str, Any], *, format: int) -> Thing:
