@@ -81,7 +81,8 @@ def place(folder: Path) -> Place:
 def command_line(place: Place, chance: Random, folder: Path) -> Iterator[Fault]:
     """Call a command with one to three options that hold anything."""
     _enter(place, folder)
-    name = chance.choice(sorted(place.commands))
+    names = sorted(place.commands)
+    name = chance.choices(names, [len(place.commands[name]) for name in names])[0]  # what has more options, more often
     words = name.split()
     parameters = place.commands[name]
     words += [_word(one, chance) for one in parameters if one.param_type_name == "argument"]

@@ -175,12 +175,18 @@ def _new_leaves(before: str, file: Path) -> str:
     """What a file says that its original does not, where it differs; numbers of equal value are alike."""
     old, new = tomllib.loads(before), tomllib.loads(file.read_text(encoding="utf-8"))
     kept = {path: _plain(at(old, path)) for path in leaves(old)}
-    extra = [
-        path
-        for path in leaves(new)
-        if not isinstance(at(new, path), dict | list) and kept.get(path) != _plain(at(new, path))
-    ]
+    extra = [path for path in leaves(new) if _is_new(at(new, path), kept.get(path), old, path)]
     return ", ".join(f"{'.'.join(map(str, path))} = {at(new, path)!r:.40}" for path in extra[:3])
+
+
+def _is_new(value: Any, former: Any, old: Any, path: tuple[Any, ...]) -> bool:
+    """Whether a value stands for something: tables and lists stand for theirs, a name said twice is said once."""
+    if isinstance(value, dict | list) or former == _plain(value):
+        return False
+    try:
+        return not (isinstance(path[-1], int) and value in at(old, path[:-1]))
+    except (LookupError, TypeError):
+        return True
 
 
 def _plain(value: Any) -> Any:
