@@ -108,11 +108,28 @@ def test_a_lost_or_cut_file_is_found_without_a_thorough_check(home, damage):
         cache.read("tiny")
 
 
-@pytest.mark.parametrize("change", [{"format": 99}, {"fingerprint": "../../elsewhere"}, {"unknown": 1}, {"sha256": {}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"format": 99}, {"fingerprint": "../../elsewhere"}, {"unknown": 1}, {"sha256": {}}, {"sha256": 1}),
+        *({"name": 1.5}, {"classes": 4}, {"classes": "3"}, {"n_twins": 1}, {"class_names": ["a"]}, {"digest": 0}),
+    ],
+)
 def test_a_manifest_that_kbnd_did_not_write_is_refused(home, change):
     store(arrays())
     path = home / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataMissingError, match="is damaged"):
+        cache.read("tiny")
+
+
+def test_a_manifest_from_before_digests_is_read_and_its_fields_are_checked(home):
+    store(arrays())
+    path = home / "manifest.json"
+    old = {key: value for key, value in json.loads(path.read_text()).items() if key != "digest"}
+    path.write_text(json.dumps(old))
+    assert cache.read("tiny").classes == 3
+    path.write_text(json.dumps(old | {"classes": 0}))
     with pytest.raises(DataMissingError, match="is damaged"):
         cache.read("tiny")
 

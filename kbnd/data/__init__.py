@@ -17,6 +17,7 @@
 | `tfds`      | tensorflow-datasets, seen from a process without TensorFlow            |
 | `decoding`  | the child process that decodes                                         |
 | `cache`     | arrays decoded once and memory-mapped after that                       |
+| `manifest`  | what a cached dataset says of itself                                   |
 | `splits`    | stratified order, of which every split is a slice; the fingerprint     |
 | `sizes`     | bringing images to the size a network sees                             |
 | `order`     | the order of the training images, by seed and epoch                    |

@@ -12,15 +12,12 @@ which the next writer sweeps. A file is hashed once in each process before it is
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
 from errno import EACCES, EEXIST, ENOTDIR, EPERM, EROFS
 from functools import lru_cache
 from pathlib import Path
@@ -28,48 +25,12 @@ from pathlib import Path
 import numpy as np
 
 from kbnd import home, locks
+from kbnd.data.manifest import FILES, OWN_VALIDATION, Manifest, from_json, to_json
 from kbnd.data.splits import Arrays, Split, fingerprint_of
 from kbnd.errors import DataMissingError
 from kbnd.files import NO_SPACE, check_folder, explained, synchronise_folder, synchronised
 
-FORMAT = 1
-FILES = ("train_images", "train_labels", "test_images", "test_labels")
-OWN_VALIDATION = ("validation_images", "validation_labels")
-"""Further files of a dataset that brings validation images of its own."""
-
 NOT_WRITABLE = (EACCES, EPERM, EROFS, ENOTDIR, EEXIST)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a cached dataset is.
-
-    Attributes:
-        name: of the dataset.
-        fingerprint: SHA-256 of its arrays.
-        classes: number of classes.
-        source: what it was decoded from, for people.
-        state: token of the source's content; a folder whose token changed is decoded again.
-        sha256: of each file.
-        format: version of this layout.
-        class_names: as in `Arrays`.
-        n_twins: as in `Arrays`.
-    """
-
-    name: str
-    fingerprint: str
-    classes: int
-    source: str
-    state: str
-    sha256: dict[str, str]
-    format: int = FORMAT
-    class_names: tuple[str, ...] = ()
-    n_twins: int = 0
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files that hold it."""
-        return FILES + OWN_VALIDATION * any(file in self.sha256 for file in OWN_VALIDATION)
 
 
 def cache_dir() -> Path:
@@ -117,14 +78,11 @@ def manifest_of(key: str) -> Manifest | None:
     """
     path = cache_dir() / key / "manifest.json"
     try:
-        manifest = Manifest(**json.loads(path.read_text()))
+        return from_json(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError):
         raise damaged(path, key) from None
-    if manifest.format != FORMAT or not re.fullmatch(r"[0-9a-f]{64}", manifest.fingerprint):
-        raise damaged(path, manifest.name)
-    return manifest
 
 
 def read(key: str, *, is_thorough: bool = False) -> Arrays:
@@ -156,7 +114,7 @@ def read(key: str, *, is_thorough: bool = False) -> Arrays:
     validation = others[0] if others else None
     if is_thorough and fingerprint_of(train, test, validation) != manifest.fingerprint:
         raise damaged(path.parent, manifest.name)
-    names = tuple(manifest.class_names)
+    names = manifest.class_names
     return Arrays(train, test, manifest.classes, manifest.fingerprint, validation, names, manifest.n_twins)
 
 
@@ -178,7 +136,7 @@ def write(key: str, arrays: Arrays, *, name: str, source: str, state: str = "") 
                 class_names=arrays.class_names, n_twins=arrays.n_twins,
             )  # fmt: skip
             with synchronised(staging / "manifest.json") as file:
-                file.write(json.dumps(asdict(manifest), indent=1).encode())
+                file.write(to_json(manifest).encode())
             home = folder / arrays.fingerprint
             home.mkdir(exist_ok=True)
             for part in manifest.files:

@@ -108,7 +108,7 @@ def _damage(file: Path, chance: Random) -> str:
         old = at(manifest, path)
         value = chance.choice(HOSTILE) if chance.random() < 0.4 else changed(old, chance)
         file.write_text(json.dumps(with_value(manifest, path, value)))
-        return f"{'.'.join(path)}: {old!r:.40} became {value!r:.40}"
+        return f"{'.'.join(map(str, path))}: {old!r:.40} became {value!r:.40}"
     if chance.random() < 0.1:
         file.unlink()
         return "deleted"
