@@ -90,6 +90,14 @@ def test_what_was_labelled_comes_before_what_is_planned(ledger: Ledger) -> None:
     assert ledger.first_n_threads("s", lambda: [planned.run_id]) == 3
 
 
+def test_what_is_imported_changes_nothing_of_a_study_that_is_going_on(ledger: Ledger) -> None:
+    own, imported = counted(2, seed=1, hour=5), counted(16, seed=2, hour=1)
+    ledger.merge([imported])
+    assert ledger.first_n_threads("", lambda: [own.run_id, imported.run_id]) == 16
+    ledger.finish(own)
+    assert ledger.first_n_threads("", lambda: [own.run_id, imported.run_id]) == 2
+
+
 def test_a_search_was_begun_with_the_threads_of_its_first_candidate(ledger: Ledger) -> None:
     run = counted(3, seed=1, hour=5)
     ledger.finish(run)

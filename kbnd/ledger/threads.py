@@ -1,5 +1,7 @@
 """With how many threads a study, a search or a run was begun: what the first of its runs on a CPU recorded.
 
+Runs that were imported count only where none was trained into this ledger: they change nothing of what is going on.
+
 A study keeps that count, so that its table does not mix the bits of several; a search does, so that it goes on as if
 it had never stopped; and a run that goes on from a checkpoint does.
 """
@@ -40,7 +42,7 @@ def _runs_under(db: sqlite3.Connection, name: str) -> set[str]:
 
 def _first_count(db: sqlite3.Connection, run_ids: set[str]) -> int | None:
     query = """SELECT run_id, environment, backend FROM runs WHERE device = 'cpu' AND status NOT IN (?, ?)
-        ORDER BY started_at"""
+        ORDER BY token IS NULL, started_at"""
     rows = db.execute(query, FAILURES) if run_ids else ()
     counts = (n_threads_of(decoded_json(text), backend) for run_id, text, backend in rows if run_id in run_ids)
     return next((count for count in counts if count is not None), None)

@@ -30,8 +30,8 @@ def of_a_run(backend: str) -> Iterator[None]:
         UsageError: one that cannot be changed here.
     """
     settings.check(backend)
-    _enter(backend)
     try:
+        _enter(backend)
         with ExitStack() as contexts:
             for context in settings.contexts_of(backend):
                 contexts.enter_context(context)
