@@ -31,7 +31,8 @@ def endings(*cases: Case) -> list[Ending]:
 
 def test_what_cannot_be_shown_stops_no_training() -> None:
     fates = list(EXIT_CODES)
-    cases = [Case(("open", out, err)) for out in fates for err in fates] + [Case(("closed", "closed", "closed"))]
+    pairs = [(out, err) for out in fates for err in fates if "open" in (out, err) or out == err]
+    cases = [*(Case(("open", *pair)) for pair in pairs), Case(("closed", "closed", "closed"))]
     for case, ending in zip(cases, endings(*cases), strict=True):
         _, out, err = case.streams
         assert ending.code == EXIT_CODES[out], case
@@ -42,7 +43,7 @@ def test_what_cannot_be_shown_stops_no_training() -> None:
             assert "written to nowhere\n" in ending.err
             assert ("could not be printed to stdout (No space left on device)" in ending.err) == (out == "full")
         if out == "open":
-            assert ending.out.count("75.0") == stream_worker.N_ROWS
+            assert ending.out.count("75.0") == len(stream_worker.ROWS)
 
 
 def test_what_a_command_says_of_its_work_goes_before_what_was_not_printed() -> None:
