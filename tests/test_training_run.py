@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from kbnd import data, models
 from kbnd.errors import DataMissingError, ResumeMismatchError
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-from kbnd.training import backend, checkpoint, run
+from kbnd.training import backend, checkpoint, recorder, run
 from kbnd.training.compiled import Networks
 from kbnd.training.feed import EpochStart, OrderedBatches
 from kbnd.training.pixels import Pixels
+from kbnd.training.recorder import LARGEST_LOSS
 from kbnd.training.task import Observer, Task
 
 pytestmark = pytest.mark.backend
@@ -152,6 +154,28 @@ def test_nan_makes_a_run_diverged_and_stops_it(networks: Networks) -> None:
     record = run.train(task(epochs=5, learning_rate=1e38), networks=networks)
     assert record.status == "diverged"
     assert record.n_epochs < 5
+
+
+def test_a_run_that_ends_with_a_loss_beyond_every_meaning_has_diverged(networks: Networks) -> None:
+    record = run.train(task(ModelSpec(name="lenet5"), epochs=1, learning_rate=1e3), networks=networks)
+    assert record.status == "diverged"
+    assert math.isfinite(record.test_loss)  # some 1e29 nats
+    assert record.test_accuracy is not None
+
+
+@pytest.mark.parametrize(
+    ("losses", "has_diverged"),
+    [
+        ((2.3, None, LARGEST_LOSS), False),
+        ((2.3, 1.001 * LARGEST_LOSS), True),
+        ((math.nan,), True),
+        ((math.inf, 0.1), True),
+        ((None,), False),
+    ],
+)
+def test_a_loss_says_that_a_run_diverged_above_its_bound_only(losses: tuple, has_diverged: bool) -> None:
+    assert recorder.has_diverged(losses, largest=LARGEST_LOSS) == has_diverged
+    assert recorder.has_diverged(losses) == any(loss is not None and not math.isfinite(loss) for loss in losses)
 
 
 @pytest.mark.parametrize(

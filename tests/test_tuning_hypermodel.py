@@ -116,3 +116,10 @@ def test_a_network_knows_the_images_of_its_own_dataset(tmp_path: Path) -> None:
     assert SpecHyperModel("alexnet", space=file).classes == 100
     file.write_text("[model]\ndropout = [0.1, 0.5]")
     assert SpecHyperModel("lenet5", space=file).space.hyperparameters["model.dropout"].points() == (0.1, 0.5)
+
+
+def test_a_function_is_answered_with_what_takes_it() -> None:
+    with pytest.raises(UsageError, match=r"name of a network, .*, received space: keras-tuner's own tuners, such as"):
+        SpecHyperModel(space)
+    with pytest.raises(UsageError, match="space should be a Space or the name of a space file, received function"):
+        SpecHyperModel("lenet5", space=space)

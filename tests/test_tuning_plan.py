@@ -10,6 +10,7 @@ import pytest
 
 from kbnd.errors import UsageError
 from kbnd.execution.settings import Settings
+from kbnd.models import lenet5
 from kbnd.tuning import space_for
 from kbnd.tuning.asker import Asker
 from kbnd.tuning.budget import expected
@@ -123,3 +124,38 @@ def test_a_space_says_everything_itself(tmp_path: Path) -> None:
     space = space_for("lenet5", dataset="digits", epochs=1)
     with pytest.raises(UsageError, match=r"a Space says lr itself: leave out lr = '0.1'"):
         tune(space=space, lr="0.1", ledger=tmp_path / "kbnd.sqlite")
+
+
+def build_model() -> None:
+    """Stands for a person's own function."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            (build_model,),
+            r"^model should be the name of a network, lenet5, .*, received build_model: keras-tuner's",
+        ),
+        ((lenet5,), r"received lenet5 \(did you mean 'lenet5'\?\): keras-tuner's own tuners"),
+        ((7,), r"received int: keras-tuner's own tuners, such as keras_tuner.RandomSearch"),
+    ],
+)
+def test_what_is_no_name_of_a_network_is_answered_with_what_takes_it(
+    tmp_path: Path, arguments: tuple, sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        tune(*arguments, ledger=tmp_path / "kbnd.sqlite")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"space": build_model}, "space should be a Space or the name of a space file, received function"),
+        ({"changes": "data.n_train"}, "changes should be a mapping of paths to values, received 'data.n_train'"),
+    ],
+)
+def test_a_space_of_another_kind_is_refused(tmp_path: Path, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        tune("lenet5", **options, ledger=tmp_path / "kbnd.sqlite")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from kbnd.errors import unknown
+from kbnd.errors import UsageError, unknown
 from kbnd.models import alexnets, cnns, lenet
 from kbnd.models.architecture import Architecture, ResidualArchitecture
 from kbnd.models.resnets import resnet
@@ -76,7 +76,7 @@ def build(spec: ModelSpec, *, input_shape: tuple[int, int, int], classes: int) -
     return architecture.builder(input_shape, classes, **architecture.arguments(spec))
 
 
-def named(text: str) -> tuple[str, dict[str, Any]]:
+def named(text: object) -> tuple[str, dict[str, Any]]:
     """Return the network and the options that a name stands for: a residual network may carry its depth.
 
     | text         | network  | options                                 |
@@ -86,7 +86,17 @@ def named(text: str) -> tuple[str, dict[str, Any]]:
     | else         | itself   |                                         |
 
     Whether there is such a network, and whether the depth fits, is said by `check`.
+
+    Raises:
+        UsageError: a model, a function or whatever else is no name.
     """
+    if not isinstance(text, str):
+        name = getattr(text, "__name__", None) or type(text).__name__
+        guess = f" (did you mean {name!r}?)" if name in MODELS else ""
+        raise UsageError(
+            f"model should be the name of a network, {', '.join(MODELS)}, received {name}{guess}: keras-tuner's own "
+            "tuners, such as keras_tuner.RandomSearch, search functions that build a model"
+        )
     match = re.fullmatch(r"resnet(\d{1,6})(b?)", text, flags=re.ASCII)
     if match is None:
         return text, {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -21,6 +22,19 @@ from kbnd.training import checkpoint
 from kbnd.training.evaluation import Evaluation, evaluate
 from kbnd.training.pixels import Pixels
 from kbnd.training.task import Observer, Task
+
+LARGEST_LOSS = 2.0**24
+"""Mean cross-entropy in nats, 16.8 million, above which a run that *ends* there has diverged as one with NaN has.
+
+Such a loss takes logits of that size, where float32 has whole numbers only: what tells two classes apart, a nat, is
+lost. The largest loss in the studies' committed results is 4.8. On the way there it may be larger: while moving
+statistics lag, the eval-mode loss of a deep network can leap and come back, and such a run goes on.
+"""
+
+
+def has_diverged(losses: Iterable[float | None], *, largest: float = math.inf) -> bool:
+    """Return whether any of the losses that were measured is no finite number, or above the largest one."""
+    return not all(math.isfinite(loss) and loss <= largest for loss in losses if loss is not None)
 
 
 class Recorder(keras.callbacks.Callback):
@@ -64,8 +78,7 @@ class Recorder(keras.callbacks.Callback):
         )
         self.epochs.append(entry)
         self._observer.on_epoch(entry)
-        losses = (entry.train_loss, entry.train_eval_loss, entry.val_loss, entry.test_loss)
-        if not all(math.isfinite(loss) for loss in losses if loss is not None):
+        if has_diverged((entry.train_loss, entry.train_eval_loss, entry.val_loss, entry.test_loss)):
             self.status, self.model.stop_training = "diverged", True
         elif epoch + 1 < self._task.spec.train.epochs:
             self._maybe_stop(entry)

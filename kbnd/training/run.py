@@ -34,7 +34,7 @@ from kbnd.training.compiled import Networks
 from kbnd.training.evaluation import evaluate
 from kbnd.training.feed import EpochStart, OrderedBatches
 from kbnd.training.pixels import Pixels, pixels_for
-from kbnd.training.recorder import Recorder
+from kbnd.training.recorder import LARGEST_LOSS, Recorder, has_diverged
 from kbnd.training.schedulers import schedulers_for
 from kbnd.training.task import Observer, Task
 
@@ -190,8 +190,8 @@ def _evaluated(task: Task, record: RunRecord, model: keras.Model, dataset: data.
     record = replace(record, **_final(model, dataset, record.epochs, pixels))
     if task.weights:
         _save_weights(model, task.weights)
-    is_finite = all(math.isfinite(loss) for loss in (record.test_loss, record.val_loss) if loss is not None)
-    return record if is_finite else replace(record, status="diverged")
+    losses = (record.test_loss, record.val_loss, record.epochs[-1].train_loss)
+    return replace(record, status="diverged") if has_diverged(losses, largest=LARGEST_LOSS) else record
 
 
 def _final(model: keras.Model, dataset: data.Dataset, epochs: Sequence[EpochRecord], pixels: Pixels) -> dict[str, Any]:

@@ -59,6 +59,17 @@ def default_space(model: str, dataset: str | None = None, *, epochs: int | None 
     return space_for(model, dataset=dataset, epochs=epochs)
 
 
+def space_file(space: object) -> Path | None:
+    """Return the space file that a person names by its path or as a text; None stays None.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if not isinstance(space, (Path, str, type(None))):
+        raise UsageError(f"space should be a Space or the name of a space file, received {type(space).__name__}")
+    return None if space is None else Path(space)
+
+
 def space_for(
     model: str | None = None,
     *,
@@ -88,6 +99,8 @@ def space_for(
         UsageError: an unknown name, a range or list that cannot be meant, a hyperparameter that the network does not
             have, or a value that it cannot have.
     """
+    if not isinstance(changes, (Mapping, type(None))):
+        raise UsageError(f"changes should be a mapping of paths to values, received {changes!r}")
     content = {} if file is None else read(file)
     name = model or name_in(content, "model")
     if name is None:

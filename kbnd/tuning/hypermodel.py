@@ -26,7 +26,7 @@ from kbnd.errors import UsageError, checked_whole
 from kbnd.models.registry import named
 from kbnd.spec import DataSpec, RunSpec
 from kbnd.training.compiled import compiled
-from kbnd.tuning.defaults import space_for
+from kbnd.tuning.defaults import space_file, space_for
 from kbnd.tuning.keras_values import declare, decode
 from kbnd.tuning.space import Space
 
@@ -55,7 +55,8 @@ class SpecHyperModel(keras_tuner.HyperModel):
         seed: of initial weights and dropout masks, the same for every trial.
 
     Raises:
-        UsageError: a space of another network, or one that varies what only `fit` could follow, such as batch size.
+        UsageError: a function or a model in place of a name, a space of another network, or one that varies what only
+            `fit` could follow, such as batch size.
     """
 
     def __init__(
@@ -67,10 +68,9 @@ class SpecHyperModel(keras_tuner.HyperModel):
         space: Space | Path | str | None = None,
         seed: int = 1,
     ) -> None:
-        super().__init__(name=model)
-        file = None if space is None or isinstance(space, Space) else Path(space)
-        self.space = space if isinstance(space, Space) else space_for(model, file=file)
         network, _ = named(model)
+        super().__init__(name=model)
+        self.space = space if isinstance(space, Space) else space_for(model, file=space_file(space))
         if self.space.model.get("name") != network:
             raise UsageError(f"a space of {network} is needed, received one of {self.space.model.get('name')}")
         allowed = {f"train.{field}" for field in BUILT}

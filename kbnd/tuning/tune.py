@@ -13,7 +13,7 @@ from kbnd.errors import UsageError, checked_whole
 from kbnd.execution.display import TerminalProgress
 from kbnd.execution.progress import SearchProgress, Silent
 from kbnd.execution.settings import Settings
-from kbnd.tuning.defaults import space_for
+from kbnd.tuning.defaults import space_file, space_for
 from kbnd.tuning.job import SearchJob
 from kbnd.tuning.plan import plan_search
 from kbnd.tuning.result import TuneResult
@@ -146,13 +146,11 @@ def new_job(
     yes: bool = False,
 ) -> SearchJob:
     """Return the job of a search, checked and not begun; what it takes and raises is as of `tune`."""
-    if not isinstance(space, (Space, Path, str, type(None))):
-        raise UsageError(f"space should be a Space or the name of a space file, received {type(space).__name__}")
     varied: dict[str, Any] = {
         "dropout": dropout, "batch_norm": batch_norm, "lr": lr, "optimizer": optimizer, "epochs": epochs,
         "model": model, "dataset": dataset, "changes": changes,
     }  # fmt: skip
-    searched = _whole(space, varied) if isinstance(space, Space) else _completed(space, varied)
+    searched = _whole(space, varied) if isinstance(space, Space) else _completed(space_file(space), varied)
     plan = plan_search(
         searched, settings, oracle=oracle, looked_for=objective, seeds=seeds, max_trials=max_trials,
         max_hours=max_hours, is_pruned=prune, search_seed=search_seed, name=name, is_insisting=yes,
@@ -170,10 +168,10 @@ def _whole(space: Space, options: Mapping[str, Any]) -> Space:
     return space
 
 
-def _completed(file: Path | str | None, options: dict[str, Any]) -> Space:
+def _completed(file: Path | None, options: dict[str, Any]) -> Space:
     """A space of a file, if any, and of options over it."""
     texts = {option: _as_text(options[option]) for option in ("dropout", "batch_norm", "lr", "optimizer")}
-    return space_for(**{**options, **texts}, file=None if file is None else Path(file))
+    return space_for(**{**options, **texts}, file=file)
 
 
 def _as_text(values: Values) -> str | None:
