@@ -110,7 +110,13 @@ def _arrays(builder: Any, spec: DataSpec, image_key: str, label_key: str, classe
     names = ["train", *([test] if test else []), *(["validation"] if {*TEST_PARTS} <= {*builder.info.splits} else [])]
     read = _read if spec.name in DATASETS else _read_as_seen  # those of the table are known to be plain
     parts = [read(builder, part, image_key, label_key) for part in names]
-    splits, is_uniform = stack(parts, name=spec.name, size=spec.image_size, how=spec.fit)
+    try:
+        splits, is_uniform = stack(parts, name=spec.name, size=spec.image_size, how=spec.fit)
+    except (ImportError, NotImplementedError) as error:
+        raise UsageError(
+            f"dataset {spec.name!r} is prepared in files of a kind, {builder.info.file_format.value}, that cannot be "
+            f"read here ({str(error).splitlines()[0]}): prepare it as tfrecord"
+        ) from error
     if any(len(split) and split.labels.min() < 0 for split in splits):
         raise UsageError(f"dataset {spec.name!r} has images without a label and cannot be used for classification")
     own_test, validation = (*splits[1:], None, None)[:2]
@@ -138,7 +144,12 @@ def _read(builder: Any, part: str, image_key: str, label_key: str) -> Iterator[t
     """The images and labels of one part, in the order in which they are stored."""
     import tensorflow_datasets
 
-    examples = builder.as_dataset(split=part, shuffle_files=False)
+    if _is_streamed(builder):
+        examples = builder.as_dataset(split=part, shuffle_files=False)
+    else:
+        feature = builder.info.features[image_key]
+        stored = _stored(builder, part, image_key, label_key)
+        examples = stored.map(lambda one: one | {image_key: feature.decode_example(one[image_key])})
     pairs = examples.map(lambda example: (example[image_key], example[label_key]))
     for images, labels in tensorflow_datasets.as_numpy(pairs.batch(BATCH)):
         yield from zip(images, map(int, labels), strict=True)
@@ -153,8 +164,7 @@ def _read_as_seen(builder: Any, part: str, image_key: str, label_key: str) -> It
     import tensorflow_datasets
 
     feature = builder.info.features[image_key]
-    skip = {image_key: tensorflow_datasets.decode.SkipDecoding()}
-    examples = builder.as_dataset(split=part, shuffle_files=False, decoders=skip)
+    examples = _stored(builder, part, image_key, label_key)
     triples = examples.map(lambda one: (one[image_key], feature.decode_example(one[image_key]), one[label_key]))
     for content, image, label in tensorflow_datasets.as_numpy(triples):
         n_channels = image.shape[-1]
@@ -162,6 +172,27 @@ def _read_as_seen(builder: Any, part: str, image_key: str, label_key: str) -> It
             name = f"of dataset {builder.info.name!r}"
             image = pixels.decoded(BytesIO(content), is_grey=n_channels == 1, name=name).pixels
         yield image, int(label)
+
+
+def _stored(builder: Any, part: str, image_key: str, label_key: str) -> Any:
+    """A part as TensorFlow's dataset of examples whose images are not decoded yet."""
+    import tensorflow as tf
+    import tensorflow_datasets
+
+    skip = {image_key: tensorflow_datasets.decode.SkipDecoding()}
+    if _is_streamed(builder):
+        return builder.as_dataset(split=part, shuffle_files=False, decoders=skip)
+    source = builder.as_data_source(split=part, decoders=skip)
+    kinds = {image_key: tf.TensorSpec((), tf.string), label_key: tf.TensorSpec((), tf.int64)}
+    examples = ({key: example[key] for key in kinds} for example in source)
+    return tf.data.Dataset.from_generator(lambda: examples, output_signature=kinds)
+
+
+def _is_streamed(builder: Any) -> bool:
+    """Whether TensorFlow reads the files of a dataset itself; those of `array_record` are read one by one."""
+    from tensorflow_datasets.core.file_adapters import FileFormat
+
+    return builder.info.file_format in FileFormat.with_tf_data()
 
 
 if __name__ == "__main__":
