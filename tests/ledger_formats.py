@@ -20,6 +20,7 @@ def older_ledger(file: Path, format: int) -> Iterator[Ledger]:
     """A ledger of an older format, open for writing as a kbnd of that time would have written it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "MIGRATIONS", schema.MIGRATIONS[:format])
+        patch.setattr(database, "READ_BY_DRIVERS", ())  # tables of today, which are looked at by what they hold now
         with Ledger.open(file) as old:
             later = [(table, column) for first, since, table, column in _LATER if first <= format < since]
             for table, column in later:

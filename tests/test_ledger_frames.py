@@ -156,7 +156,7 @@ def test_a_strangers_text_among_numbers_is_one_sentence(ledger: Ledger) -> None:
     with closing(sqlite3.connect(ledger.path)) as db:
         db.execute("UPDATE runs SET fit_s = 'long'")
         db.commit()
-    with pytest.raises(UsageError, match="the column fit_s of the ledger holds values that are not numbers"):
+    with pytest.raises(UsageError, match=r"table runs, row '.*': fit_s should be a number or nothing, it holds text"):
         ledger.runs()
 
 

@@ -210,7 +210,7 @@ def test_verify_finds_what_was_tampered_with(ledger: Ledger) -> None:
         ("UPDATE runs SET device = 'gpu'", "run_id is not the digest"),
         ("UPDATE runs SET status = 'splendid'", "status should be one of"),
         ("UPDATE runs SET spec = '{'", "spec should be dict"),
-        ("UPDATE epochs SET train_loss = 'low'", "epoch 1: train_loss should be float"),
+        ("UPDATE epochs SET train_loss = 'low'", "train_loss should be a number or nothing, it holds text"),
         ("DELETE FROM epochs WHERE epoch = 1", "numbered from 1"),
         ("UPDATE runs SET n_test = 99", "test_correct holds 1 bytes for 99"),
     ):
@@ -230,8 +230,8 @@ def test_verify_finds_epochs_of_no_run(ledger: Ledger) -> None:
 
 
 def test_sqlite_errors_without_a_rule_are_still_one_sentence(ledger: Ledger) -> None:
-    with pytest.raises(Exception, match="could not be used: no such table"), database.translated(ledger.path):
-        ledger._db.execute("SELECT * FROM nowhere")
+    with pytest.raises(Exception, match="could not be used: incomplete input"), database.translated(ledger.path):
+        ledger._db.execute("SELECT")
 
 
 def _add_migration(patch: pytest.MonkeyPatch, *statements: str) -> None:

@@ -14,6 +14,7 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `store`         | `Ledger`, a ledger that is written to: claims, runs, epochs, searches, merging |
 | `reader`        | `Reader`, what a ledger is asked: runs, epochs, studies, exports               |
 | `schema`        | tables, migrations, how a record's fields become SQLite values                 |
+| `columns`       | what each column can hold, asked before a table is read as a whole             |
 | `database`      | opening the file, transactions, patience with a locked one                     |
 | `sqlite_errors` | SQLite's errors as sentences                                                   |
 | `claims`        | who is training what, and whether that process still lives                     |

@@ -14,9 +14,10 @@ from typing import Any
 
 from kbnd.analysis.derivation import contradictions
 from kbnd.errors import UsageError
+from kbnd.ledger.columns import misplaced, undecodable
 from kbnd.ledger.plain import digest_of_event, digest_of_run
 from kbnd.ledger.redundancies import disagreements
-from kbnd.ledger.rows import StoredRun, StudyInfo, read_labels, read_runs, read_stored
+from kbnd.ledger.rows import StoredRun, StudyInfo, read_labels, read_runs, read_stored, read_study
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind
 from kbnd.ledger.search_checks import problems_of_log, problems_of_search
 from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
@@ -40,6 +41,14 @@ def problems_of(run: StoredRun) -> Iterator[str]:
             yield f"it was changed since it was finished: its digest was {run.digest!r:.40} and is {present}"
 
 
+def problems_of_types(record: RunRecord) -> Iterator[str]:
+    """Yield one clause for each field of a run or of its epochs that is not of its type, whatever its value."""
+    parts = [(RUN_FIELDS, record, ""), *((EPOCH_FIELDS, epoch, f"epoch {epoch.epoch!r}: ") for epoch in record.epochs)]
+    for fields, part, place in parts:
+        clauses = ((name, _type(field, getattr(part, name))) for name, field in fields.items())
+        yield from (f"{place}{name} {clause}" for name, clause in clauses if clause is not None)
+
+
 def problems_of_fields(record: RunRecord) -> Iterator[str]:
     """Yield one clause for each field of a run or of its epochs that holds what it cannot hold."""
     yield from _values(RUN_FIELDS, record)
@@ -55,12 +64,19 @@ def problems_in(db: sqlite3.Connection) -> Iterator[str]:
     yield from (f"SQLite: {message}" for message in broken)
     if broken:
         return  # rows of a broken file cannot be read reliably
+    broken = [*misplaced(db), *undecodable(db)]
+    yield from broken
+    if broken:
+        return  # neither can what rows mean together where one of them holds what it cannot
     for table, _, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():
         yield f"a row of {table} belongs to no row of {parent}"
     for run in read_runs(db):
         if run.record.status != RUNNING:
             yield from (f"run {run.record.run_id}: {clause}" for clause in problems_of(run))
+    for (study,) in db.execute("SELECT study FROM studies ORDER BY study").fetchall():
+        yield from (f"study {study}: {clause}" for clause in problems_of_labels(study, read_study(db, study), ()))
     for study, about, _, labels in read_labels(db):
+        about = about._replace(title="", difference="", baselines={}, is_by_validation=False)  # looked at above
         yield from (f"study {study}: {clause}" for clause in problems_of_labels(study, about, labels))
     yield from mislabelled(db)
     for info, log in read_logs(db):
@@ -139,13 +155,18 @@ def problems_of_labels(study: Any, about: StudyInfo, labels: Any) -> Iterator[st
 def _values(fields: dict[str, Field], record: RunRecord | EpochRecord) -> Iterator[str]:
     for name, field in fields.items():
         value = getattr(record, name)
-        if value is None:
-            if not field.is_optional:
-                yield f"{name} is missing"
-        elif type(value) is not _PYTHON[field.kind]:
-            yield f"{name} should be {_PYTHON[field.kind].__name__}, received {value!r:.80}"
-        elif (clause := _range(name, field.kind, value)) is not None:
+        if (clause := _type(field, value)) is not None:
+            yield f"{name} {clause}"
+        elif value is not None and (clause := _range(name, field.kind, value)) is not None:
             yield f"{name} {clause}, received {value!r:.80}"
+
+
+def _type(field: Field, value: Any) -> str | None:
+    """Return what type the value should have, or None where it has it."""
+    if value is None:
+        return None if field.is_optional else "is missing"
+    kind = _PYTHON[field.kind]
+    return None if type(value) is kind else f"should be {kind.__name__}, received {value!r:.80}"
 
 
 def _range(name: str, kind: Kind, value: Any) -> str | None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
@@ -25,14 +25,18 @@ from typing import Literal
 from kbnd.errors import LedgerLockedError, UsageError
 from kbnd.files import check_file
 from kbnd.ledger import sqlite_errors
+from kbnd.ledger.columns import check_columns, damaged, misplaced, undecodable
 from kbnd.ledger.schema import APPLICATION_ID, MIGRATIONS, TABLES
-from kbnd.ledger.sqlite_errors import EmptyLedgerError, translated
+from kbnd.ledger.sqlite_errors import EmptyLedgerError, NotUtf8Error, translated
 
 Patience = Callable[[], bool]
 """Whether to go on waiting for a locked ledger; asked whenever `BUSY_TIMEOUT_S` have passed."""
 
 Mode = Literal["rwc", "rw", "ro"]
 """Write and make the file where it does not exist, write, or only read: a file without write permission will do."""
+
+READ_BY_DRIVERS = ("runs", "labels", "studies", "claims", "searches")
+"""Tables that are asked for single rows as long as a driver works, and are looked at as a whole before."""
 
 JOURNAL = "-journal"
 """What SQLite puts behind a ledger's name for the file of a write that is under way."""
@@ -114,6 +118,25 @@ def snapshot(db: sqlite3.Connection, path: Path, *, is_patient: Patience = impat
                 db.execute("ROLLBACK")
 
 
+@contextmanager
+def sound_snapshot(
+    db: sqlite3.Connection, path: Path, tables: Iterable[str], *, is_patient: Patience = impatient
+) -> Iterator[None]:
+    """See one state of the ledger in which every value of some tables has its type, and every index its rows.
+
+    Raises:
+        UsageError: there is none; it names table, row and column.
+    """
+    try:
+        with snapshot(db, path, is_patient=is_patient):
+            check_columns(db, path, tables)
+            yield
+    except NotUtf8Error as error:  # of whatever table: found again, to be named
+        with translated(path):
+            clauses = [*misplaced(db), *undecodable(db)]
+        raise damaged(path, clauses[0]) if clauses else error from error
+
+
 def _lock(db: sqlite3.Connection, path: Path, statement: str, is_patient: Patience) -> None:
     """Execute a statement that takes a lock, again and again while another process has it and there is patience."""
     while True:
@@ -131,6 +154,7 @@ def _open_writing(path: Path, mode: Literal["rwc", "rw"]) -> sqlite3.Connection:
     try:
         _refuse_strange(db, path)
         _migrate(db)
+        check_columns(db, path, READ_BY_DRIVERS)
         # SQLite opens a file it may not write as read-only and says so at the first write: provoke it here.
         db.execute("BEGIN IMMEDIATE")
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

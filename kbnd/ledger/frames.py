@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def read_run_frame(db: sqlite3.Connection, study: str | None, digest: str | None
         f"SELECT {columns} FROM runs r {_join(study)} {_LABELS} ON l.run_id = r.run_id {_ORDER}",
         {"study": study, "digest": digest},
     ).fetchall()
-    frame = pd.DataFrame.from_records(rows, columns=list(_ALL_RUN_COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(_ALL_RUN_COLUMNS), dtype=object)
     environments = [decoded_json(text) for text in frame["machine"]]
     frame["machine"] = [_machine(environment) for environment in environments]
     frame["n_threads"] = list(map(n_threads_of, environments, frame["backend"]))
@@ -95,7 +96,7 @@ def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | No
         f"JOIN epochs e ON e.run_id = r.run_id {_ORDER}, e.epoch",
         {"study": study, "digest": digest},
     ).fetchall()
-    frame = pd.DataFrame.from_records(rows, columns=list(_ALL_EPOCH_COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(_ALL_EPOCH_COLUMNS), dtype=object)
     fields = {**EPOCH_FIELDS, "seed": RUN_FIELDS["seed"], "replicate": RUN_FIELDS["replicate"]}
     return with_repeat_names(_typed(frame, fields))
 
@@ -103,9 +104,19 @@ def read_epoch_frame(db: sqlite3.Connection, study: str | None, digest: str | No
 def read_correctness(db: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
     """Return run id -> whether the run was right on each test image, of those runs that have it stored."""
     wanted = set(run_ids)
-    rows = db.execute("SELECT run_id, test_correct, n_test FROM runs WHERE test_correct IS NOT NULL AND n_test > 0")
-    bits = {run_id: (np.frombuffer(packed, np.uint8), n) for run_id, packed, n in rows if run_id in wanted}
-    return {run_id: np.unpackbits(packed, count=n).astype(bool) for run_id, (packed, n) in bits.items()}
+    query = "SELECT run_id, test_correct, n_test FROM runs WHERE test_correct IS NOT NULL AND n_test > 0"
+    with closing(db.execute(query)) as rows:
+        return {run_id: _unpacked(run_id, packed, n) for run_id, packed, n in rows if run_id in wanted}
+
+
+def _unpacked(run_id: str, packed: bytes, n_test: int) -> NDArray[np.bool_]:
+    """One bit for each test image as a truth value."""
+    if len(packed) != -(-n_test // 8):
+        raise UsageError(
+            f"run {run_id} is damaged: test_correct holds {len(packed)} bytes for {n_test} test images; "
+            "`kbnd ledger verify` lists all"
+        )
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=n_test).astype(bool)
 
 
 def as_filed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +154,7 @@ def _typed(frame: pd.DataFrame, fields: dict[str, Field]) -> pd.DataFrame:
             if field.kind == "number":
                 frame[name] = pd.to_numeric(frame[name]).astype("float64")
             elif field.kind == "count":
-                frame[name] = pd.to_numeric(frame[name]).astype("Int64" if field.is_optional else "int64")
+                frame[name] = frame[name].astype("Int64" if field.is_optional else "int64")  # no float on the way
             elif field.kind == "flag":
                 frame[name] = frame[name].astype("bool")
         except (TypeError, ValueError):
@@ -152,4 +163,5 @@ def _typed(frame: pd.DataFrame, fields: dict[str, Field]) -> pd.DataFrame:
 
 
 def _machine(environment: Any) -> Any:
-    return environment.get("machine") if isinstance(environment, dict) else None
+    machine = environment.get("machine") if isinstance(environment, dict) else None
+    return machine if isinstance(machine, str) else None

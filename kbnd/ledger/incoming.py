@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from kbnd.files import check_file
-from kbnd.ledger.database import open_database, snapshot
+from kbnd.ledger.database import open_database, sound_snapshot
 from kbnd.ledger.jsonl import Thing, read_jsonl
 from kbnd.ledger.rows import read_labels, read_runs
+from kbnd.ledger.schema import TABLES
 from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
 from kbnd.ledger.sqlite_errors import NotSQLiteError
 from kbnd.records import RUNNING
@@ -29,11 +30,11 @@ def things_of(source: Path) -> Iterator[Iterator[Thing]]:
     except NotSQLiteError:
         yield read_jsonl(source)
         return
-    with closing(db), snapshot(db, source):
-        yield _things_in(db)
+    with closing(db), sound_snapshot(db, source, TABLES), closing(_things_in(db)) as things:
+        yield things
 
 
-def _things_in(db: sqlite3.Connection) -> Iterator[Thing]:
+def _things_in(db: sqlite3.Connection) -> Generator[Thing]:
     yield from read_labels(db)
     yield from (run for run in read_runs(db) if run.record.status != RUNNING)
     for info, log in read_logs(db):

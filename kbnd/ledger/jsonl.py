@@ -27,11 +27,12 @@ import binascii
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from kbnd.errors import UsageError
+from kbnd.ledger.checks import problems_of_types
 from kbnd.ledger.plain import INFINITE, plain_event, plain_run
 from kbnd.ledger.rows import StoredRun, StudyInfo, StudyLabels, read_labels, read_runs
 from kbnd.ledger.schema import BY_VALIDATION_ONCE, EPOCH_FIELDS, RUN_FIELDS, Field
@@ -64,7 +65,7 @@ _SEARCH_KEYS = tuple(field.name for field in dataclasses.fields(SearchInfo))
 _EVENT_KEYS = ("search", "generation", *(field.name for field in dataclasses.fields(SearchEvent)))
 
 
-def lines_of(db: sqlite3.Connection) -> Iterator[str]:
+def lines_of(db: sqlite3.Connection) -> Generator[str]:
     """Yield the lines that describe every label, every finished run and every search of a ledger."""
     holds = {kind: int(db.execute(query, values).fetchone()[0]) for kind, (query, *values) in _COUNTS.items()}
     yield from sealed(_line("ledger", {"format": FORMAT, "holds": holds}), _contents(db))
@@ -86,6 +87,8 @@ def _contents(db: sqlite3.Connection) -> Iterator[str]:
         yield _line("study", {"name": study, **fields, "is_current": is_current, "labels": labels})
     for run in read_runs(db):
         if run.record.status != RUNNING:
+            for clause in problems_of_types(run.record):
+                raise UsageError(f"run {run.record.run_id} is damaged: {clause}; `kbnd ledger verify` lists all")
             yield _line("run", plain_run(run.record) | _digest(run.digest))
     for info, log in read_logs(db):
         yield _line("search", dataclasses.asdict(info))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import claims, exports, rows, searches
-from kbnd.ledger.checks import notes_on, problems_in, problems_of_labels
+from kbnd.ledger.checks import notes_on, problems_in, problems_of_labels, problems_of_types
 from kbnd.ledger.claims import RunClaim
-from kbnd.ledger.database import Patience, impatient, open_database, snapshot
+from kbnd.ledger.columns import damaged
+from kbnd.ledger.database import Patience, impatient, open_database, sound_snapshot
 from kbnd.ledger.jsonl import lines_of
 from kbnd.ledger.rows import StudyInfo
-from kbnd.ledger.search_checks import problems_of_event, problems_of_log, problems_of_search
+from kbnd.ledger.schema import TABLES
+from kbnd.ledger.search_checks import problems_of_event, problems_of_log, problems_of_search, run_ids_in
 from kbnd.ledger.threads import read_first_count
 from kbnd.records import FRESH, RunRecord, SearchEvent, SearchInfo
 
@@ -67,7 +69,10 @@ class Reader:
     def get(self, run_id: str) -> RunRecord | None:
         """Return a run with the epochs stored so far (status `running` while it is trained), or None."""
         with self._reading():
-            return rows.read_run(self._db, run_id)
+            record = rows.read_run(self._db, run_id)
+        for clause in () if record is None else problems_of_types(record):
+            raise damaged(self.path, f"run {run_id}: {clause}")
+        return record
 
     def status(self, run_id: str) -> str | None:
         """Return the status of a run: `running`, one of `kbnd.records.Status`, or None where it is not stored."""
@@ -77,13 +82,13 @@ class Reader:
 
     def records(self) -> list[RunRecord]:
         """Return every stored run by run_id."""
-        with self._reading():
+        with self._reading("runs", "epochs"):
             return [run.record for run in rows.read_runs(self._db)]
 
     def about(self, study: str) -> StudyInfo:
         """Return what the current definition of a study says of itself."""
         self._check_study(study)
-        with self._reading():
+        with self._reading("studies"):
             about = rows.read_study(self._db, study)
         for problem in problems_of_labels(study, about, ()):
             raise UsageError(f"study {study} in {self.path}: {problem}")
@@ -92,12 +97,12 @@ class Reader:
     def arms(self, study: str) -> list[str]:
         """Return the arms of a study in the order of its labels, planned ones too: the baseline first."""
         self._check_study(study)
-        with self._reading():
+        with self._reading("studies", "labels"):
             return rows.read_arms(self._db, study)
 
     def studies(self) -> list[str]:
         """Return the names of the studies, the one assigned last at the end."""
-        with self._reading():
+        with self._reading("studies"):
             return [study for (study,) in self._db.execute("SELECT study FROM studies ORDER BY assigned_at, study")]
 
     def n_recipes(self, study: str, arm: str) -> int:
@@ -106,13 +111,13 @@ class Reader:
             "SELECT count(DISTINCT recipe_id) FROM runs JOIN labels USING (run_id) "
             "WHERE study = ? AND arm = ? AND status = 'done'"
         )
-        with self._reading():
+        with self._reading("runs", "labels"):
             return int(self._db.execute(query, (study, arm)).fetchone()[0])
 
     def seeds(self, study: str, arm: str) -> list[int]:
         """Return the seeds of an arm, planned ones and those of earlier definitions among them."""
         query = "SELECT DISTINCT seed FROM labels WHERE study = ? AND arm = ? ORDER BY seed"
-        with self._reading():
+        with self._reading("labels"):
             return [seed for (seed,) in self._db.execute(query, (study, arm))]
 
     def candidates(self) -> set[str]:
@@ -120,21 +125,21 @@ class Reader:
 
         Searches that were begun afresh since are among them; the best recipe of a search with fresh seeds is not.
         """
-        with self._reading():
-            logs = [log for _, log in searches.read_logs(self._db)]
+        with self._reading("searches", "search_events", "labels"):
+            of_searches = [run_ids_in(*logged) for logged in searches.read_logs(self._db)]
             names = set(searches.read_names(self._db))
             labelled = self._db.execute("SELECT DISTINCT run_id, study, arm FROM labels").fetchall()
-        of_searches = {run_id for log in logs for event in log for run_id in event.body.get("run_ids", {}).values()}
-        return of_searches - {run_id for run_id, study, arm in labelled if study not in names or arm == FRESH}
+        asked_by_others = {run_id for run_id, study, arm in labelled if study not in names or arm == FRESH}
+        return set().union(*of_searches) - asked_by_others
 
     def searches(self) -> list[str]:
         """Return the names of the searches, the one begun last at the end."""
-        with self._reading():
+        with self._reading("searches"):
             return searches.read_names(self._db)
 
     def search(self, name: str) -> SearchInfo | None:
         """Return the latest generation of a search, or None where none was begun under this name."""
-        with self._reading():
+        with self._reading("searches"):
             info = searches.read_search(self._db, name)
         for problem in () if info is None else problems_of_search(info):
             raise UsageError(f"search {name} in {self.path}: {problem}")
@@ -159,7 +164,7 @@ class Reader:
         from kbnd.ledger.frames import read_run_frame
 
         self._check_study(study)
-        with self._reading():
+        with self._reading("runs", "studies", "labels"):
             return read_run_frame(self._db, study, digest)
 
     def epochs(self, study: str | None = None, *, digest: str | None = None) -> pd.DataFrame:
@@ -167,14 +172,14 @@ class Reader:
         from kbnd.ledger.frames import read_epoch_frame
 
         self._check_study(study)
-        with self._reading():
+        with self._reading("runs", "epochs", "studies", "labels"):
             return read_epoch_frame(self._db, study, digest)
 
     def correctness(self, run_ids: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
         """Return whether runs were right on each test image, (N,) in their order; a run without is left out."""
         from kbnd.ledger.frames import read_correctness
 
-        with self._reading():
+        with self._reading("runs"):
             return read_correctness(self._db, run_ids)
 
     def export(self, path: str | os.PathLike[str], format: Format = "jsonl", *, study: str | None = None) -> list[Path]:
@@ -193,8 +198,8 @@ class Reader:
             )
         if study is not None:
             raise UsageError("format 'jsonl' exports the whole ledger: leave out the study")
-        with self._reading():
-            return [exports.write_lines(Path(path), lines_of(self._db))]
+        with self._reading(*TABLES), closing(lines_of(self._db)) as lines:
+            return [exports.write_lines(Path(path), lines)]
 
     def sessions(self, runs: pd.DataFrame) -> dict[str, RunRecord]:
         """Return, by session, the first of these runs that it trained.
@@ -216,13 +221,13 @@ class Reader:
         Returns:
             None where no run is stored, or none says how many.
         """
-        with self._reading():
+        with self._reading("runs", "labels", "searches", "search_events"):
             return read_first_count(self._db, name, planned)
 
     def live_claims(self) -> list[RunClaim]:
         """Return the claims of processes that live, this one's too, oldest first."""
         here = claims.this_process()
-        with self._reading():
+        with self._reading("claims"):
             return [claim for claim in claims.all_claims(self._db) if not claim.is_stale(here)]
 
     def verify(self) -> list[str]:
@@ -235,11 +240,9 @@ class Reader:
         with self._reading():
             return list(notes_on(self._db))
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """See one state of the ledger."""
-        with snapshot(self._db, self.path, is_patient=self._is_patient):
-            yield
+    def _reading(self, *tables: str) -> AbstractContextManager[None]:
+        """See one state of the ledger; of tables that are read as a whole, one in which every value has its type."""
+        return sound_snapshot(self._db, self.path, tables, is_patient=self._is_patient)
 
     def _check_study(self, study: str | None) -> None:
         if study is not None and study not in (names := self.studies()):

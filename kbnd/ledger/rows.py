@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from types import MappingProxyType
@@ -135,19 +136,22 @@ def read_stored(db: sqlite3.Connection, run_id: str) -> StoredRun | None:
     row = db.execute(f"{_SELECT_RUN} WHERE run_id = ?", (run_id,)).fetchone()
     if row is None:
         return None
-    return _stored(row, db.execute(f"{_SELECT_EPOCH} WHERE run_id = ? ORDER BY epoch", (run_id,)))
+    return _stored(row, db.execute(f"{_SELECT_EPOCH} WHERE run_id = ? ORDER BY epoch", (run_id,)).fetchall())
 
 
 def read_runs(db: sqlite3.Connection) -> Iterator[StoredRun]:
     """Yield every run with its epochs by run_id, `running` ones too, in one pass over each table."""
-    epochs = groupby(db.execute(f"{_SELECT_EPOCH} ORDER BY run_id, epoch"), key=itemgetter(0))
-    key, rows = next(epochs, (None, iter(())))
-    for run in db.execute(f"{_SELECT_RUN} ORDER BY run_id"):
-        if key == run[0]:
-            yield _stored(run, rows)
-            key, rows = next(epochs, (None, iter(())))
-        else:
-            yield _stored(run, ())
+    runs, epochs = (f"{_SELECT_RUN} ORDER BY run_id", f"{_SELECT_EPOCH} ORDER BY run_id, epoch")
+    # Closed in any case: a query that is left in its middle keeps the ledger locked for reading.
+    with closing(db.execute(runs)) as rows_of_runs, closing(db.execute(epochs)) as rows_of_epochs:
+        groups = groupby(rows_of_epochs, key=itemgetter(0))
+        key, rows = next(groups, (None, iter(())))
+        for run in rows_of_runs:
+            if key == run[0]:
+                yield _stored(run, rows)
+                key, rows = next(groups, (None, iter(())))
+            else:
+                yield _stored(run, ())
 
 
 def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, is_replaced: bool) -> None:
@@ -199,14 +203,15 @@ def write_labels(
 
 def read_labels(db: sqlite3.Connection) -> Iterator[StudyLabels]:
     """Yield every definition of every study."""
-    rows = db.execute(
+    query = (
         "SELECT l.study, coalesce(s.title, ''), coalesce(s.difference, ''), l.digest, coalesce(s.baselines, '{}'), "
         "coalesce(s.is_by_validation, 0), s.study IS NOT NULL, "
         "l.arm, l.seed, l.replicate, l.run_id FROM labels l "
         "LEFT JOIN studies s ON s.study = l.study AND s.digest = l.digest ORDER BY l.study, l.digest, l.ordinal"
     )
-    for (study, *about, is_current), group in groupby(rows, key=itemgetter(slice(7))):
-        yield StudyLabels(study, _about(*about), bool(is_current), [row[7:] for row in group])
+    with closing(db.execute(query)) as rows:
+        for (study, *about, is_current), group in groupby(rows, key=itemgetter(slice(7))):
+            yield StudyLabels(study, _about(*about), bool(is_current), [row[7:] for row in group])
 
 
 def _about(title: str, difference: str, digest: str, baselines: str, is_by_validation: Any) -> StudyInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
+from kbnd.errors import UsageError
 from kbnd.ledger.values import is_count, is_id, is_name, is_number, is_plain, is_time
 from kbnd.records import Ending, EventKind, SearchEvent, SearchInfo
 from kbnd.spec import NAME_PATTERN
@@ -64,6 +65,18 @@ def problems_of_log(log: Iterable[SearchEvent]) -> Iterator[str]:
             yield f"event {place}: candidate {event.ordinal} {what} {late if event.ordinal in ended else 'unasked'}"
         elif event.kind == "end":
             ended.add(event.ordinal)
+
+
+def run_ids_in(info: SearchInfo, log: Iterable[SearchEvent]) -> set[str]:
+    """Return every run that a search asked for.
+
+    Raises:
+        UsageError: its log cannot be true.
+    """
+    entries = list(log)
+    for clause in problems_of_log(entries):
+        raise UsageError(f"search {info.name} is damaged: {clause}; `kbnd ledger verify` lists all")
+    return {run_id for event in entries for run_id in event.body.get("run_ids", {}).values()}
 
 
 def _is_session_map(value: Any) -> bool:

@@ -21,9 +21,16 @@ _UNLOCKABLE = (
 )
 _UNWRITTEN = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)
 
+_WITHOUT_ITS_SCHEMA = ("no such table", "no such column", "no such index", "unsupported file format")
+"""How SQLite's errors begin of a ledger whose tables are no longer those of one."""
+
 
 class NotSQLiteError(UsageError):
     """The file is no SQLite file at all; for an import it may be JSON lines."""
+
+
+class NotUtf8Error(UsageError):
+    """A text that was read is not UTF-8."""
 
 
 class EmptyLedgerError(UsageError):
@@ -37,15 +44,19 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explained(path, error) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged schema quotes it, and sqlite3 decodes that
+        raise NotUtf8Error(f"the ledger {path} is damaged: it holds text that is not UTF-8") from error
 
 
 def _explained(path: Path, error: sqlite3.Error) -> KbndError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     primary = code & 0xFF
+    if str(error).startswith("Could not decode to UTF-8"):  # Python's own, without a code
+        return NotUtf8Error(f"the ledger {path} is damaged: it holds text that is not UTF-8")
     journal = path.with_name(path.name + "-journal")
     if primary == sqlite3.SQLITE_NOTADB:
         return NotSQLiteError(f"{path} is not a ledger (not an SQLite file)")
-    if primary == sqlite3.SQLITE_CORRUPT:
+    if primary == sqlite3.SQLITE_CORRUPT or str(error).startswith(_WITHOUT_ITS_SCHEMA):
         return UsageError(f"the ledger {path} is damaged ({error}): restore a copy")
     if primary == sqlite3.SQLITE_FULL:
         return NoSpaceError(f"the disk that holds the ledger {path} is full: what was stored before is safe")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from kbnd.circumstances import n_threads_of
 from kbnd.ledger.schema import decoded_json
+from kbnd.ledger.search_checks import run_ids_in
 from kbnd.ledger.searches import read_events, read_search
 from kbnd.records import FAILURES
 
@@ -35,9 +36,7 @@ def _runs_under(db: sqlite3.Connection, name: str) -> set[str]:
     """Every run that was ever labelled as one of this name, or that its search asked for."""
     run_ids = {run_id for (run_id,) in db.execute("SELECT DISTINCT run_id FROM labels WHERE study = ?", (name,))}
     info = read_search(db, name)
-    for event in [] if info is None else read_events(db, info):
-        run_ids.update(event.body.get("run_ids", {}).values())
-    return run_ids
+    return run_ids if info is None else run_ids | run_ids_in(info, read_events(db, info))
 
 
 def _first_count(db: sqlite3.Connection, run_ids: set[str]) -> int | None:
