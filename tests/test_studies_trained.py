@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from study_files import STUDIES, start, study
 
+from kbnd.analysis.selection import own_arms, repeat_name
 from kbnd.study.choices import Choices, decide
 
 pytestmark = pytest.mark.backend
@@ -45,10 +46,10 @@ def test_the_smoke_preset_runs_to_the_end(name: str, tmp_path: Path) -> None:
     assert runs.run_id.is_unique
     own = runs.query("replicate == 0").groupby("arm").seed.nunique()
     assert own.to_dict() == dict.fromkeys(experiment.arms, experiment.seeds)
-    assert set(runs.query("replicate == 1").arm) == {experiment.baseline}
+    assert set(runs.query("replicate == 1").arm) == {repeat_name(experiment.baseline, 1)}
 
     epochs = pd.read_csv(out / "epochs.csv").groupby("run_id").epoch.max()
-    assert epochs.to_dict() == {run.run_id: experiment.arms[run.arm][1].epochs for run in runs.itertuples()}
+    assert epochs.to_dict() == {run.run_id: experiment.arms[run.arm][1].epochs for run in own_arms(runs).itertuples()}
     comparison = pd.read_csv(out / "comparison.csv")
     baselines = dict(comparison[comparison.metric == "test_accuracy"][["arm", "baseline"]].itertuples(index=False))
     assert {arm: baselines[arm] for arm in experiment.arms} == experiment.baselines
