@@ -11,7 +11,11 @@ import pytest
 
 from kbnd.ledger import Ledger, database, schema
 
-_LATER = ((1, 4, "runs", "continued_from"), (1, 5, "runs", "digest"), (3, 5, "search_events", "digest"))
+_LATER = (
+    *((1, 4, "runs", "continued_from"), (1, 5, "runs", "digest"), (3, 5, "search_events", "digest")),
+    *((4, 5, table, "row_digest") for table in ("studies", "labels")),
+    (3, 5, "searches", "row_digest"),
+)
 """First format of a table, format that brought a column of those that this kbnd writes, table, column."""
 
 

@@ -27,6 +27,7 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `checks`        | what a stored or imported run must satisfy                                     |
 | `redundancies`  | what a run says twice must be the same                                         |
 | `plain`         | a run as plain values, and its digest                                          |
+| `row_digests`   | digests of single rows: labels, studies, searches                              |
 | `search_checks` | what the log of a search must satisfy                                          |
 | `jsonl`         | a ledger as JSON lines                                                         |
 | `seal`          | what tells a whole export from a cut one                                       |

@@ -17,6 +17,7 @@ from kbnd.errors import UsageError
 from kbnd.ledger.columns import misplaced, undecodable
 from kbnd.ledger.plain import digest_of_event, digest_of_run
 from kbnd.ledger.redundancies import disagreements
+from kbnd.ledger.row_digests import changed_rows
 from kbnd.ledger.rows import StoredRun, StudyInfo, read_labels, read_runs, read_stored, read_study
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind
 from kbnd.ledger.search_checks import problems_of_log, problems_of_search
@@ -60,16 +61,16 @@ def problems_of_fields(record: RunRecord) -> Iterator[str]:
 
 def problems_in(db: sqlite3.Connection) -> Iterator[str]:
     """Yield one sentence for each thing that is wrong in a ledger."""
-    broken = [message for (message,) in db.execute("PRAGMA integrity_check") if message != "ok"]
-    yield from (f"SQLite: {message}" for message in broken)
+    broken = list(broken_pages(db))
+    yield from broken
     if broken:
         return  # rows of a broken file cannot be read reliably
     broken = [*misplaced(db), *undecodable(db)]
     yield from broken
     if broken:
         return  # neither can what rows mean together where one of them holds what it cannot
-    for table, _, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():
-        yield f"a row of {table} belongs to no row of {parent}"
+    yield from strays(db)
+    yield from changed_rows(db)
     for run in read_runs(db):
         if run.record.status != RUNNING:
             yield from (f"run {run.record.run_id}: {clause}" for clause in problems_of(run))
@@ -82,6 +83,18 @@ def problems_in(db: sqlite3.Connection) -> Iterator[str]:
     for info, log in read_logs(db):
         search = f"search {info.name}, generation {info.generation}"
         yield from (f"{search}: {clause}" for clause in problems_of_logged(db, info, log))
+
+
+def broken_pages(db: sqlite3.Connection) -> Iterator[str]:
+    """Yield one sentence for each thing that SQLite finds wrong with the file: a query may miss or mix rows."""
+    messages = (message for (message,) in db.execute("PRAGMA integrity_check"))
+    yield from (f"SQLite: {message}" for message in messages if message != "ok")
+
+
+def strays(db: sqlite3.Connection) -> Iterator[str]:
+    """Yield one sentence for each row that belongs to nothing: whoever reads by run or by search does not see it."""
+    for table, _, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():
+        yield f"a row of {table} belongs to no row of {parent}"
 
 
 def problems_of_logged(db: sqlite3.Connection, info: SearchInfo, log: Sequence[SearchEvent]) -> Iterator[str]:

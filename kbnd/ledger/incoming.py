@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 
+from kbnd.errors import UsageError
 from kbnd.files import check_file
+from kbnd.ledger.checks import strays
 from kbnd.ledger.database import open_database, sound_snapshot
 from kbnd.ledger.jsonl import Thing, read_jsonl
+from kbnd.ledger.row_digests import changed_rows
 from kbnd.ledger.rows import read_labels, read_runs
 from kbnd.ledger.schema import TABLES
 from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
@@ -19,10 +23,10 @@ from kbnd.records import RUNNING
 
 @contextmanager
 def things_of(source: Path) -> Iterator[Iterator[Thing]]:
-    """Open what is to be imported; what it holds is still unchecked.
+    """Open what is to be imported; what its runs, labels and searches say is still unchecked.
 
     Raises:
-        UsageError: it is missing, or neither a ledger nor JSON lines.
+        UsageError: it is missing, neither a ledger nor JSON lines, or a ledger of which not every row can be seen.
     """
     check_file(source, what="file to import")
     try:
@@ -31,6 +35,8 @@ def things_of(source: Path) -> Iterator[Iterator[Thing]]:
         yield read_jsonl(source)
         return
     with closing(db), sound_snapshot(db, source, TABLES), closing(_things_in(db)) as things:
+        for problem in chain(strays(db), changed_rows(db)):
+            raise UsageError(f"{source}: {problem}; nothing was imported")
         yield things
 
 

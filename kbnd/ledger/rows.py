@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kbnd.ledger.plain import digest_of_run
+from kbnd.ledger.row_digests import insertion, signed
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, decode, decoded_json, encode
 from kbnd.records import RUNNING, EpochRecord, RunRecord
 from kbnd.spec import canonical_json
@@ -156,14 +157,9 @@ def read_runs(db: sqlite3.Connection) -> Iterator[StoredRun]:
 
 def write_study(db: sqlite3.Connection, study: str, about: StudyInfo, *, is_replaced: bool) -> None:
     """Make a definition of a study the current one; `is_replaced` decides where it has one already."""
-    db.execute(
-        f"INSERT OR {'REPLACE' if is_replaced else 'IGNORE'} INTO studies (study, digest, title, difference, "
-        "baselines, is_by_validation, assigned_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(study, about.digest, about.title, about.difference, canonical_json(dict(about.baselines))),
-            *(about.is_by_validation, time.time()),
-        ),
-    )
+    texts = (study, about.digest, about.title, about.difference, canonical_json(dict(about.baselines)))
+    values = (*texts, int(about.is_by_validation), time.time())
+    db.execute(insertion("studies", on_conflict="REPLACE" if is_replaced else "IGNORE"), signed("studies", values))
 
 
 def read_study(db: sqlite3.Connection, study: str) -> StudyInfo:
@@ -192,12 +188,10 @@ def write_labels(
     ordinals = {row[:3]: row[3] for row in db.execute(query, (study, digest))}
     is_whole = ordinals.keys() <= {label[:3] for label in new}
     first = 0 if is_whole else 1 + max(ordinals.values())
-    order = ", ordinal = excluded.ordinal" if is_whole else ""
-    conflict = f"DO UPDATE SET run_id = excluded.run_id{order}" if is_replaced else "DO NOTHING"
+    places = (i if is_whole else ordinals.get(label[:3], i) for i, label in enumerate(new, first))
     db.executemany(
-        "INSERT INTO labels (study, digest, arm, seed, replicate, run_id, ordinal) VALUES (?, ?, ?, ?, ?, ?, ?) "
-        f"ON CONFLICT (study, digest, arm, seed, replicate) {conflict}",
-        ((study, digest, *label, ordinal) for ordinal, label in enumerate(new, first)),
+        insertion("labels", on_conflict="REPLACE" if is_replaced else "IGNORE"),
+        (signed("labels", (study, digest, *label, place)) for label, place in zip(new, places, strict=True)),
     )
 
 

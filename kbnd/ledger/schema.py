@@ -25,6 +25,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+from kbnd.ledger import row_digests
 from kbnd.records import EpochRecord, RunRecord
 from kbnd.spec import canonical_json
 
@@ -96,6 +97,7 @@ _COLUMNS_FOR_PROSE = (
 _DIGESTS_AND_THREADS = (
     "ALTER TABLE runs ADD COLUMN digest TEXT",
     "ALTER TABLE search_events ADD COLUMN digest TEXT",
+    *row_digests.ADDED,
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES, _SEARCHES, _COLUMNS_FOR_PROSE, _DIGESTS_AND_THREADS)

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from kbnd.errors import ResumeMismatchError, UsageError
+from kbnd.ledger.row_digests import insertion, signed
 from kbnd.ledger.schema import decoded_json
 from kbnd.records import SearchEvent, SearchInfo
 from kbnd.spec import canonical_json
@@ -127,7 +128,7 @@ def check_same(stored: SearchInfo, definition: dict[str, Any]) -> None:
 def write_search(db: sqlite3.Connection, info: SearchInfo) -> None:
     """Store a generation of a search that is not stored yet."""
     row = (info.name, info.generation, canonical_json(info.definition), info.created_at)
-    db.execute("INSERT INTO searches (search, generation, definition, created_at) VALUES (?, ?, ?, ?)", row)
+    db.execute(insertion("searches", on_conflict="ABORT"), signed("searches", row))
 
 
 def append(db: sqlite3.Connection, info: SearchInfo, event: SearchEvent, *, digest: str | None) -> bool:

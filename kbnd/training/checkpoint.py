@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ FORMAT = 1
 
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, struct.error),
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError),
 )
 """What zipfile, NumPy, json and a record's fields raise for a file that is torn, foreign or of another kbnd."""
 

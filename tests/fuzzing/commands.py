@@ -70,7 +70,7 @@ def bad_ends(ended: Ended, *, allowed: tuple[int, ...] = ()) -> Iterator[Fault]:
 
 
 def tables_of(ledger: Path) -> dict[str, Any] | Ended:
-    """Everything that is printed of a ledger; or the first command that refused, and how.
+    """Everything that is printed of what has ended; or the first command that refused, and how.
 
     What `kbnd compare` prints is computed from these, which takes a second: who wants it asks for it.
     """
@@ -82,7 +82,8 @@ def tables_of(ledger: Path) -> dict[str, Any] | Ended:
     if exported.code not in RESULT_CODES:
         return exported
     with lines.open() as file:
-        return {"ledger list": json.loads(listed.out), "ledger export": [json.loads(line) for line in file]}
+        rows = [row for row in json.loads(listed.out) if row["status"] != "running"]
+        return {"ledger list": rows, "ledger export": [json.loads(line) for line in file]}
 
 
 def _is_printable(text: str) -> bool:

@@ -123,22 +123,25 @@ class Computing:
             observer.on_epoch(epoch)
             self.pause()
             if self.diverges(task.spec):
-                return _cut(record, epoch.epoch, "diverged")
+                return cut(record, epoch.epoch, "diverged")
             if epoch.epoch < record.n_epochs and observer.should_prune(epoch):
-                return _cut(record, epoch.epoch, "pruned")
+                return cut(record, epoch.epoch, "pruned")
             if epoch.epoch < record.n_epochs and observer.should_stop():
-                return _cut(record, epoch.epoch, "interrupted")
+                return cut(record, epoch.epoch, "interrupted")
         return record
 
 
-def _cut(record: RunRecord, n: int, status: Any) -> RunRecord:
-    """A run that ended early, which was not evaluated."""
+def cut(record: RunRecord, n: int, status: Any) -> RunRecord:
+    """Return a run that ended after n epochs."""
     epochs = record.epochs[:n]
     clock = {
         name: value for name, value in summarise([asdict(epoch) for epoch in epochs]).items() if name in CLOCK_FIELDS
     }
-    nothing = dict.fromkeys(("test_accuracy", "test_loss", "val_accuracy", "val_loss", "test_correct", "n_test"))
-    return replace(record, status=status, epochs=epochs, n_epochs=n, **clock, **nothing)
+    results = dict.fromkeys(("test_accuracy", "test_loss", "val_accuracy", "val_loss", "test_correct", "n_test"))
+    if status == "diverged":  # which is evaluated like one that is done
+        last = {"val_accuracy": epochs[-1].val_accuracy, "val_loss": epochs[-1].val_loss}
+        results = {name: getattr(record, name) for name in results} | last
+    return replace(record, status=status, epochs=epochs, n_epochs=n, **clock, **results)
 
 
 class Journal(Silent):

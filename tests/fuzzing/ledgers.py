@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from fuzzing.cases import Fault, isolated
 from fuzzing.commands import Ended, bad_ends, kbnd, tables_of
-from fuzzing.computed import LEDGER, record_of
+from fuzzing.computed import LEDGER, cut, record_of
 from fuzzing.drivers import (
     SEARCHES,
     experiment,
@@ -22,7 +23,6 @@ from fuzzing.drivers import (
     with_light_keras,
     without_backend,
 )
-from fuzzing.mutations import at, leaves
 from kbnd.ledger import Ledger
 from kbnd.spec import Identity, RunSpec
 from kbnd.training.task import Task
@@ -95,8 +95,7 @@ def _cut_short(like: Any) -> Iterator[Any]:
         setting = Identity(like.backend, like.backend_version, like.keras_version, like.device, like.fingerprint)
         run = record_of(Task(spec=spec, identity=setting, session="s9"))
         error = "ValueError: as expected" if status in ("failed", "oom") else None
-        nothing = dict.fromkeys(("test_accuracy", "test_loss", "val_accuracy", "val_loss", "test_correct", "n_test"))
-        yield replace(run, status=status, error=error, **nothing)
+        yield replace(cut(run, run.n_epochs - 1, status), error=error)
 
 
 def judged(original: Original, ledger: Path, about: str, chance: Random) -> Iterator[Fault]:
@@ -131,31 +130,22 @@ def imported(original: Original, source: Path, about: str) -> Iterator[Fault]:
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """Say where two sets of tables differ first; empty where they do not. Runs in training are nobody's result."""
-    for name, table in before.items():
-        if name in after and after[name] == table:
-            continue
-        if name not in after:
-            return f"`{name}` is gone"
-        paths = [path for path in leaves(table) if not _is_within(path, after[name])]
-        path = next((p for p in leaves(table) if p in paths or at(after[name], p) != at(table, p)), ())
-        deepest = max(
-            (p for p in leaves(table) if p not in paths and at(after[name], p) != at(table, p)), key=len, default=path
-        )
-        where = ".".join(map(str, deepest))
-        there = "nothing" if deepest in paths else repr(at(after[name], deepest))
-        return f"`{name}` {where}: {at(table, deepest)!r:.60} became {there:.60}"
-    extra = sorted(after.keys() - before.keys())
-    return f"`{extra[0]}` is new" if extra else ""
+    """Say where two sets of tables differ first; empty where they do not."""
+    for name, rows in before.items():
+        for number, (mine, other) in enumerate(zip_longest(rows, after[name]), start=1):
+            if mine != other:
+                return f"`{name}` row {number} {_place(mine, other)}"
+    return ""
+
+
+def _place(mine: Any, other: Any, path: str = "") -> str:
+    """Where two values differ first, and how."""
+    if isinstance(mine, dict) and isinstance(other, dict):
+        for key in mine.keys() | other.keys():
+            if mine.get(key) != other.get(key):
+                return _place(mine.get(key), other.get(key), f"{path}.{key}" if path else key)
+    return f"{path}: {mine!r:.60} became {other!r:.60}"
 
 
 def _said(about: str, faults: Iterator[Fault]) -> Iterator[Fault]:
     yield from (Fault(fault.kind, f"{about}: {fault.about}") for fault in faults)
-
-
-def _is_within(path: tuple[Any, ...], value: Any) -> bool:
-    try:
-        at(value, path)
-    except (LookupError, TypeError):
-        return False
-    return True

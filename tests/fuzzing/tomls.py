@@ -183,6 +183,8 @@ def _is_new(value: Any, former: Any, old: Any, path: tuple[Any, ...]) -> bool:
     """Whether a value stands for something: tables and lists stand for theirs, a name said twice is said once."""
     if isinstance(value, dict | list) or former == _plain(value):
         return False
+    if path[-1] == "max" and "step" in at(old, path[:-1]):  # no step ends there
+        return False
     try:
         return not (isinstance(path[-1], int) and value in at(old, path[:-1]))
     except (LookupError, TypeError):
