@@ -154,6 +154,12 @@ def test_runs_from_before_digests_get_none_and_are_said_to_have_none(tmp_path: P
         assert len(ledger.verify()) == 3  # the one with a digest is told twice
 
 
+def test_times_beyond_all_numbers_are_a_sentence(ledger: Ledger) -> None:
+    ledger.finish(record())
+    ledger._db.execute("UPDATE epochs SET train_s = 1e308, images_per_s = 1e308")
+    assert any("of its epochs are of [inf]" in problem for problem in ledger.verify())
+
+
 def test_a_label_names_a_run_of_its_own_seed(ledger: Ledger) -> None:
     ledger.finish(record(seed=2))
     arm, _, replicate, run_id = label("bn", record(seed=2))

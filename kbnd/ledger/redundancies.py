@@ -89,7 +89,7 @@ def _clock(record: RunRecord) -> Iterator[str]:
 def _images(record: RunRecord, spec: RunSpec) -> Iterator[str]:
     """What the numbers of images in each split must agree with."""
     trained = [n for epoch in record.epochs if (n := _n_trained(epoch)) is not None]
-    if not all(_is_close(n, round(trained[0])) for n in trained):
+    if not all(math.isfinite(n) and _is_close(n, round(trained[0])) for n in trained):
         yield f"images_per_s and train_s of its epochs are of {sorted(set(trained))!r:.80} images"
         return
     n_trained = round(trained[0]) if trained else None

@@ -158,7 +158,9 @@ def _damage(file: Path, chance: Random) -> str:
         elif other == "object":
             arrays[key] = np.array({"pickled": print}, dtype=object)
         else:
-            arrays[key] = np.frombuffer(arrays[key].tobytes(), "uint8") if other == "halves" else arrays[key].ravel()[:-1]
+            arrays[key] = (
+                np.frombuffer(arrays[key].tobytes(), "uint8") if other == "halves" else arrays[key].ravel()[:-1]
+            )
         what = f"{key} became {other}"
     with zipfile.ZipFile(file, "w") as archive:
         for key, array in arrays.items():
