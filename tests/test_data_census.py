@@ -142,3 +142,25 @@ def test_verify_says_whether_the_cached_copy_is_of_the_folder_as_it_is(tmp_path,
 def test_verify_of_no_folder_is_a_sentence(tmp_path, capsys, path, sentence):
     code, _, err = kbnd(capsys, "data", "verify", f"folder:{path}")
     assert (code, sentence in err, err.count("\n")) == (2, True, 1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("train", "--dataset"), ("tune", "--dry-run", "--dataset"), ("data", "prepare")],
+    ids=lambda words: words[0],
+)
+def test_how_images_are_fitted_is_refused_by_name_wherever_it_can_be_said_wherever_their_size_can(
+    tmp_path, capsys, command
+):
+    fill(fill(tmp_path / "pets"), n=2, size=(8, 10), first=50)
+    words = (*command, f"folder:{tmp_path / 'pets'}", "--image-size", "4x4", "--fit")
+    code, _, err = kbnd(capsys, *words, "cubic")
+    assert (code, "fit should be 'pad' or 'bilinear', received 'cubic'" in err) == (2, True), err
+
+
+def test_photos_are_shrunk_for_a_network_on_request(tmp_path, capsys):
+    root = fill(fill(tmp_path / "pets"), n=2, size=(8, 10), first=50)
+    words = ("data", "prepare", f"folder:{root}", "--image-size", "4x4")
+    code, _, err = kbnd(capsys, *words)
+    assert (code, "--fit bilinear" in err) == (2, True)
+    assert kbnd(capsys, *words, "--fit", "bilinear")[0] == 0

@@ -146,6 +146,20 @@ def test_a_class_spelt_differently_in_a_split_is_the_same_class(tmp_path):
     assert images(layout)["test"] == Counter(Cat=1, dog=1)
 
 
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    make(tmp_path, *CLASSES)
+    whole = os.scandir
+
+    def deny(folder):
+        if os.path.basename(folder) == "b":
+            raise PermissionError(13, "Permission denied")
+        return whole(folder)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    with pytest.raises(UsageError, match=r"/b' cannot be read \(Permission denied\)"):
+        read(tmp_path)
+
+
 def test_links_are_followed_but_not_in_circles(tmp_path):
     store = make(tmp_path / "store", "cats/1.png", "cats/2.png", "dog.png")
     root = make(tmp_path / "pets", "b/1.png")

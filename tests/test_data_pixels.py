@@ -181,8 +181,13 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Image, "open", deny)
-    with pytest.raises(Unreadable, match=r"'.*a\.png' cannot be read: permission denied"):
+    with pytest.raises(Unreadable, match=r"'.*a\.png' cannot be read \(Permission denied\)"):
         header(tmp_path / "a.png")
+
+
+def test_a_file_that_went_away_is_named(tmp_path):
+    with pytest.raises(Unreadable, match=r"'.*gone\.png' cannot be read \(No such file or directory\)"):
+        decoded(tmp_path / "gone.png", is_grey=True)
 
 
 def test_any_damage_is_a_sentence_or_an_image(tmp_path):

@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from image_folders import fill, pixels
+from PIL import Image
 
 from kbnd.data import available, load, verify
 from kbnd.data.catalogue import ORIGINALS
@@ -73,3 +76,53 @@ def test_a_dataset_that_is_not_prepared_is_missing_when_downloading_is_declined(
 def test_text_is_refused_before_it_is_downloaded(empty):
     with pytest.raises(UsageError, match="'glue' is no image classification dataset"):
         load(DataSpec(name="glue"))
+
+
+def test_photos_of_tensorflow_datasets_are_seen_as_those_of_a_folder_and_validation_stays_validation(empty, tmp_path):
+    import tensorflow_datasets
+
+    fill(tmp_path / "train", n=9, size=(6, 4), channels=3)
+    fill(tmp_path / "validation", n=2, first=50, size=(6, 4), channels=3)
+    fill(tmp_path / "test", n=3, first=90, size=(6, 4), channels=3)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    upright = pixels(99, (6, 4), 3)
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "train" / "cat" / "turned.png", exif=exif)
+    Image.new("RGBA", (4, 6), (0, 0, 0, 0)).save(tmp_path / "test" / "dog" / "ghost.png")
+
+    class Snapshots(tensorflow_datasets.core.GeneratorBasedBuilder):
+        VERSION = tensorflow_datasets.core.Version("1.0.0")
+
+        def _info(self):
+            features = tensorflow_datasets.features.FeaturesDict(
+                {
+                    "image": tensorflow_datasets.features.Image(shape=(None, None, 3)),
+                    "label": tensorflow_datasets.features.ClassLabel(names=["cat", "dog"]),
+                }
+            )
+            return tensorflow_datasets.core.DatasetInfo(
+                builder=self, features=features, supervised_keys=("image", "label")
+            )
+
+        def _split_generators(self, dl_manager):
+            return {part: self._generate_examples(tmp_path / part) for part in ("train", "validation", "test")}
+
+        def _generate_examples(self, part):
+            for file in sorted(part.rglob("*.png")):
+                yield str(file), {"image": file, "label": file.parent.name}
+
+    Snapshots(data_dir=str(tmp_path / "prepared")).download_and_prepare()
+    data = load(DataSpec(name="snapshots"), download=False)
+    assert data.fingerprint == load(DataSpec(name=f"folder:{_alone(tmp_path)}")).fingerprint
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [19, 4, 7]
+    assert upright.tobytes() in {image.tobytes() for image in data.train.images}
+    assert (data.test.images == 255).all(axis=(1, 2, 3)).sum() == 1
+
+
+def _alone(folder: Path) -> Path:
+    """A folder with nothing but the splits of another one."""
+    root = folder / "alone"
+    root.mkdir()
+    for part in ("train", "validation", "test"):
+        (root / part).symlink_to(folder / part)
+    return root

@@ -9,6 +9,8 @@ import numpy as np
 
 from kbnd import data, models
 from kbnd.data import DATASETS, sources
+from kbnd.data.dataset import carve
+from kbnd.data.sizes import check_fit
 from kbnd.errors import UsageError
 from kbnd.spec import DataSpec, ModelSpec, TrainSpec
 
@@ -51,9 +53,12 @@ def images_of(spec: DataSpec) -> Images | None:
         return Images((*size, entry.image_shape[2]), entry.classes, *counts, n_new_bytes=0 if is_here else stored)
     if not is_here:
         return None
-    loaded = data.load(spec, download=False)
-    counts = (len(loaded.train.labels), len(loaded.validation.labels), len(loaded.test.labels))
-    return Images(loaded.image_shape, loaded.classes, *counts)
+    arrays = sources.obtain(spec, download=False)
+    n_train, n_validation, n_test = map(len, carve(arrays, spec))  # none is fitted: arms ask for this again and again
+    height, width, channels = arrays.train.images.shape[1:]
+    size = spec.image_size or (height, width)
+    check_fit((height, width), size, how=spec.fit)
+    return Images((*size, channels), arrays.classes, n_train, n_validation, n_test)
 
 
 def check_images(model: ModelSpec, images: DataSpec) -> None:

@@ -63,9 +63,7 @@ def load(spec: DataSpec, *, download: bool = True) -> Dataset:
     """
     spec = resolve(spec)
     arrays = sources.obtain(spec, download=download)
-    train, validation = _carve(arrays, spec)
-    _check_trainable(arrays, train, spec)
-    train, validation, test = (_fitted(split, spec) for split in (train, validation, arrays.test))
+    train, validation, test = (_fitted(split, spec) for split in carve(arrays, spec))
     height, width, channels = train.images.shape[1:]
     return Dataset(
         name=spec.name,
@@ -86,14 +84,23 @@ def fingerprint(spec: DataSpec, *, download: bool = True) -> str:
     return sources.fingerprint_of(resolve(spec), download=download)
 
 
-def _carve(arrays: Arrays, spec: DataSpec) -> tuple[Split, Split]:
+def carve(arrays: Arrays, spec: DataSpec) -> tuple[Split, Split, Split]:
+    """Return the train, validation and test images of a resolved spec, as they are stored.
+
+    Raises:
+        UsageError: more images are asked for than there are, a class without a training image, or no test image.
+    """
     n_images = len(arrays.train)
-    if arrays.validation is not None:
-        n_train, _ = split_sizes(spec.name, n_images, n_train=spec.n_train, n_validation=0)
-        return arrays.train[:n_train], _own_validation(arrays.validation, spec)
-    n_validation = default_n_validation(n_images) if spec.n_validation is None else spec.n_validation
+    if arrays.validation is None:
+        n_validation = default_n_validation(n_images) if spec.n_validation is None else spec.n_validation
+    else:
+        n_validation = 0
     n_train, n_validation = split_sizes(spec.name, n_images, n_train=spec.n_train, n_validation=n_validation)
-    return arrays.train[:n_train], arrays.train[n_images - n_validation :]
+    train = arrays.train[:n_train]
+    _check_trainable(arrays, train, spec)
+    if arrays.validation is not None:
+        return train, _own_validation(arrays.validation, spec), arrays.test
+    return train, arrays.train[n_images - n_validation :], arrays.test
 
 
 def _own_validation(images: Split, spec: DataSpec) -> Split:
@@ -108,11 +115,7 @@ def _own_validation(images: Split, spec: DataSpec) -> Split:
 
 
 def _check_trainable(arrays: Arrays, train: Split, spec: DataSpec) -> None:
-    """Refuse what cannot be learned or cannot be tested.
-
-    Raises:
-        UsageError: a class without a training image, or no test image.
-    """
+    """Refuse what cannot be learned or cannot be tested."""
     if not len(arrays.test):
         raise UsageError(
             f"dataset {spec.name!r} has {len(arrays.train)} images, of which none is left for a test: it needs "

@@ -32,6 +32,9 @@ LITTER = frozenset({"__macosx", "@eadir", "$recycle.bin", "desktop.ini", "lost+f
 MOST_LEVELS = 64
 """Folders inside folders below a class."""
 
+Entry = os.DirEntry[str]
+"""An entry of a folder, of which the system says the kind along with the name: no further call for each file."""
+
 HIDDEN, SYSTEM = "hidden", "left by a system"
 ENDING, OUTSIDE, BESIDE = "no image by its ending", "image outside the class folders", "folder beside the splits"
 EMPTY, LOOP = "folder without an image", "link to a folder that holds it"
@@ -72,9 +75,9 @@ class Walk:
 
     def skip_beside(self, splits: Collection[Path]) -> None:
         """Leave out what stands beside the splits of the root."""
-        for path in self._visible(self.root):
-            if path not in splits:
-                self._skip(path, BESIDE if os.path.isdir(path) else _flaw(path) or OUTSIDE)
+        for entry in self._visible(self.root):
+            if Path(entry.path) not in splits:
+                self._skip(entry, BESIDE if _is_folder(entry) else _flaw(entry) or OUTSIDE)
 
     def classes(self, part: Path) -> dict[str, tuple[Path, ...]]:
         """Return the images of each class folder of a split, in the order of the classes' names.
@@ -84,75 +87,84 @@ class Walk:
         """
         images: dict[str, tuple[Path, ...]] = {}
         loose = []
-        for path in self._visible(part):
-            if not os.path.isdir(path):
-                loose += [path] if _flaw(path) is None else []
-                self._skip(path, _flaw(path) or OUTSIDE)
-            elif files := tuple(self._images(path, frozenset({_identity(self.root)}))):
-                images[path.name] = files
-                self.n_nested += sum(file.parent != path for file in files)
+        for entry in self._visible(part):
+            if not _is_folder(entry):
+                loose += [entry] if _flaw(entry) is None else []
+                self._skip(entry, _flaw(entry) or OUTSIDE)
+            elif files := tuple(self._images(entry, frozenset({_identity(self.root)}))):
+                images[entry.name] = files
             else:
-                self._skip(path, EMPTY)
+                self._skip(entry, EMPTY)
         if loose and not images:
             raise UsageError(
                 f"folder {str(part)!r} holds images outside of any class folder ({loose[0].name!r}): "
                 "put the images of each class into a folder named after it"
             )
         if part != self.root and not images:
-            self._skip(part, EMPTY)
+            self.skipped.append(Skipped(part.name + os.sep, EMPTY))
         return images
 
-    def _visible(self, folder: Path) -> Iterator[Path]:
+    def _visible(self, folder: Path | Entry) -> Iterator[Entry]:
         """The entries of a folder that a person put there; the others are left out."""
-        for path in _entries(folder):
-            if _is_litter(path.name):
-                self._skip(path, HIDDEN if path.name.startswith(".") else SYSTEM)
+        for entry in _entries(folder):
+            if _is_litter(entry.name):
+                self._skip(entry, HIDDEN if entry.name.startswith(".") else SYSTEM)
             else:
-                yield path
+                yield entry
 
-    def _images(self, folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    def _images(self, folder: Entry, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         here = _identity(folder)
         if here in above:
             self._skip(folder, LOOP)
             return
         if len(above) > MOST_LEVELS:
-            raise UsageError(f"folder {str(folder)!r} lies too deep: allowed are {MOST_LEVELS} folders inside a class")
-        for path in self._visible(folder):
-            if os.path.isdir(path):
-                yield from self._images(path, above | {here})
-            elif reason := _flaw(path):
-                self._skip(path, reason)
+            raise UsageError(f"folder {folder.path!r} lies too deep: allowed are {MOST_LEVELS} folders inside a class")
+        for entry in self._visible(folder):
+            if _is_folder(entry):
+                yield from self._images(entry, above | {here})
+            elif reason := _flaw(entry):
+                self._skip(entry, reason)
             else:
-                yield path
+                self.n_nested += len(above) > 1
+                yield Path(entry.path)
 
-    def _skip(self, path: Path, reason: str) -> None:
-        ending = os.sep if os.path.isdir(path) else ""
-        self.skipped.append(Skipped(f"{path.relative_to(self.root)}{ending}", reason))
+    def _skip(self, entry: Entry, reason: str) -> None:
+        ending = os.sep if _is_folder(entry) else ""
+        self.skipped.append(Skipped(os.path.relpath(entry.path, self.root) + ending, reason))
 
 
 def folders(folder: Path) -> list[Path]:
     """Return the folders in a folder that a person put there."""
-    return [path for path in _entries(folder) if os.path.isdir(path) and not _is_litter(path.name)]
+    return [Path(entry.path) for entry in _entries(folder) if _is_folder(entry) and not _is_litter(entry.name)]
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path | Entry) -> list[Entry]:
     try:
-        return sorted(folder / name for name in os.listdir(folder))
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise UsageError(f"folder {str(folder)!r} cannot be read ({error.strerror})") from None
+        raise UsageError(f"folder {os.fspath(folder)!r} cannot be read ({error.strerror})") from None
 
 
 def _is_litter(name: str) -> bool:
     return name.startswith(".") or name.casefold() in LITTER
 
 
-def _flaw(path: Path) -> str | None:
-    """Why a path that is no folder is no image; None for one that should be."""
-    if not os.path.isfile(path):
-        return BROKEN if path.is_symlink() else SPECIAL
-    return None if path.suffix.lower() in SUFFIXES else ENDING
+def _is_folder(entry: Entry) -> bool:
+    """Whether an entry is a folder, or a link to one; a link to itself raises an error only in `DirEntry.is_dir`."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
-def _identity(folder: Path) -> tuple[int, int]:
+def _flaw(entry: Entry) -> str | None:
+    """Why an entry that is no folder is no image; None for one that should be."""
+    if entry.is_symlink():
+        if not os.path.isfile(entry.path):
+            return BROKEN
+    elif not entry.is_file():
+        return SPECIAL
+    return None if os.path.splitext(entry.name)[1].lower() in SUFFIXES else ENDING
+
+
+def _identity(folder: Path | Entry) -> tuple[int, int]:
     stat = os.stat(folder)
     return stat.st_dev, stat.st_ino

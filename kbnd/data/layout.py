@@ -68,8 +68,10 @@ class Layout:
                     stat = file.stat()
                 except OSError as error:
                     raise UsageError(f"image {str(file)!r} cannot be read ({error.strerror})") from None
-                token.update(os.fsencode(self.relative(file)))
-                token.update(f"\0{split}\0{label}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+                token.update(
+                    os.fsencode(str(file)[len(str(self.root)) :])
+                    + f"\0{split}\0{label}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode()
+                )
         return token.hexdigest()
 
 

@@ -167,9 +167,9 @@ def _opened(file: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
             raise UnreadableImageError(f"image {name} has more than {most} megapixels: make it smaller") from None
         except UnidentifiedImageError:
             raise UnreadableImageError(f"{name} is no image that Pillow can read") from None
-        except PermissionError:
-            raise UnreadableImageError(f"image {name} cannot be read: permission denied") from None
         except PILLOW_ERRORS as error:
+            if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+                raise UnreadableImageError(f"image {name} cannot be read ({error.strerror})") from error
             raise UnreadableImageError(f"image {name} is damaged ({type(error).__name__})") from error
 
 
