@@ -174,11 +174,24 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     assert images(layout) == {"train": Counter(a=2, b=2)}
     assert skipped(layout) == {
         "b/gone.png": "broken link",
-        "b/again/": "link to a folder that holds it",
-        "b/self/": "link to a folder that holds it",
+        "b/again/": "folder that is read already",
+        "b/self/": "folder that is read already",
         "b/itself": "broken link",
         "b/pipe.png": "no regular file",
     }
+
+
+def test_folders_that_all_hold_links_to_each_other_are_read_once_for_a_class(tmp_path):
+    names = [f"f{n}" for n in range(12)]  # 12! ways through them
+    make(tmp_path / "store", *(f"{name}/{name}.png" for name in names))
+    for name in names:
+        for other in names:
+            if other != name:
+                (tmp_path / "store" / name / other).symlink_to(tmp_path / "store" / other)
+    for label in ("a", "b"):
+        (tmp_path / "pets").mkdir(exist_ok=True)
+        (tmp_path / "pets" / label).symlink_to(tmp_path / "store")
+    assert images(read(tmp_path / "pets")) == {"train": Counter(a=12, b=12)}
 
 
 def test_names_of_any_bytes_have_a_state_and_can_be_shown(tmp_path):

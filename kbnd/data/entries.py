@@ -7,9 +7,9 @@
 | a file that is no image by its ending                       | notes and lists lie beside images                      |
 | an image outside the class folders                          | nobody said its class                                  |
 | a folder without an image                                   | a class or a split has some                            |
-| a link that is broken or leads back into what holds it      | it has no end                                          |
+| a link that is broken, or a folder that is read already     | links can lead in circles                              |
 
-Links are followed otherwise: subsets are made of them.
+Links are followed otherwise: subsets are made of them. Inside a class every folder is read once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Entry = os.DirEntry[str]
 
 HIDDEN, SYSTEM = "hidden", "left by a system"
 ENDING, OUTSIDE, BESIDE = "no image by its ending", "image outside the class folders", "folder beside the splits"
-EMPTY, LOOP = "folder without an image", "link to a folder that holds it"
+EMPTY, AGAIN = "folder without an image", "folder that is read already"
 BROKEN, SPECIAL = "broken link", "no regular file"
 
 
@@ -91,7 +91,7 @@ class Walk:
             if not _is_folder(entry):
                 loose += [entry] if _flaw(entry) is None else []
                 self._skip(entry, _flaw(entry) or OUTSIDE)
-            elif files := tuple(self._images(entry, frozenset({_identity(self.root)}))):
+            elif files := tuple(self._images(entry, {_identity(self.root), _identity(part)}, depth=0)):
                 images[entry.name] = files
             else:
                 self._skip(entry, EMPTY)
@@ -112,20 +112,21 @@ class Walk:
             else:
                 yield entry
 
-    def _images(self, folder: Entry, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    def _images(self, folder: Entry, seen: set[tuple[int, int]], *, depth: int) -> Iterator[Path]:
         here = _identity(folder)
-        if here in above:
-            self._skip(folder, LOOP)
+        if here in seen:
+            self._skip(folder, AGAIN)
             return
-        if len(above) > MOST_LEVELS:
+        seen.add(here)
+        if depth > MOST_LEVELS:
             raise UsageError(f"folder {folder.path!r} lies too deep: allowed are {MOST_LEVELS} folders inside a class")
         for entry in self._visible(folder):
             if _is_folder(entry):
-                yield from self._images(entry, above | {here})
+                yield from self._images(entry, seen, depth=depth + 1)
             elif reason := _flaw(entry):
                 self._skip(entry, reason)
             else:
-                self.n_nested += len(above) > 1
+                self.n_nested += depth > 0
                 yield Path(entry.path)
 
     def _skip(self, entry: Entry, reason: str) -> None:
