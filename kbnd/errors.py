@@ -18,6 +18,10 @@ MOST_LISTED = 12
 """Allowed names that one sentence can hold."""
 
 
+LONGEST_ECHO = 100
+"""Characters of what was received that a sentence repeats."""
+
+
 class KbndError(Exception):
     """What kbnd raises on purpose; its text is one sentence for a person."""
 
@@ -81,10 +85,15 @@ def unknown(
     Returns:
         A `UsageError` that names the allowed values and, where one is close, a guess.
     """
-    names, text = list(dict.fromkeys(allowed)), str(received)
+    names, text = list(dict.fromkeys(allowed)), f"{received!s:.{LONGEST_ECHO}}"
     close = get_close_matches(text, [*names, *others], n=1)
     guess = f" (did you mean {close[0]!r}?)" if close else ""
-    return UsageError(f"unknown {kind} {received!r}{guess}: choose from {_listed(names, text)}{hint}")
+    return UsageError(f"unknown {kind} {shortened(repr(received))}{guess}: choose from {_listed(names, text)}{hint}")
+
+
+def shortened(text: str) -> str:
+    """Return as much of what was received as a sentence repeats."""
+    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}..."
 
 
 def is_whole(value: object) -> bool:

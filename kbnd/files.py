@@ -23,13 +23,12 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, EFBIG, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EOPNOTSUPP
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from kbnd.errors import KbndError, NoSpaceError, UsageError
 
@@ -101,25 +100,6 @@ def check_folder(path: Path, *, what: str) -> None:
     """Refuse what is neither a folder nor nothing yet; arguments and errors as of `kind_of`."""
     if kind_of(path, what=what) == "file":
         raise UsageError(f"the {what} should be a folder, received the file {path}")
-
-
-def read_toml(path: Path, *, what: str) -> dict[str, Any]:
-    """Return what a TOML file holds.
-
-    Args:
-        path: the file.
-        what: it is, for the error, such as `study`.
-
-    Raises:
-        UsageError: it cannot be read, or is no TOML.
-    """
-    check_file(path, what=what)
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the {what} {path} is not TOML: {error}") from None
 
 
 def write_whole(path: Path, content: bytes, *, what: str = "file") -> Path:

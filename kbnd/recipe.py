@@ -17,9 +17,9 @@ from typing import Any
 import tomli_w
 
 from kbnd.errors import UsageError, checked_whole, unknown
-from kbnd.files import read_toml
 from kbnd.printable import printable
 from kbnd.spec import TABLES, DataSpec, ModelSpec, RunSpec, TrainSpec
+from kbnd.toml import read_toml
 
 SEED = "seed"
 

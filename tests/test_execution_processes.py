@@ -235,7 +235,7 @@ def test_one_place_has_the_machine_as_the_driver_would() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("processes:0", "whole number from 1, as in processes:2: received 'processes:0'"),
+        ("processes:0", "whole number from 1 to 1,000, as in processes:2: received 'processes:0'"),
         ("processes:x", "whole number from 1"),
         ("processes", "whole number from 1"),
         ("inline:2", "unknown executor 'inline:2'"),

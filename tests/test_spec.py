@@ -23,7 +23,6 @@ def run(**fields):
     [
         (run, "seed"),
         (run, "replicate"),
-        (TrainSpec, "epochs"),
         (TrainSpec, "batch_size"),
         (TrainSpec, "n_train_eval"),
         (DataSpec, "n_train"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 
 from kbnd.errors import UsageError
 from kbnd.printable import printable
+from kbnd.toml import NotTomlError, parse_toml
 
 SETTINGS: dict[str, Any] = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
 DEFAULT_LEDGER = Path("kbnd.sqlite")
@@ -50,8 +51,8 @@ def height_width(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise UsageError(f"an image size reads HEIGHTxWIDTH, as 28x28, received {text!r}")
+    if not all(re.fullmatch(r"[0-9]{1,9}", side) for side in (height, width)):
+        raise UsageError(f"an image size reads HEIGHTxWIDTH, as 28x28, received {text!r:.100}")
     return int(height), int(width)
 
 
@@ -68,14 +69,14 @@ def builder_options(texts: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"an option reads KEY=VALUE, as depth=20, received {text!r}")
         if key in options:
             raise UsageError(f"option {key!r} is given twice, allowed once")
-        options[key] = _toml_value(value)
+        options[key] = _toml_value(key, value)
     return options
 
 
-def _toml_value(text: str) -> Any:
+def _toml_value(key: str, text: str) -> Any:
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {text}", what=f"the value of option {key!r}")
+    except NotTomlError:
         return text
     return parsed["value"] if len(parsed) == 1 else text  # more lines than one are no value
 

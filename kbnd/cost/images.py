@@ -14,6 +14,9 @@ from kbnd.data.sizes import check_fit
 from kbnd.errors import UsageError
 from kbnd.spec import DataSpec, ModelSpec, TrainSpec
 
+MOST_PARAMETERS = 1_000_000_000
+"""4 GB of them, and as much again for their gradients; AlexNet for 224x224 images has 47 million."""
+
 
 @dataclass(frozen=True)
 class Images:
@@ -77,6 +80,24 @@ def check_images(model: ModelSpec, images: DataSpec) -> None:
         f"{model.name} needs images of at least {least}x{least}, those of {images.name} are {height}x{width}: "
         f"choose {another}an image size of {max(height, least)}x{max(width, least)}"
     )
+
+
+def check_size(model: ModelSpec, images: DataSpec) -> None:
+    """Refuse a network that no machine is meant to hold, where the size of its images is known before they are read.
+
+    Raises:
+        UsageError: it says how many parameters the network would have.
+    """
+    facts = images_of(images)
+    if facts is None:
+        return
+    n = models.cost(model, input_shape=facts.shape, classes=facts.classes).n_parameters
+    if n > MOST_PARAMETERS:
+        size = "x".join(map(str, facts.shape[:2]))
+        raise UsageError(
+            f"{model.name} of {size} images would have {n:,} parameters, more than the {MOST_PARAMETERS:,} that a "
+            "network can have here: choose smaller images, or a smaller width or head"
+        )
 
 
 def check_batch(train: TrainSpec, images: DataSpec) -> None:

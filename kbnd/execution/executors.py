@@ -12,6 +12,7 @@ a run in the ledger just before it is trained.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 EXECUTORS = ("inline", "processes:N", "ray", "ray:N")
 """What `--executor` takes; N is a whole number from 1."""
+
+
+MOST_PLACES = 1_000
+"""Runs at once."""
 
 
 class Executor(Protocol):
@@ -100,9 +105,9 @@ def _parsed(text: str) -> tuple[str, int | None]:
         raise unknown("executor", text, EXECUTORS)
     if not colon and name in forms:
         return name, None
-    if not (number.isascii() and number.isdecimal() and int(number) >= 1):
+    if not re.fullmatch(r"[0-9]{1,9}", number) or not 1 <= int(number) <= MOST_PLACES:
         raise UsageError(
-            f"executor {name!r} should name how many runs train at once, a whole number from 1, as in {name}:2: "
-            f"received {text!r}"
+            f"executor {name!r} should name how many runs train at once, a whole number from 1 to {MOST_PLACES:,}, as "
+            f"in {name}:2: received {text!r:.100}"
         )
     return name, int(number)

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 HINT = "head=[512, 512] gives it dense layers"
 
+MOST_HEADS = 100
+
 D2L_UNITS = (
     Unit("conv1", "conv", 96, kernel=11, stride=4, padding=1, pool=3, pool_stride=2),
     Unit("conv2", "conv", 256, kernel=5, padding=2, pool=3, pool_stride=2),
@@ -73,7 +75,9 @@ def alexnet_units(*, head: Sequence[int] = (), width: float = 1.0) -> tuple[Unit
         UsageError: a head that is no list of whole numbers, or a width that leaves no filters.
     """
     if not isinstance(head, (list, tuple)) or not all(is_count(n) for n in head):
-        raise UsageError(f"head should be a list of whole numbers, such as [512, 512], received {head!r}")
+        raise UsageError(f"head should be a list of whole numbers, such as [512, 512], received {head!r:.100}")
+    if len(head) > MOST_HEADS:
+        raise UsageError(f"head should have at most {MOST_HEADS} layers, received {len(head):,}")
     return (
         Unit("conv1", "conv", scaled(64, width), kernel=11, stride=4, padding=5, pool=2),
         Unit("conv2", "conv", scaled(192, width), kernel=5, padding=2, pool=2),

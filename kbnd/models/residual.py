@@ -35,6 +35,10 @@ STAGES = (16, 32, 64)
 """Filters of the 3x3 convolutions by stage; each stage but the first halves height and width."""
 
 
+MOST_DEPTH = 5_000
+"""Weight layers on the longest path; He et al. went to 1,202."""
+
+
 @dataclass(frozen=True)
 class BlockKind:
     """The weight layers of a block's branch: kernels in their order, and the last one's filters over the others'."""
@@ -218,6 +222,8 @@ def _check_depth(depth: object, block: str) -> None:
     if depth is None:
         raise UsageError(f"depth is missing: resnet of {block} blocks has {slope}n + {offset}, such as depth=20")
     depth = checked_whole(depth, "depth")
+    if depth > MOST_DEPTH:
+        raise UsageError(f"depth should be at most {MOST_DEPTH:,}, received {depth}")
     n = (depth - offset) // slope
     if n < 1 or depth != slope * n + offset:
         nearest = f"are {slope * n + offset} and {slope * (n + 1) + offset}" if n >= 1 else f"is {slope + offset}"

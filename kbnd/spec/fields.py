@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
-from kbnd.errors import UsageError, is_number, is_whole
+from kbnd.errors import UsageError, is_number, is_whole, shortened
 
 NAME_PATTERN = r"^[A-Za-z0-9._+-]{1,64}$"
 NAME_IN_WORDS = "1 to 64 letters, digits and the signs . _ + -"
@@ -16,28 +16,25 @@ NAME_IN_WORDS = "1 to 64 letters, digits and the signs . _ + -"
 LARGEST = 2**63 - 1
 """Largest whole number that SQLite, and so the ledger, can hold."""
 
-LONGEST_ECHO = 100
+LONGEST_NAME = 64
+
 NO_FIELDS = ("function-", "constrained-", "dict[", "list[", "[key]")
 """How the parts of pydantic's locations begin that no user has written."""
 
 
 def _whole(value: Any) -> int:
     if not is_whole(value):
-        raise ValueError(f"should be a whole number, received {_shortened(repr(value))}")
+        raise ValueError(f"should be a whole number, received {shortened(repr(value))}")
     return int(value)
 
 
 def _number(value: Any) -> float:
     if not is_number(value):
-        raise ValueError(f"should be a number, received {_shortened(repr(value))}")
+        raise ValueError(f"should be a number, received {shortened(repr(value))}")
     try:
         return float(value)
     except OverflowError:
-        raise ValueError(f"should be a finite number, received {_shortened(repr(value))}") from None
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}..."
+        raise ValueError(f"should be a finite number, received {shortened(repr(value))}") from None
 
 
 # pydantic alone takes true for 1, 3.0 for 3 and "3" for 3.
@@ -76,8 +73,8 @@ def sentence(error: ValidationError, *, fields: Iterable[str] = ()) -> str:
     place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(NO_FIELDS))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        close = get_close_matches(place, list(fields), n=1)
-        return f"unknown field {place!r}" + (f" (did you mean {close[0]!r}?)" if close else "")
+        close = get_close_matches(place[:LONGEST_NAME], list(fields), n=1)
+        return f"unknown field {shortened(repr(place))}" + (f" (did you mean {close[0]!r}?)" if close else "")
     if first["type"] == "missing":
         return f"{place} is missing"
     if first["type"] == "value_error":
@@ -87,4 +84,4 @@ def sentence(error: ValidationError, *, fields: Iterable[str] = ()) -> str:
     if first["type"] == "string_pattern_mismatch":  # names are the only texts with a pattern
         message = f"should be {NAME_IN_WORDS}"
     message = message.removeprefix("Input ").removeprefix("String ")
-    return f"{place} {message}, received {_shortened(repr(first['input']))}"
+    return f"{place} {message}, received {shortened(repr(first['input']))}"

@@ -16,6 +16,15 @@ LearningRateSchedule = Literal["constant", "step", "cosine"]
 DropoutScheduleName = Literal["constant", "early", "late", "linear"]
 
 
+MOST_EPOCHS = 1_000_000
+"""Of a training; each leaves a row in the ledger."""
+
+MOST_SIDE = 4_096
+"""Height and width of the images that a network sees."""
+
+Side = Annotated[Positive, Field(le=MOST_SIDE)]
+
+
 class ModelSpec(Spec):
     """Which network, and where its Batch Normalization and Dropout layers are.
 
@@ -58,7 +67,7 @@ class DataSpec(Spec):
     name: Annotated[str, Field(min_length=1)] = "digits"
     n_train: Positive | None = None
     n_validation: Natural | None = None
-    image_size: tuple[Positive, Positive] | None = None
+    image_size: tuple[Side, Side] | None = None
     fit: Literal["pad", "bilinear"] = "pad"
     standardise: Literal["none", "per_channel"] = "none"
 
@@ -90,7 +99,7 @@ class TrainSpec(Spec):
         n_train_eval: training images evaluated in eval mode after every epoch (0 is none).
     """
 
-    epochs: Positive = 5
+    epochs: Annotated[Positive, Field(le=MOST_EPOCHS)] = 5
     batch_size: Positive = 128
     optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: Annotated[Number, Field(gt=0.0)] = 0.05

@@ -21,16 +21,22 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from kbnd.errors import UsageError, unknown
-from kbnd.files import read_toml
+from kbnd.errors import UsageError, shortened, unknown
 from kbnd.spec import Flag, Name, Positive, Spec, TrainSpec, sentence
 from kbnd.study.claims import Claim
 from kbnd.study.protocol import check_claims
 from kbnd.study.published import PublishedTable
 from kbnd.study.variants import ALL, FAITHFUL, PRESET_NAME, Arm, Changes, Preset, check_circles
+from kbnd.toml import read_toml
 
 SOURCE, FORMER_SOURCE = "source", "report"
 """Key of a study's source, and the one that files of earlier versions have; both are read."""
+
+MOST_TABLES = 1_000
+"""Arms, claims, tables and presets of a study, each."""
+
+LONGEST_TEXT = 1_000
+"""Characters of a title or a source."""
 
 NAMED: dict[str, tuple[type[Spec], str]] = {"arms": (Arm, "name"), "claims": (Claim, "id")}
 """List of tables -> what each becomes, and the field that a person knows it by."""
@@ -56,8 +62,8 @@ class Study(Spec):
     """
 
     name: Annotated[Name, Field(max_length=20)]
-    title: str
-    source: Annotated[str, Field(validation_alias=AliasChoices(SOURCE, FORMER_SOURCE))] = ""
+    title: Annotated[str, Field(max_length=LONGEST_TEXT)]
+    source: Annotated[str, Field(max_length=LONGEST_TEXT, validation_alias=AliasChoices(SOURCE, FORMER_SOURCE))] = ""
     baseline: Name
     seeds: Positive = 10
     control: Flag = True
@@ -89,8 +95,16 @@ class Study(Spec):
             try:
                 entries.append(table if isinstance(table, kind) else kind(**table))
             except UsageError as error:
-                raise ValueError(f"{field[:-1]} {table.get(key)!r}: {error}") from None
+                raise ValueError(f"{field[:-1]} {shortened(repr(table.get(key)))}: {error}") from None
         return tuple(entries)
+
+    @field_validator("arms", "claims", "tables", "presets", mode="before")
+    @classmethod
+    def _are_few(cls, tables: Any, info: ValidationInfo) -> Any:
+        """Refuse long lists before each of their tables is looked at: of two such validators the later one is first."""
+        if isinstance(tables, list | tuple | dict) and len(tables) > MOST_TABLES:
+            raise ValueError(f"{info.field_name} should be at most {MOST_TABLES:,}, received {len(tables):,}")
+        return tables
 
     @model_validator(mode="after")
     def _names_agree(self) -> Study:

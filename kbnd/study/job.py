@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kbnd import data, models
-from kbnd.cost.images import check_batch, check_images
+from kbnd.cost.images import check_batch, check_images, check_size
 from kbnd.execution.settings import Settings
 from kbnd.recipe import Recipe
 from kbnd.report.folder import check_writable
@@ -23,6 +23,7 @@ from kbnd.study.choices import Choices, check_differences, decide
 from kbnd.study.definition import Study, read
 from kbnd.study.experiment import Experiment
 from kbnd.study.gpu import check_gpu
+from kbnd.study.plan import check_n_runs
 from kbnd.study.runner import label
 
 RESULTS = Path("results")
@@ -73,9 +74,11 @@ def prepare(
     experiment = decide(study, Choices(**choices))
     settings = replace(settings, control=study.control)
     settings.check()
+    check_n_runs(experiment, control=settings.control, retime=settings.retime)
     check_differences(experiment)
     for model, train in experiment.arms.values():
         check_images(model, experiment.data)
+        check_size(model, experiment.data)
         check_batch(train, experiment.data)
     if not (is_dry_run or is_insisting):
         check_gpu(study, experiment, settings)
@@ -104,5 +107,6 @@ def single_run(recipe: Recipe, *, seed: int | None = None, replicate: int = 0) -
         replicate=replicate,
     )
     check_images(spec.model, spec.data)
+    check_size(spec.model, spec.data)
     check_batch(spec.train, spec.data)
     return spec

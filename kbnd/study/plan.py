@@ -10,10 +10,11 @@ The plan is a function of the experiment and its setting alone, so that every dr
 
 from __future__ import annotations
 
-from kbnd.execution.runs import PlannedRun
+from kbnd.execution.runs import PlannedRun, check_count
 from kbnd.seeds import generator
 from kbnd.spec import Identity, RunSpec
 from kbnd.study.experiment import Experiment
+from kbnd.words import counted
 
 
 def plan(experiment: Experiment, *, identity: Identity, control: bool = True, retime: int = 0) -> list[PlannedRun]:
@@ -27,7 +28,11 @@ def plan(experiment: Experiment, *, identity: Identity, control: bool = True, re
 
     Returns:
         Blocks one after another, the arms of each shuffled by its seed.
+
+    Raises:
+        UsageError: more runs than a plan can hold.
     """
+    check_n_runs(experiment, control=control, retime=retime)
     baseline = next(iter(experiment.arms))
     planned = []
     for again in range(retime + 1):
@@ -41,3 +46,14 @@ def plan(experiment: Experiment, *, identity: Identity, control: bool = True, re
                 block = again * experiment.seeds + seed
                 planned.append(PlannedRun(arm, spec, spec.run_id(identity), block, position))
     return planned
+
+
+def check_n_runs(experiment: Experiment, *, control: bool, retime: int) -> None:
+    """Refuse more runs than a plan can hold, before any is made; arguments and error as of `plan`."""
+    n_arms, n_seeds = len(experiment.arms), experiment.seeds
+    again = f", {retime:,} times more" if retime else ""
+    check_count(
+        (n_arms + control) * n_seeds * (retime + 1),
+        of=f"{counted(n_arms, 'arm')}{' and the A/A control' * control} with {counted(n_seeds, 'seed')}{again}",
+        remedy="seeds or arms",
+    )

@@ -14,11 +14,12 @@ at equal factors.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from kbnd.errors import is_number
+from kbnd.errors import UsageError, is_number
 from kbnd.spec import Flag, Number, Spec, canonical_json
 
 N_GRID = 10
@@ -28,6 +29,20 @@ LINEAR_DIGITS = 4
 LOG_DIGITS = 6
 STEP_DIGITS = 10
 """Significant digits of the values of a range with a step: enough to take 0.30000000000000004 for 0.3."""
+
+
+MOST_VALUES = 100_000
+"""Values of one hyperparameter: each is tried for whether it can be."""
+
+
+def check_length(n_values: int) -> None:
+    """Refuse more values than a hyperparameter can have.
+
+    Raises:
+        UsageError: it says how many.
+    """
+    if n_values > MOST_VALUES:
+        raise UsageError(f"{n_values:,} values are more than the {MOST_VALUES:,} that a hyperparameter can have")
 
 
 class Choice(Spec):
@@ -41,6 +56,7 @@ class Choice(Spec):
         """Refuse what stands twice; among numbers with a point, a whole one gets a point too."""
         if not values:
             raise ValueError("an empty list leaves nothing to choose from")
+        check_length(len(values))
         if all(map(is_number, values)) and any(isinstance(value, float) for value in values):
             values = tuple(map(float, values))
         try:
@@ -49,9 +65,9 @@ class Choice(Spec):
             raise ValueError(
                 f"takes finite numbers, texts, true and false or lists of them, received {values}"
             ) from None
-        for value, text in zip(values, texts, strict=True):
-            if texts.count(text) > 1:
-                raise ValueError(f"{value!r} is listed twice")
+        if len(set(texts)) < len(texts):
+            twice = next(value for value, n in zip(values, map(Counter(texts).get, texts), strict=True) if n != 1)
+            raise ValueError(f"{twice!r} is listed twice")
         return values
 
     def points(self) -> tuple[Any, ...]:
@@ -98,6 +114,7 @@ class Range(Spec):
     def points(self) -> tuple[float, ...]:
         """Return what a grid takes: every value where there is a step, else `N_GRID` values with both ends."""
         if self.step is not None:
+            check_length(self._n_steps + 1)
             steps = range(self._n_steps + 1)
             raw = [self.min * self.step**i if self.log else self.min + i * self.step for i in steps]
             return tuple(_significant(value, STEP_DIGITS) for value in raw)

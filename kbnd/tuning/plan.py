@@ -8,6 +8,7 @@ from typing import Any
 
 from kbnd.analysis.objectives import Objective, objective
 from kbnd.errors import UsageError, checked_whole, how_to_install, is_number
+from kbnd.execution.runs import check_count
 from kbnd.execution.settings import Settings
 from kbnd.profiling import machine
 from kbnd.profiling.meters import nvml_meter
@@ -15,6 +16,7 @@ from kbnd.spec import NAME_IN_WORDS, NAME_PATTERN, Identity
 from kbnd.training import backend
 from kbnd.tuning.oracles import Oracle, oracle_named
 from kbnd.tuning.space import Space
+from kbnd.words import counted
 
 MOST_SEED = 2**32 - 1
 """What NumPy's generators take."""
@@ -118,6 +120,11 @@ def plan_search(
     if search_seed > MOST_SEED:
         raise UsageError(f"search_seed should be at most {MOST_SEED:,}, received {search_seed}")
     max_trials = None if max_trials is None else checked_whole(max_trials, "max_trials")
+    check_count(
+        (max_trials or 1) * seeds,
+        of=f"{counted(max_trials or 1, 'candidate')} with {counted(seeds, 'seed')}",
+        remedy="candidates (max_trials) or seeds",
+    )
     if max_hours is not None and not (is_number(max_hours) and max_hours > 0):
         raise UsageError(f"max_hours should be a number above 0, received {max_hours!r}")
     row = oracle_named(oracle)

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import field_validator, model_validator
 
 from kbnd import data, models
-from kbnd.cost.images import check_images
+from kbnd.cost.images import check_images, check_size
 from kbnd.errors import UsageError
 from kbnd.spec import DataSpec, ModelSpec, RunSpec, Spec, TrainSpec, canonical_json
 from kbnd.tuning.parameters import Choice, Hyperparameter
@@ -26,6 +26,9 @@ from kbnd.tuning.paths import HOSTS, WHOLE, check_path, check_varies, parts, sho
 
 MOST_PAIRS = 20_000
 """Pairs of values up to which every pair is tried before a search."""
+
+SIZING = ("model.options.", "data.image_size")
+"""How the paths begin of what makes a network larger."""
 
 BUDGET = ("epochs", "batch_size")
 """Fields that a definition says even where they are at their default."""
@@ -187,13 +190,15 @@ class Space(Spec):
         """Every value to be tried, and every pair of values where they are few."""
         settings = [[(path, value) for value in parameter.bounds()] for path, parameter in self.hyperparameters.items()]
         yield from ({path: value} for of_path in settings for path, value in of_path)
-        pairs = [dict([a, b]) for one, other in combinations(settings, 2) for a in one for b in other]
-        yield from pairs if len(pairs) <= MOST_PAIRS else []
+        if sum(len(one) * len(other) for one, other in combinations(settings, 2)) <= MOST_PAIRS:
+            yield from (dict([a, b]) for one, other in combinations(settings, 2) for a in one for b in other)
 
     def _check(self, values: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
         try:
             spec = self.run_spec(values, seed=1)
             check_images(spec.model, spec.data)
+            if not changed or any(path.startswith(SIZING) for path in changed):
+                check_size(spec.model, spec.data)
         except UsageError as error:
             changes = " and ".join(f"{self.names[path]} = {value!r}" for path, value in changed.items())
             raise UsageError(f"{changes}: {error}" if changes else str(error)) from None

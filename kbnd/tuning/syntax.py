@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kbnd.errors import UsageError, unknown
-from kbnd.files import read_toml
+from kbnd.toml import read_toml
 from kbnd.tuning.parameters import Choice, Range
 from kbnd.tuning.paths import TABLES, check_path, check_varies
 

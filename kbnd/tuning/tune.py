@@ -12,6 +12,7 @@ from typing import Any
 from kbnd.errors import UsageError, checked_whole
 from kbnd.execution.display import TerminalProgress
 from kbnd.execution.progress import SearchProgress, Silent
+from kbnd.execution.runs import check_count
 from kbnd.execution.settings import Settings
 from kbnd.tuning.defaults import space_file, space_for
 from kbnd.tuning.job import SearchJob
@@ -156,6 +157,7 @@ def new_job(
         max_hours=max_hours, is_pruned=prune, search_seed=search_seed, name=name, is_insisting=yes,
     )  # fmt: skip
     n_fresh = checked_whole(test_seeds, "test_seeds", least=0)
+    check_count(n_fresh, of="fresh seeds of the best recipe", remedy="of them (test_seeds)")
     return SearchJob(plan=plan, settings=settings, test_seeds=n_fresh, is_fresh=fresh)
 
 
