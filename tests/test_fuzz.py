@@ -17,7 +17,7 @@ FUZZ = Path(__file__).parents[1] / "tools" / "fuzz"
 CHEAP = ("kill-study", "checkpoint", "study", "recipe", "space", "dataset", "six-study", "suspended")
 """Kinds whose first cases take seconds together."""
 
-OF_SEARCHES = ("kill-search", "six-search")
+OF_SEARCHES = ("kill-search", "six-search", "ledger-values", "ledger-bytes", "lines-values", "lines-bytes")
 """Kinds that import Keras, on NumPy."""
 
 
