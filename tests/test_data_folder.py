@@ -306,3 +306,15 @@ def test_what_is_no_folder_is_a_sentence(tmp_path, path):
     (tmp_path / "file.txt").touch()
     with pytest.raises(UsageError, match="does not exist or is no folder"):
         load(DataSpec(name=f"folder:{path}"))
+
+
+def test_what_is_damaged_in_the_cache_says_the_command_that_mends_it(tmp_path, monkeypatch):
+    root = fill(fill(tmp_path / "my pets"), n=2, size=(8, 10), first=50)
+    spec = spec_of(root, image_size=(4, 4), fit="bilinear")
+    command = rf"run kbnd data prepare 'folder:{root}' --image-size 4x4 --fit bilinear --force$"
+    for file in ("manifest.json", "*/test_labels.npy"):
+        prepare(spec.name, image_size=(4, 4), fit="bilinear", force=True)
+        (path,) = (tmp_path / "cache").glob(f"data/*/{file}")
+        path.write_text("{")
+        with pytest.raises(DataMissingError, match=command):
+            load(spec)

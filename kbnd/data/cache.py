@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shlex
 import shutil
 import tempfile
 import warnings
@@ -29,6 +31,9 @@ from kbnd.data.manifest import FILES, OWN_VALIDATION, Manifest, from_json, to_js
 from kbnd.data.splits import Arrays, Split, fingerprint_of
 from kbnd.errors import DataMissingError
 from kbnd.files import NO_SPACE, check_folder, explained, synchronise_folder, synchronised
+
+FITTED = re.compile(r".*@(\d+x\d+)-(\w+)")
+"""The key of images that were fitted to a size before they were stored."""
 
 NOT_WRITABLE = (EACCES, EPERM, EROFS, ENOTDIR, EEXIST)
 
@@ -70,8 +75,12 @@ def lock(key: str) -> Iterator[None]:
             _sweep(key)
 
 
-def manifest_of(key: str) -> Manifest | None:
+def manifest_of(key: str, *, name: str = "") -> Manifest | None:
     """Return what is cached under a key, None for nothing.
+
+    Args:
+        key: of the dataset.
+        name: what a spec calls it, for the error; empty where only the key is known.
 
     Raises:
         DataMissingError: the manifest is damaged.
@@ -82,7 +91,7 @@ def manifest_of(key: str) -> Manifest | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError):
-        raise damaged(path, key) from None
+        raise damaged(path, name or key, key) from None
 
 
 def read(key: str, *, is_thorough: bool = False) -> Arrays:
@@ -109,11 +118,11 @@ def read(key: str, *, is_thorough: bool = False) -> Arrays:
                 raise ValueError("SHA-256 differs")
             arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
         except (OSError, ValueError, EOFError):
-            raise damaged(path, manifest.name) from None
+            raise damaged(path, manifest.name, key) from None
     train, test, *others = (Split(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True))
     validation = others[0] if others else None
     if is_thorough and fingerprint_of(train, test, validation) != manifest.fingerprint:
-        raise damaged(path.parent, manifest.name)
+        raise damaged(path.parent, manifest.name, key)
     names = manifest.class_names
     return Arrays(train, test, manifest.classes, manifest.fingerprint, validation, names, manifest.n_twins)
 
@@ -148,9 +157,11 @@ def write(key: str, arrays: Arrays, *, name: str, source: str, state: str = "") 
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def damaged(path: Path, name: str) -> DataMissingError:
-    """Return the error for a cached file that is not what was written."""
-    return DataMissingError(f"cached file {path} is damaged: run kbnd data prepare {name} --force")
+def damaged(path: Path, name: str, key: str) -> DataMissingError:
+    """Return the error for a cached file that is not what was written, with the command that mends it."""
+    fitted = FITTED.fullmatch(key)
+    size = f" --image-size {fitted[1]} --fit {fitted[2]}" if fitted else ""
+    return DataMissingError(f"cached file {path} is damaged: run kbnd data prepare {shlex.quote(name)}{size} --force")
 
 
 @contextmanager

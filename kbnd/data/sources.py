@@ -105,7 +105,7 @@ def _keys(spec: DataSpec) -> list[str]:
 
 def _cached_key(spec: DataSpec, state: str | None) -> str | None:
     """The key of a cached copy; a folder's must be of its state now, which a copy for another size need not be."""
-    manifests = {key: cache.manifest_of(key) for key in _keys(spec)}
+    manifests = {key: cache.manifest_of(key, name=spec.name) for key in _keys(spec)}
     return next((key for key, manifest in manifests.items() if manifest and state in (None, manifest.state)), None)
 
 
