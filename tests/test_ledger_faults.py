@@ -132,6 +132,25 @@ def test_a_damaged_ledger_is_one_sentence(path: Path) -> None:
         ledger.records()
 
 
+def test_a_page_with_many_faults_is_one_short_sentence(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.merge(record(seed=seed, n_epochs=40) for seed in range(2, 6))
+    whole = path.read_bytes()
+    sentences: list[str] = []
+    for page in range(1, len(whole) // 4096):
+        path.write_bytes(whole[: 4096 * page + 8] + bytes(120) + whole[4096 * page + 128 :])
+        for ask in (Reader.verify, Reader.runs):
+            try:
+                with Reader.open(path) as ledger:
+                    answer = ask(ledger)
+                sentences += answer if isinstance(answer, list) else []
+            except UsageError as error:
+                sentences.append(str(error))
+    assert sentences
+    assert max(map(len, sentences)) < 400
+    assert not any("\n" in sentence for sentence in sentences)
+
+
 @pytest.mark.parametrize(("file_mode", "folder_mode"), MODES)
 def test_a_read_only_ledger_can_be_read_and_refuses_to_be_written(
     as_nobody: Answers, file_mode: str, folder_mode: str

@@ -14,7 +14,7 @@ from typing import Any
 
 from kbnd.analysis.derivation import contradictions
 from kbnd.errors import UsageError
-from kbnd.ledger.columns import misplaced, undecodable
+from kbnd.ledger.columns import complaints, misplaced, undecodable
 from kbnd.ledger.plain import digest_of_event, digest_of_run
 from kbnd.ledger.redundancies import disagreements
 from kbnd.ledger.row_digests import changed_rows
@@ -87,8 +87,7 @@ def problems_in(db: sqlite3.Connection) -> Iterator[str]:
 
 def broken_pages(db: sqlite3.Connection) -> Iterator[str]:
     """Yield one sentence for each thing that SQLite finds wrong with the file: a query may miss or mix rows."""
-    messages = (message for (message,) in db.execute("PRAGMA integrity_check"))
-    yield from (f"SQLite: {message}" for message in messages if message != "ok")
+    yield from (f"SQLite: {line}" for line in complaints(db))
 
 
 def strays(db: sqlite3.Connection) -> Iterator[str]:

@@ -49,9 +49,14 @@ def damaged(path: Path, clause: str) -> UsageError:
 def unfound(db: sqlite3.Connection, tables: Iterable[str]) -> Iterator[str]:
     """Yield one clause for each thing that SQLite finds wrong with tables and their indexes: a query would miss it."""
     for table in tables:
-        for (message,) in db.execute(f"PRAGMA integrity_check({table})").fetchall():
-            if message != "ok" and not message.startswith(_OF_VALUES):
-                yield f"table {table}: {' '.join(message.split())}"
+        lines = complaints(db, table)
+        yield from (f"table {table}: {line}" for line in lines if not line.startswith(_OF_VALUES))
+
+
+def complaints(db: sqlite3.Connection, table: str = "") -> Iterator[str]:
+    """Yield each thing that SQLite finds wrong with a table, or with the whole file; of one page it can be dozens."""
+    for (message,) in db.execute(f"PRAGMA integrity_check({table})" if table else "PRAGMA integrity_check").fetchall():
+        yield from (line for line in message.splitlines() if line != "ok" and not line.startswith("*** in database"))
 
 
 def misplaced(db: sqlite3.Connection, tables: Iterable[str] = TABLES) -> Iterator[str]:
