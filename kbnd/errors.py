@@ -22,10 +22,19 @@ LONGEST_ECHO = 100
 """Characters of what was received that a sentence repeats."""
 
 
+LONGEST_SENTENCE = 1500
+"""Characters of an error: of a longer one, which echoes what fills pages, the beginning and the end are kept."""
+
+
 class KbndError(Exception):
     """What kbnd raises on purpose; its text is one sentence for a person."""
 
     exit_code = 1
+
+    def __init__(self, sentence: str = "") -> None:
+        half = LONGEST_SENTENCE // 2
+        is_long = len(sentence) > LONGEST_SENTENCE
+        super().__init__(f"{sentence[:half]} ... {sentence[-half:]}" if is_long else sentence)
 
 
 class UsageError(KbndError, ValueError):

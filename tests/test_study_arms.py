@@ -311,3 +311,16 @@ def test_two_arms_of_one_recipe_are_warned_of() -> None:
 def test_a_mistake_in_what_all_arms_share_is_no_arms_fault() -> None:
     with pytest.raises(UsageError, match=r"^study 'grouped': learning_rate should be greater than 0"):
         chosen(train={"epochs": 5, "learning_rate": -1.0})
+
+
+@pytest.mark.parametrize("name", [{"a": 1}, ["lenet5"], 5])
+def test_a_network_of_an_arm_that_is_no_name_is_refused(name: object) -> None:
+    with pytest.raises(UsageError, match="arm 'odd' of study 'grouped': name"):
+        chosen("odd", arms=[*ARMS, {"name": "odd", "model": {"name": name}}])
+
+
+def test_an_error_that_echoes_pages_keeps_its_beginning_and_its_end() -> None:
+    error = UsageError(f"depth should be a whole number, received {'[' * 10_000}: choose from 20, 32")
+    assert str(error).startswith("depth should be a whole number, received [[[")
+    assert str(error).endswith("[[[: choose from 20, 32")
+    assert len(str(error)) < 1600

@@ -25,7 +25,7 @@ def over_models(*tables: Changes) -> Changes:
     for table in tables:
         options = fields.get("options", {})
         network = table.get("name", fields.get("name"))
-        if network != fields.get("name") and network in models.MODELS:
+        if network != fields.get("name") and isinstance(network, str) and network in models.MODELS:
             options = {name: value for name, value in options.items() if name in models.MODELS[network].options}
         own_options = table.get("options", {})
         if not isinstance(own_options, Mapping):
