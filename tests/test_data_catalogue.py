@@ -56,6 +56,7 @@ def test_a_size_that_must_be_fitted_keeps_how():
         ({"name": "mnst"}, r"unknown dataset 'mnst' \(did you mean 'mnist'\?\): choose from digits, mnist"),
         ({"name": "../mnist"}, "unknown dataset"),
         ({"name": "huggingface:mnist"}, "unknown dataset"),
+        ({"name": "m" * 70_000}, "unknown dataset 'mmm"),
         ({"name": "folder:/does/not/exist"}, "no folder"),
         ({"name": "digits", "n_train": 1_198}, r"1,197 training images .* received n_train 1,198"),
         ({"name": "digits", "n_validation": 1_497}, "allowed 0 to 1496"),

@@ -19,8 +19,8 @@ from kbnd.data import cache
 from kbnd.errors import DataMissingError, InterruptedRunError, KbndError, NoSpaceError, UsageError
 from kbnd.spec import DataSpec
 
-NAME = re.compile(r"([a-z][a-z0-9_]*)(?:/([A-Za-z0-9][A-Za-z0-9_.-]*))?(?::(\d+\.\d+\.\d+))?")
-"""`name`, `name/config` or `name:version`; no namespace, because those run code from the network."""
+NAME = re.compile(r"([a-z][a-z0-9_]{0,99})(?:/([A-Za-z0-9][A-Za-z0-9_.-]{0,99}))?(?::(\d{1,9}\.\d{1,9}\.\d{1,9}))?")
+"""`name`, `name/config` or `name:version`, short enough for a file; no namespace: those run code from the network."""
 
 KINDS = {kind.exit_code: kind for kind in (UsageError, DataMissingError, NoSpaceError, InterruptedRunError)}
 
