@@ -35,7 +35,7 @@ def lenet(input_shape=MNIST, *, trained=None, total=None, classes=10, facts=None
 
 
 OTHERWISE_WRITTEN = [
-    {"batch_norm_sites": ["conv"], "dropout_sites": ["dense1"]},
+    {"batch_norm": "none", "batch_norm_sites": ["conv"], "dropout": 0.0, "dropout_sites": ["dense1"]},
     {"batch_norm": "before_weight", "batch_norm_sites": ["dense", "conv3", "conv2"], "dropout": {"dense1": 0.5}},
     {"batch_norm": "after_activation", "batch_norm_sites": ["logits"], "dropout": {"conv": 0.1, "conv2": 0.3}},
 ]
@@ -58,6 +58,7 @@ CASES = [
     # A larger image keeps what is left of its maps.
     lenet((40, 36, 3), classes=7, facts={"shapes": {"conv3": (3, 2, 120), "flatten": (720,), "logits": (7,)}}),
     lenet(
+        batch_norm="none",
         **EVERYWHERE,
         facts={
             "layers": {
