@@ -10,7 +10,7 @@ spread between seeds as well, which pairing takes away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def compare(
     reference = references(names, baseline=baseline, baselines=baselines)
     figures = published or {}
     first = first_replicates(runs)
-    lost = {arm: _lost(first[first["arm"] == arm]) for arm in names}
+    lost = {arm: _lost(mine) for arm, mine in _by_arm(first, names).items()}
     rows = []
     for metric in metrics:
         done = measured(first, metric, is_every_replicate=True)
@@ -75,17 +75,17 @@ def compare(
             else _pairs_by_seed(done, metric, baseline=name)
             for name in dict.fromkeys(reference.values())
         }
+        own = _by_arm(done[["arm", metric]], names)
+        against = {name: _by_arm(frame, names) for name, frame in pairs.items()}
         for arm in names:
-            against = pairs[reference[arm]]
-            mine = against[against["arm"] == arm]
             rows.append(
                 {
                     "arm": arm,
                     "metric": metric,
-                    **_own(done.loc[done["arm"] == arm, metric], level=level),
+                    **_own(own[arm][metric], level=level),
                     "published": figures.get((arm, metric), np.nan),
                     "baseline": reference[arm],
-                    **_against_baseline(mine, level=level),
+                    **_against_baseline(against[reference[arm]][arm], level=level),
                     **lost[arm],
                 }
             )
@@ -110,6 +110,12 @@ def _pairs_by_seed(done: pd.DataFrame, metric: str, *, baseline: str) -> pd.Data
     is_reference = values["arm"] == baseline
     reference = values.loc[is_reference, ["seed", "value"]].rename(columns={"value": "reference"})
     return values[~is_reference].merge(reference, on="seed")
+
+
+def _by_arm(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The rows of each arm, none for an arm that has none; a mask for each would look at all rows once per arm."""
+    places, nothing = frame.groupby("arm").indices, frame.iloc[:0]
+    return {name: frame.iloc[places[name]] if name in places else nothing for name in names}
 
 
 def _own(values: pd.Series, *, level: float) -> dict[str, float]:

@@ -99,11 +99,11 @@ def references(arms: Iterable[str], *, baseline: str, baselines: Mapping[str, st
     Raises:
         UsageError: a baseline of its own that is no arm here.
     """
-    names = list(arms)
+    names = dict.fromkeys(arms)
     reference_of = {arm: (baselines or {}).get(arm, baseline) for arm in names} | {baseline: baseline}
     for reference in reference_of.values():
         if reference not in names:
-            raise unknown("baseline arm", reference, names)
+            raise unknown("baseline arm", reference, list(names))
     return reference_of
 
 

@@ -25,6 +25,7 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `searches`      | the log of a search: begun, appended to, continued                             |
 | `values`        | what a stored value may be: names, digests, counts, printable texts            |
 | `checks`        | what a stored or imported run must satisfy                                     |
+| `environments`  | what the environment of a run may hold                                         |
 | `redundancies`  | what a run says twice must be the same                                         |
 | `plain`         | a run as plain values, and its digest                                          |
 | `row_digests`   | digests of single rows: labels, studies, searches                              |

@@ -15,11 +15,12 @@ from typing import Any
 from kbnd.analysis.derivation import contradictions
 from kbnd.errors import UsageError
 from kbnd.ledger.columns import complaints, misplaced, undecodable
+from kbnd.ledger.environments import problems_of_environment
 from kbnd.ledger.plain import digest_of_event, digest_of_run
 from kbnd.ledger.redundancies import disagreements
 from kbnd.ledger.row_digests import changed_rows
 from kbnd.ledger.rows import StoredRun, StudyInfo, read_labels, read_runs, read_stored, read_study
-from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind, bounds_of
 from kbnd.ledger.search_checks import problems_of_log, problems_of_search
 from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
 from kbnd.ledger.values import is_id, is_name, is_text, is_time
@@ -28,7 +29,13 @@ from kbnd.spec import NAME_PATTERN, PROTOCOL, Identity, RunSpec
 from kbnd.words import counted
 
 _PYTHON: dict[Kind, type] = {"text": str, "count": int, "number": float, "flag": bool, "json": dict, "bits": bytes}
-_AT_LEAST_ONE = ("seed", "epoch")
+
+
+MOST_LABELS = 1_000_000
+"""Labels of one definition of a study, each an arm with a seed: 39 arms with 25,000 seeds."""
+
+MOST_ARMS = 100_000
+"""Arms of one definition: as many as a search may have candidates."""
 
 
 def problems_of(run: StoredRun) -> Iterator[str]:
@@ -43,11 +50,12 @@ def problems_of(run: StoredRun) -> Iterator[str]:
 
 
 def problems_of_types(record: RunRecord) -> Iterator[str]:
-    """Yield one clause for each field of a run or of its epochs that is not of its type, whatever its value."""
+    """Yield one clause for each field of a run or of its epochs that is not of its type, nested ones too."""
     parts = [(RUN_FIELDS, record, ""), *((EPOCH_FIELDS, epoch, f"epoch {epoch.epoch!r}: ") for epoch in record.epochs)]
     for fields, part, place in parts:
         clauses = ((name, _type(field, getattr(part, name))) for name, field in fields.items())
         yield from (f"{place}{name} {clause}" for name, clause in clauses if clause is not None)
+    yield from _nested(record)
 
 
 def problems_of_fields(record: RunRecord) -> Iterator[str]:
@@ -57,6 +65,7 @@ def problems_of_fields(record: RunRecord) -> Iterator[str]:
         yield from (f"epoch {epoch.epoch!r}: {clause}" for clause in _values(EPOCH_FIELDS, epoch))
     if not is_time(record.started_at):
         yield f"started_at should be a date and time in ISO 8601, received {record.started_at!r:.80}"
+    yield from _nested(record)
 
 
 def problems_in(db: sqlite3.Connection) -> Iterator[str]:
@@ -156,12 +165,30 @@ def problems_of_labels(study: Any, about: StudyInfo, labels: Any) -> Iterator[st
         yield f"is_by_validation should be bool, received {about.is_by_validation!r:.80}"
     if not (isinstance(about.baselines, Mapping) and all(map(is_name, chain.from_iterable(about.baselines.items())))):
         yield f"the baselines should map arms to arms, received {about.baselines!r:.80}"
+    yield from _too_many(about, labels)
     for label in labels:
         match label:
             case [arm, int(seed), int(replicate), run_id] if is_name(arm) and is_id(run_id):
                 if type(seed) is int and type(replicate) is int and 1 <= seed < 2**63 and 0 <= replicate < 2**63:
                     continue
         yield f"{label!r} is not an (arm, seed, replicate, run_id)"
+
+
+def _too_many(about: StudyInfo, labels: Sequence[Any]) -> Iterator[str]:
+    n_arms = len({label[0] for label in labels if isinstance(label[:1], tuple) and isinstance(label[0], str)})
+    for what, n, most in (
+        ("labels", len(labels), MOST_LABELS),
+        ("arms", n_arms, MOST_ARMS),
+        ("baselines", len(about.baselines) if isinstance(about.baselines, Mapping) else 0, MOST_ARMS),
+    ):
+        if n > most:
+            yield f"a definition should have up to {most:,} {what}, received {n:,}"
+
+
+def _nested(record: RunRecord) -> Iterator[str]:
+    """What is wrong inside the environment; a spec is checked as a whole, since it is also the run's identity."""
+    if isinstance(record.environment, dict):
+        yield from problems_of_environment(record.environment)
 
 
 def _values(fields: dict[str, Field], record: RunRecord | EpochRecord) -> Iterator[str]:
@@ -183,12 +210,8 @@ def _type(field: Field, value: Any) -> str | None:
 
 def _range(name: str, kind: Kind, value: Any) -> str | None:
     """Return what the value should be, or None where it is that."""
-    if kind == "count" and not (name in _AT_LEAST_ONE) <= value < 2**63:
-        return f"should be at least {int(name in _AT_LEAST_ONE)}"
-    if kind == "number" and name.endswith("_accuracy") and not 0.0 <= value <= 1.0:
-        return "should lie in [0, 1]"
-    if kind == "number" and value < 0.0 and not name.endswith("_loss"):
-        return "should not be negative"
+    if (bounds := bounds_of(name, kind)) is not None and not bounds.low <= value <= bounds.high:
+        return bounds.in_words
     if kind == "text" and name in ("run_id", "recipe_id") and not is_id(value):
         return "should be 16 hexadecimal digits"
     if kind == "text" and not is_text(value):

@@ -21,7 +21,7 @@ from pandas.api.types import is_numeric_dtype
 from kbnd.analysis.selection import with_repeat_names
 from kbnd.circumstances import n_threads_of
 from kbnd.errors import UsageError
-from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, decoded_json
+from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, bounds_of, decoded_json
 from kbnd.ledger.values import is_name
 from kbnd.printable import printable
 
@@ -81,7 +81,7 @@ def read_run_frame(db: sqlite3.Connection, study: str | None, digest: str | None
     ).fetchall()
     frame = pd.DataFrame(rows, columns=list(_ALL_RUN_COLUMNS), dtype=object)
     environments = [decoded_json(text) for text in frame["machine"]]
-    frame["machine"] = [_machine(environment) for environment in environments]
+    frame["machine"] = list(map(_machine, environments, frame["run_id"]))
     frame["n_threads"] = list(map(n_threads_of, environments, frame["backend"]))
     own = {"epochs": Field("count", False, True), "n_threads": Field("count", True, False)}
     return with_repeat_names(_typed(frame, {**RUN_FIELDS, **own}))
@@ -159,9 +159,23 @@ def _typed(frame: pd.DataFrame, fields: dict[str, Field]) -> pd.DataFrame:
                 frame[name] = frame[name].astype("bool")
         except (TypeError, ValueError):
             raise UsageError(f"the column {name} of the ledger holds values that are not numbers: see verify") from None
+        if (bounds := bounds_of(name, field.kind)) is not None:
+            _refuse(frame, name, ~frame[name].between(bounds.low, bounds.high), bounds.in_words)
     return frame
 
 
-def _machine(environment: Any) -> Any:
-    machine = environment.get("machine") if isinstance(environment, dict) else None
-    return machine if isinstance(machine, str) else None
+def _refuse(frame: pd.DataFrame, name: str, is_wrong: pd.Series, should: str) -> None:
+    """Refuse a table in which a value that is there is wrong, by the first of them."""
+    rows = frame[is_wrong.fillna(False) & frame[name].notna()]
+    if len(rows):
+        run_id, value = rows.iloc[0][["run_id", name]]
+        raise UsageError(f"run {run_id!r:.40}: {name} {should}, received {value}: see `kbnd ledger verify`")
+
+
+def _machine(environment: Any, run_id: Any) -> str | None:
+    """The machine of a run; the one part of an environment that tables group by."""
+    machine = environment.get("machine") if isinstance(environment, dict) else environment
+    if machine is not None and (machine is environment or not isinstance(machine, str)):
+        what = "environment should be an object" if machine is environment else "environment.machine should be text"
+        raise UsageError(f"run {run_id!r:.40}: {what}, received {machine!r:.80}: see `kbnd ledger verify`")
+    return machine

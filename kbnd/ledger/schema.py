@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import operator
 import types
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 
 from kbnd.ledger import row_digests
 from kbnd.records import EpochRecord, RunRecord
-from kbnd.spec import canonical_json
+from kbnd.spec import LARGEST, canonical_json
 
 APPLICATION_ID = 0x6B626E64
 """The letters "kbnd" in the header of the file: tells a ledger from any other SQLite file."""
@@ -116,6 +117,30 @@ class Field(NamedTuple):
     kind: Kind
     is_optional: bool
     is_required: bool
+
+
+class Bounds(NamedTuple):
+    """What a number of a record may be."""
+
+    low: float
+    high: float
+    in_words: str
+
+
+_AT_LEAST_ONE = ("seed", "epoch")
+_FROM_ONE = Bounds(1, LARGEST, "should be at least 1")
+_FROM_ZERO = Bounds(0, LARGEST, "should be at least 0")
+_SHARE = Bounds(0.0, 1.0, "should lie in [0, 1]")
+_AMOUNT = Bounds(0.0, math.inf, "should not be negative")
+
+
+def bounds_of(name: str, kind: Kind) -> Bounds | None:
+    """Return what a field may be, by its name and kind; None for texts, and for a loss, which may be anything."""
+    if kind == "count":
+        return _FROM_ONE if name in _AT_LEAST_ONE else _FROM_ZERO
+    if kind != "number" or name.endswith("_loss"):
+        return None
+    return _SHARE if name.endswith("_accuracy") else _AMOUNT
 
 
 def _number(value: Any) -> float | None:

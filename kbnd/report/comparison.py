@@ -52,6 +52,10 @@ class Comparison:
         }
 
 
+MOST_ARMS = 10_000
+"""Arms of one comparison, which takes about 2 ms for each."""
+
+
 def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None = None) -> Comparison:
     """Compare the arms of an experiment that a ledger holds; a search's candidates by validation images alone.
 
@@ -69,11 +73,17 @@ def compare_ledger(path: Path, *, study: str | None = None, baseline: str | None
         is_search = study in ledger.searches()
     if runs.empty:
         raise UsageError(f"the experiment {study!r} in {path} has no runs yet")
+    if len(arms) > MOST_ARMS:
+        raise UsageError(
+            f"the experiment {study!r} in {path} has {len(arms):,} arms, a comparison takes up to {MOST_ARMS:,}: look "
+            "at its runs with `kbnd ledger export --format csv`"
+        )
     if baseline is not None and baseline not in arms:
         raise unknown("arm", baseline, arms)
     against: dict[str, Any] = {"baseline": baseline or arms[0], "arms": arms}
     if baseline is None:
-        against["baselines"] = {arm: other for arm, other in about.baselines.items() if other in arms}
+        present = set(arms)
+        against["baselines"] = {arm: other for arm, other in about.baselines.items() if other in present}
     is_blind = is_search or about.is_by_validation
     runs = blind_experiment(runs, is_search=is_search) if is_blind else runs
     metrics = metrics_shown(is_blind=is_blind)
