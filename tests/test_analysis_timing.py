@@ -163,3 +163,13 @@ def test_a_second_reference_that_is_its_own_baseline_has_ratio_one_and_no_contro
     assert row(ratios, "bn")["ratio"] == 1
     assert np.isnan(row(ratios, "bn")["ci_low"])
     assert [arm for arm in ratios["arm"] if "A/A" in arm] == [CONTROL]
+
+
+def test_a_reference_that_ran_twice_is_the_mean_of_both_so_that_ratios_are_reciprocal() -> None:
+    runs = make_runs(seeds=4, arms=("baseline", "bn"), accuracy={"baseline": 0.9, "bn": 0.9})
+    log = np.log(runs.set_index(["block", "arm", "replicate"])["epoch_s"])
+    expected = [log[b, "bn", 0] - (log[b, "baseline", 0] + log[b, "baseline", 1]) / 2 for b in range(1, 5)]
+    one, other = (time_ratios(runs, baseline=arm).set_index("arm") for arm in ("baseline", "bn"))
+    assert one.loc["bn", "ratio"] == pytest.approx(np.exp(np.mean(expected)))
+    assert one.loc["bn", "ratio"] == pytest.approx(1 / other.loc["baseline", "ratio"])
+    assert one.loc["bn", "ci_low"] == pytest.approx(1 / other.loc["baseline", "ci_high"])

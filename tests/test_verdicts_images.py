@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kbnd.verdicts.images import resolution, spread
+from kbnd.verdicts.images import spread
 
 
 def gains(n: int, n_images: int, *, hardness: float, rng: np.random.Generator) -> np.ndarray:
@@ -32,7 +32,3 @@ def test_images_add_the_variance_that_they_have() -> None:
     assert np.mean([spread(world).images for world in worlds]) == pytest.approx(truth, rel=0.1)
     plain = [gains(10, 400, hardness=0.0, rng=rng) for _ in range(200)]
     assert np.mean([spread(world).images for world in plain]) < 0.1 * truth
-
-
-def test_a_test_set_resolves_what_the_binomial_says() -> None:
-    assert float(resolution(0.98, 10_000)) == pytest.approx(0.00274, abs=1e-5)

@@ -69,9 +69,3 @@ def test_page_sees_an_order_and_its_reverse_and_their_smallest_p() -> None:
         assert paired.page(places) == (pytest.approx(paired.smallest_page_p(6, 4), rel=1e-6), direction)
     assert paired.page(differences(24, 0).reshape(6, 4))[0] > 0.05
     assert paired.smallest_page_p(2, 3) == pytest.approx(2 / 36)
-
-
-def test_bootstrap_needs_eight_differences() -> None:
-    assert all(math.isnan(limit) for limit in paired.bca(differences(7)))
-    low, high = paired.bca(differences(40))
-    assert low < differences(40).mean() < high

@@ -6,6 +6,8 @@ hits every arm alike, and the log ratio within the block cancels it:
 
     r_b = log t(arm, block b) - log t(baseline, block b)        ratio = exp(mean_b r_b)
 
+Where the baseline ran twice in a block, its log t is the mean of both.
+
     block 1   bn   baseline   dropout0.5   baseline'
     block 2   baseline   baseline'   bn   dropout0.5      --> time
 
@@ -90,8 +92,9 @@ def timed_alone(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 def time_pairs(runs: pd.DataFrame, *, baseline: str, metric: str = "epoch_s") -> pd.DataFrame:
     """Return each arm's time beside the baseline's time of the same block.
 
-    The reference of a block is its baseline run of the lowest replicate; further baseline runs of the block
-    are the control. Runs that shared the machine with another run, or have no block, are left out.
+    The reference of a block is the mean log of all its baseline runs. Their repetitions are the control, with the
+    run of the lowest replicate as its reference. Runs that shared the machine with another run, or have no block, are
+    left out.
 
     Args:
         runs: columns of runs.csv with machine, session, block and is_concurrent.
@@ -102,12 +105,21 @@ def time_pairs(runs: pd.DataFrame, *, baseline: str, metric: str = "epoch_s") ->
         One row for each arm and block: arm, machine, session, block, value, reference (both in seconds).
     """
     alone = timed_alone(runs, metric)
-    references = alone[alone["arm"] == baseline].sort_values("replicate", kind="stable").drop_duplicates(_BLOCK)
-    others = alone.drop(references.index)
-    others = others.assign(arm=others["arm"].replace({baseline: control_name(baseline)}), log=np.log(others[metric]))
-    value = np.exp(others.groupby(["arm", *_BLOCK])["log"].mean()).rename("value").reset_index()
-    reference = references[[*_BLOCK, metric]].rename(columns={metric: "reference"})
-    return value.merge(reference, on=_BLOCK)
+    alone = alone.assign(log=np.log(alone[metric]))
+    own = alone[alone["arm"] == baseline]
+    first = own.sort_values("replicate", kind="stable").drop_duplicates(_BLOCK)
+    again = own.drop(first.index).assign(arm=control_name(baseline))
+    others = alone[alone["arm"] != baseline]
+    pairs = [
+        _mean_logs(others, ["arm", *_BLOCK], "value").merge(_mean_logs(own, _BLOCK, "reference"), on=_BLOCK),
+        _mean_logs(again, ["arm", *_BLOCK], "value").merge(_mean_logs(first, _BLOCK, "reference"), on=_BLOCK),
+    ]
+    return pd.concat([frame for frame in pairs if len(frame)] or pairs[:1], ignore_index=True)
+
+
+def _mean_logs(runs: pd.DataFrame, keys: list[str], name: str) -> pd.DataFrame:
+    """The geometric mean of the times of each group, as a column of this name."""
+    return np.exp(runs.groupby(keys)["log"].mean()).rename(name).reset_index()
 
 
 def time_ratios(
@@ -210,7 +222,8 @@ def _control(
 def _ratio(arm: str, reference: str, pairs: pd.DataFrame, own: pd.Series, *, level: float) -> dict[str, float]:
     """One row of the ratios; `own` are the arm's times whether they can be compared or not."""
     if arm == reference:
-        seconds = pairs.drop_duplicates(_BLOCK)["reference"]
+        is_second = pairs["arm"] == control_name(reference)
+        seconds = (pairs if is_second.all() else pairs[~is_second]).drop_duplicates(_BLOCK)["reference"]
         row = {"n": len(seconds), "ratio": 1.0, "ci_low": np.nan, "ci_high": np.nan}
     else:
         mine = pairs[pairs["arm"] == arm]

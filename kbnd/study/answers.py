@@ -50,7 +50,7 @@ def answer(
     """
     ids = decidable(study, experiment).ids
     claims = [claim for claim in study.claims if claim.id in ids]
-    found = verdicts(claims, runs, baseline=experiment.baseline, correctness=correctness.get)
-    lines = judged(found, runs, published=published)
-    tables = (claims_table(lines, n_tests=count_tests(found)),) if lines else ()
-    return Answers(tables, claims_frame(found, runs, [claim.id for claim in study.claims]))
+    words = verdicts(claims, runs, baseline=experiment.baseline, correctness=correctness.get)
+    lines = judged(words, runs, published=published)
+    tables = (claims_table(lines, n_tests=count_tests(words)),) if lines else ()
+    return Answers(tables, claims_frame(words, runs, [claim.id for claim in study.claims]))

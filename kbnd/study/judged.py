@@ -35,6 +35,7 @@ def judged(verdicts: Sequence[Verdict], runs: pd.DataFrame, *, published: Publis
             statement=verdict.claim.statement,
             word=verdict.decision.in_words(),
             tests=tuple(_judged_test(test, published) for test in verdict.tests),
+            telling=verdict.tests.index(verdict.telling),
             to_decide=_to_decide(verdict, needed(verdict, runs, n_tests=n_tests)),
         )
         for verdict in verdicts
@@ -54,31 +55,26 @@ def claims_frame(verdicts: Sequence[Verdict], runs: pd.DataFrame, ids: Sequence[
     """
     n_tests = count_tests(verdicts)
     rows = {verdict.claim.id: _row(verdict, needed(verdict, runs, n_tests=n_tests)) for verdict in verdicts}
-    return pd.DataFrame([{"claim": id} | rows.get(id, {}) for id in ids], columns=list(CLAIM_COLUMNS))
-
-
-def telling(verdict: Verdict) -> TestVerdict:
-    """Return the test that the word of a claim hangs on: the first that has it."""
-    own = [test for test in verdict.tests if test.decision.word == verdict.decision.word]
-    return own[0] if own else verdict.tests[0]
+    frame = pd.DataFrame([{"claim": id} | rows.get(id, {}) for id in ids], columns=list(CLAIM_COLUMNS))
+    return frame.astype({"n": "Int64", "seeds_needed": "Int64"})
 
 
 def _row(verdict: Verdict, more: Needed | None) -> dict[str, object]:
-    test = telling(verdict)
-    found = _in_own_unit(test.test, test.evidence.interval)
+    test = verdict.telling
+    interval = _in_own_unit(test.test, test.evidence.interval)
     return {
         "verdict": verdict.decision.in_words(),
-        "estimate": found.estimate,
-        "ci_low": found.low,
-        "ci_high": found.high,
-        "n": found.n,
+        "estimate": interval.estimate,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "n": interval.n,
         "seeds_needed": more.seeds if more else None,
         "rule": test.test.rule,
     }
 
 
 def _judged_test(test: TestVerdict, published: Published) -> JudgedTest:
-    found, rule = test.evidence, test.test
+    evidence, rule = test.evidence, test.test
     numbers = test.contrasted.numbers
     has_images = numbers.gains is not None
     return JudgedTest(
@@ -87,12 +83,12 @@ def _judged_test(test: TestVerdict, published: Published) -> JudgedTest:
         rule=rule.rule,
         word=test.decision.in_words(),
         alone=test.alone.in_words(),
-        interval=_in_own_unit(rule, found.interval),
-        on_these_images=_in_own_unit(rule, found.on_these_images) if has_images else None,
+        interval=_in_own_unit(rule, evidence.interval),
+        on_these_images=_in_own_unit(rule, evidence.on_these_images) if has_images else None,
         published=_published(rule, published),
         margin=rule.margin,
         value=rule.value,
-        p=found.p_difference,
+        p=evidence.p_difference,
         d=tuple(map(float, numbers.d)) if numbers.d.ndim == 1 else (),
         seeds=test.contrasted.seeds,
         notes=tuple(_notes(test)),
@@ -148,5 +144,9 @@ def _to_decide(verdict: Verdict, more: Needed | None) -> str:
         return reasons[0].partition(":")[0]
     if more.seeds is None:
         return "more seeds"
-    hours = f", {more.hours:.1f} h" if more.hours is not None else ""
+    hours = f", {_duration(more.hours)}" if more.hours is not None else ""
     return f"{'at least ' if more.is_least else ''}{more.seeds} seeds{hours}"
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{max(1, round(60 * hours))} min"

@@ -3,7 +3,7 @@
     claims --> tests --> their numbers (contrasts) --> evidence --> words over the whole family --> a word each claim
 
 The family is every test of the study that its runs could decide: how many claims a source makes is known before any of
-them is looked at, and those whose arms are not trained are none of them.
+them is examined at, and those whose arms are not trained are none of them.
 
 Times are judged beside a sound A/A control alone: where the interval of the baseline against itself does not hold 1,
 the clock of that session measures something else than the network, and every verdict on a time is UNDECIDED. A
@@ -13,7 +13,7 @@ difference of times is one beyond the control: larger than the largest ratio tha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,13 +61,18 @@ class Verdict:
     decision: Decision
 
     @property
+    def telling(self) -> TestVerdict:
+        """The test that the word hangs on: the first that has it."""
+        return next((test for test in self.tests if test.decision.word == self.decision.word), self.tests[0])
+
+    @property
     def n(self) -> int:
         """Seeds (of times: blocks) behind it: those of the test that has fewest."""
         return min((test.evidence.n for test in self.tests), default=0)
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _Examined:
     """One test, before there are words."""
 
     test: Test
@@ -88,22 +93,22 @@ def verdicts(
         correctness: of single test images, where it is stored.
     """
     mine = [claim for claim in claims if claim.needs == "arms"]
-    looked = [[_look(test, runs, baseline, correctness) for test in claim.tests] for claim in mine]
-    words = iter(decide([_outcome(each) for tests in looked for each in tests]))
+    examined = [[_examine(test, runs, baseline, correctness) for test in claim.tests] for claim in mine]
+    words = iter(decide([_outcome(each) for tests in examined for each in tests]))
     result = []
-    for claim, tests in zip(mine, looked, strict=True):
+    for claim, tests in zip(mine, examined, strict=True):
         of_tests = tuple(_verdict(each, next(words)) for each in tests)
         result.append(Verdict(claim, of_tests, of_claim(test.decision for test in of_tests)))
     return result
 
 
-def _look(test: Test, runs: pd.DataFrame, baseline: str, correctness: Correctness | None) -> _Looked:
+def _examine(test: Test, runs: pd.DataFrame, baseline: str, correctness: Correctness | None) -> _Examined:
     floor, why_not = _floor(runs, test.metric, baseline) if is_time(test.metric) else (0.0, "")
     numbers = contrasted(test, runs, correctness=correctness, floor=floor)
-    shown = evidence(test.rule, numbers.numbers)
+    what = evidence(test.rule, numbers.numbers)
     if why_not:
-        shown = replace(shown, p_difference=math.nan, p_other=math.nan)
-    return _Looked(test, numbers, shown, why_not)
+        what = replace(what, p_difference=math.nan, p_other=math.nan)
+    return _Examined(test, numbers, what, why_not)
 
 
 def _floor(runs: pd.DataFrame, metric: str, baseline: str) -> tuple[float, str]:
@@ -118,16 +123,10 @@ def _floor(runs: pd.DataFrame, metric: str, baseline: str) -> tuple[float, str]:
     return max(-control.low, control.high), ""
 
 
-def _outcome(looked: _Looked) -> Outcome:
-    return Outcome(looked.test.rule, looked.contrasted.numbers.margin, looked.evidence)
+def _outcome(examined: _Examined) -> Outcome:
+    return Outcome(examined.test.rule, examined.contrasted.numbers.margin, examined.evidence)
 
 
-def _verdict(looked: _Looked, decision: Decision) -> TestVerdict:
-    (alone,) = decide([_outcome(looked)])
-    return TestVerdict(looked.test, looked.contrasted, looked.evidence, decision, alone, looked.why_not)
-
-
-def word_counts(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """Return how many claims have each word, in the order in which they first appear."""
-    words = [verdict.decision.in_words() for verdict in verdicts]
-    return {word: words.count(word) for word in dict.fromkeys(words)}
+def _verdict(examined: _Examined, decision: Decision) -> TestVerdict:
+    (alone,) = decide([_outcome(examined)])
+    return TestVerdict(examined.test, examined.contrasted, examined.evidence, decision, alone, examined.why_not)

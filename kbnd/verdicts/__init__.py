@@ -5,7 +5,7 @@
 | module       | subject                                                                                      |
 |--------------|----------------------------------------------------------------------------------------------|
 | `means`      | a mean over seeds, or over seeds and new images, and its t-tests                             |
-| `paired`     | tests by signs, ranks and resampling                                                         |
+| `paired`     | tests by signs and ranks                                                                     |
 | `images`     | two sources of chance, seeds and test images: is a difference one on new images too?         |
 | `evidence`   | what one test found by its rule: estimate, intervals, the p of the two ways to decide it     |
 | `families`   | p-values adjusted over all tests of a source, where each test can be wrong in one of two ways |

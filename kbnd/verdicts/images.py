@@ -59,12 +59,6 @@ def spread(d: ArrayLike) -> Spread:
     return _combined(mean, squares, df, n=n, n_images=n_images)
 
 
-def resolution(accuracy: ArrayLike, n_images: int) -> NDArray[np.float64]:
-    """Return the half width of a 95 % interval that n test images alone leave to one accuracy (binomial)."""
-    p = np.asarray(accuracy, dtype=np.float64)
-    return 1.96 * np.sqrt(p * (1 - p) / n_images)
-
-
 def _combined(mean: float, squares: NDArray[np.float64], df: NDArray[np.float64], *, n: int, n_images: int) -> Spread:
     """The variance of the mean from mean squares of seeds, images and rest, with Satterthwaite's degrees of freedom."""
     seeds, images, rest = squares

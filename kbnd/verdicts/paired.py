@@ -1,4 +1,4 @@
-"""Tests of n paired differences that believe in no normal distribution: by signs, by ranks, by resampling.
+"""Tests of n paired differences that believe in no normal distribution: by signs and by ranks.
 
 | function       | null hypothesis               | by                                                                |
 |----------------|-------------------------------|-------------------------------------------------------------------|
@@ -15,7 +15,6 @@ Reference: Wilcoxon (1945), Biometrics Bulletin 1; Hodges and Lehmann (1963), An
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
 from math import factorial
 
 import numpy as np
@@ -96,22 +95,6 @@ def smallest_p(n: int) -> float:
 def smallest_page_p(n: int, k: int) -> float:
     """Return the smallest two-sided p that an order of k places in n seeds can have: 2 / (k!)^n."""
     return min(1.0, 2.0 / float(factorial(k)) ** n)
-
-
-def bca(d: ArrayLike, *, of: Callable[..., NDArray[np.float64]] = np.mean, level: float = 0.95) -> tuple[float, float]:
-    """Return the bias-corrected and accelerated bootstrap interval of a statistic; nan below 8 differences.
-
-    With fewer it is too short (Efron and Tibshirani 1993, chapter 14), so none is given.
-    """
-    x = np.asarray(d, dtype=np.float64)
-    if len(x) < 8 or not np.ptp(x):
-        return np.nan, np.nan
-    from scipy.stats import bootstrap
-
-    interval = bootstrap(
-        (x,), of, confidence_level=level, method="BCa", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
 
 
 def _means_of_two(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,10 +27,6 @@ MOST_SEEDS = 10_000
 _N_SDS = 2000
 """Quantiles of the sample SD that a power is the mean of; its error is below 0.0001."""
 
-PLANNING_SD = {"mnist": 0.0015, "cifar10": 0.008, "cifar10_scheduled": 0.003}
-"""SD of a paired difference of accuracies where there is no pilot: LeNet on MNIST, a small network at a constant rate,
-a ResNet with a schedule. Planning values, to be replaced by a pilot of five seeds."""
-
 
 def upper_sd(sd: float, n: int, *, confidence: float = 0.8) -> float:
     """Return the upper limit of a standard deviation that n values have given; nan below two."""

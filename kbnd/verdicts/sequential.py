@@ -35,8 +35,6 @@ from kbnd.analysis.stats import N_NONPARAMETRIC, Interval
 EVIDENCE = 20.0
 """E at which a mean is refused: 1 / 0.05."""
 
-EQUIVALENCE_EVIDENCE = 10.0
-"""E below which a mean stands, where a difference is to be shown to be small: 1 / 0.10, as of two one-sided tests."""
 
 FIRST_LOOK = N_NONPARAMETRIC
 """Seeds before which nothing is decided."""

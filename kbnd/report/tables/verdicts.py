@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kbnd.analysis.stats import Interval
 from kbnd.report.numbers import interval, quantity_of, signed
@@ -63,20 +63,23 @@ class JudgedTest:
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim with its word, ready to be printed."""
+    """A claim with its word, ready to be printed.
+
+    Attributes:
+        id: of the claim.
+        statement: what is claimed.
+        word: of the claim.
+        tests: all of them.
+        telling: place of the one that the word hangs on.
+        to_decide: what would decide it; empty where it is decided.
+    """
 
     id: str
     statement: str
     word: str
     tests: tuple[JudgedTest, ...]
+    telling: int = 0
     to_decide: str = ""
-    source: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def telling(self) -> JudgedTest:
-        """The test that its word hangs on: the first that has it."""
-        own = [test for test in self.tests if test.word == self.word]
-        return own[0] if own else self.tests[0]
 
 
 def claims_table(claims: Sequence[JudgedClaim], *, n_tests: int) -> Table:
@@ -92,7 +95,7 @@ def claims_table(claims: Sequence[JudgedClaim], *, n_tests: int) -> Table:
 
 
 def _row(claim: JudgedClaim) -> tuple[str, ...]:
-    test = claim.telling
+    test = claim.tests[claim.telling]
     others = f" (1 of {len(claim.tests)} tests)" if len(claim.tests) > 1 else ""
     measured = f"{test.compared}: {estimate_in_words(test)}{others}"
     return (claim.id, claim.statement, claim.word, measured, str(test.interval.n), claim.to_decide or DASH)
@@ -103,18 +106,18 @@ def estimate_in_words(test: JudgedTest) -> str:
 
     Of fewer than `FEW` seeds the values themselves.
     """
-    found, quantity = test.interval, quantity_of(test.metric)
-    if not math.isfinite(found.estimate):
+    mean, quantity = test.interval, quantity_of(test.metric)
+    if not math.isfinite(mean.estimate):
         return "not measured"
     if is_ratio(test):
-        number, unit, limits = (lambda x: f"{x:.3f}"), "times", f"[{found.low:.3f}, {found.high:.3f}]"
+        number, unit, limits = (lambda x: f"{x:.3f}"), "times", f"[{mean.low:.3f}, {mean.high:.3f}]"
         values = [math.exp(log) for log in test.d]
     else:
         number, unit = (lambda x: signed(quantity, x)), quantity.difference_unit
-        limits, values = interval(quantity, found.low, found.high), list(test.d)
+        limits, values = interval(quantity, mean.low, mean.high), list(test.d)
     if 0 < len(values) < FEW:
         return f"{', '.join(map(number, values))} {unit}".rstrip()
-    return " ".join(filter(None, (number(found.estimate), unit, limits if math.isfinite(found.low) else "")))
+    return " ".join(filter(None, (number(mean.estimate), unit, limits if math.isfinite(mean.low) else "")))
 
 
 def is_ratio(test: JudgedTest) -> bool:
