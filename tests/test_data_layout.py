@@ -56,6 +56,18 @@ def test_folders_with_the_names_of_splits_are_splits(tmp_path, splits, read_as):
     assert (layout.classes, layout.skipped) == (("a", "b"), ())
 
 
+@pytest.mark.parametrize(
+    "splits", [("train", "dev"), ("train", "extra"), ("train_set", "test_set"), ("Dev", "holdout")]
+)
+def test_splits_under_other_names_are_asked_about(tmp_path, splits):
+    with pytest.raises(UsageError, match=r"with the same class folders \('a', 'b'\): are they splits"):
+        read(make(tmp_path, *below(*splits)))
+
+
+def test_classes_that_are_sorted_into_the_same_folders_are_classes(tmp_path):
+    assert read(make(tmp_path, *below("cat", "dog"))).classes == ("cat", "dog")
+
+
 def test_a_train_beside_other_vehicles_is_a_class(tmp_path):
     layout = read(make(tmp_path, "train/1.png", "bus/1.png", "ship/1.png"))
     assert layout.classes == ("bus", "ship", "train")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ RULES = 2
 
 NAMES = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
 """Split -> how people name its folder, in any capitals."""
+
+LIKE_A_SPLIT = re.compile(r"(train|val|dev|test|eval|hold)", re.IGNORECASE)
+"""How the names of folders begin that may be splits under other names, as `train_set` or `dev`."""
 
 SPLITS = {name: split for split, names in NAMES.items() for name in names}
 
@@ -86,6 +90,8 @@ def read(root: Path) -> Layout:
     parts = _splits(root)
     if parts:
         walk.skip_beside(parts.values())
+    else:
+        _check_unnamed_splits(root)
     parts = parts or {"train": root}
     by_class = {split: walk.classes(part) for split, part in parts.items()}
     by_class = {split: images for split, images in by_class.items() if images or split == "train"}
@@ -123,6 +129,19 @@ def _splits(root: Path) -> dict[str, Path]:
             "class folders to train on into 'train', or rename it"
         )
     return {split: by_split[split][0] for split in names}
+
+
+def _check_unnamed_splits(root: Path) -> None:
+    """Refuse folders that would be taken for classes, hold the same class folders and are called like splits."""
+    inner = {folder: {_key(part.name) for part in folders(folder)} for folder in folders(root)}
+    for folder, classes in inner.items():
+        twins = [other.name for other in inner if other != folder and inner[other] == classes]
+        if LIKE_A_SPLIT.match(folder.name) and len(classes) > 1 and twins:
+            names = ", ".join(" or ".join(names) for names in NAMES.values())
+            raise UsageError(
+                f"folder {str(root)!r} holds {folder.name!r} and {twins[0]!r} with the same class folders "
+                f"({listed(map(repr, sorted(classes)))}): are they splits? These are called {names}"
+            )
 
 
 def _check_same(root: Path, by_class: Mapping[str, Iterable[str]]) -> None:

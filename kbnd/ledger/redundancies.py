@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from kbnd.clock import CLOCK_FIELDS, rate, summarise
@@ -75,7 +74,7 @@ def _last_epoch(record: RunRecord) -> Iterator[str]:
 def _clock(record: RunRecord) -> Iterator[str]:
     if not record.epochs:
         return
-    clock = summarise([asdict(epoch) for epoch in record.epochs])
+    clock = summarise([vars(epoch) for epoch in record.epochs])
     for name in CLOCK_FIELDS:
         value = getattr(record, name)
         if value is not None and not _is_close(value, clock[name]):
