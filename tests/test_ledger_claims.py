@@ -162,6 +162,9 @@ def test_when_a_claim_is_stale() -> None:
         (here._replace(pid_namespace="container", pid=2**22 + 1), 0, False),
         (Process("elsewhere", "another", "", 1, "1"), 59, False),
         (Process("elsewhere", "another", "", 1, "1"), 61, True),
+        (Process("elsewhere", "another", "", 1, "1"), -3_600, False),  # its clock is ahead
+        (Process("elsewhere", "another", "", 1, "1"), -90_000, True),  # no clock is
+        (here, -1e12, True),
     ]
     for process, age_s, is_stale in cases:
         claim = RunClaim(RUN.run_id, "token", process, now - age_s, now - age_s)
@@ -212,6 +215,23 @@ def test_a_neighbour_is_one_on_the_same_machine(ledger: Ledger, changes: dict, i
         other._here = other._here._replace(**changes)
         other.claim(RUN.run_id)
         assert ledger.is_shared("2026-01-01T00:00:00") == is_shared
+
+
+def test_verify_names_a_claim_that_nobody_can_have_made(ledger: Ledger) -> None:
+    ledger.claim(RUN.run_id)
+    assert ledger.verify() == []
+    for change, complaint in (
+        ("heartbeat_at = 1e300", "heartbeat_at should be seconds since 1970 up to now, received 1e+300"),
+        ("claimed_at = -1.0", "claimed_at should be seconds since 1970 up to now, received -1.0"),
+        ("pid = -5", "pid should not be negative, received -5"),
+        ("run_id = 'x'", "the run should be 16 hexadecimal digits"),
+    ):
+        ledger._db.execute("SAVEPOINT tamper")
+        ledger._db.execute(f"UPDATE claims SET {change}")
+        (sentence,) = ledger.verify()
+        assert sentence.startswith("the claim on run ")
+        assert sentence.endswith(complaint)
+        ledger._db.execute("ROLLBACK TO tamper")
 
 
 def grow_old(ledger: Ledger, *, by_s: float) -> None:

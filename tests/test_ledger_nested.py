@@ -14,7 +14,7 @@ from synthetic_runs import make_many
 from kbnd import cli
 from kbnd.analysis import compare
 from kbnd.errors import UsageError
-from kbnd.ledger import Ledger, Reader, checks
+from kbnd.ledger import Ledger, Reader, study_checks
 from kbnd.ledger.environments import DEEPEST, MOST_VALUES, problems_of_environment
 from kbnd.profiling.machine import environment
 from kbnd.report import comparison
@@ -107,8 +107,8 @@ def test_a_number_out_of_its_range_is_refused_by_the_tables_too(ledger: Ledger, 
 def test_a_definition_has_as_many_labels_and_arms_as_anyone_means(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "MOST_LABELS", 4)
-    monkeypatch.setattr(checks, "MOST_ARMS", 2)
+    monkeypatch.setattr(study_checks, "MOST_LABELS", 4)
+    monkeypatch.setattr(study_checks, "MOST_ARMS", 2)
     allowed = [("a", 1, 0, "0" * 16), ("a", 2, 0, "1" * 16), ("b", 1, 0, "2" * 16), ("b", 2, 0, "3" * 16)]
     ledger.assign("big", "0" * 16, allowed)
     for labels, complaint in (

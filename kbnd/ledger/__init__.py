@@ -29,6 +29,7 @@ whoever wants to train a run claims it first, so that each run is trained once.
 | `redundancies`  | what a run says twice must be the same                                         |
 | `plain`         | a run as plain values, and its digest                                          |
 | `row_digests`   | digests of single rows: labels, studies, searches                              |
+| `study_checks`  | what the definitions and labels of a study must satisfy                        |
 | `search_checks` | what the log of a search must satisfy                                          |
 | `jsonl`         | a ledger as JSON lines                                                         |
 | `seal`          | what tells a whole export from a cut one                                       |

@@ -8,34 +8,28 @@ take somebody else's result for its own.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from kbnd.analysis.derivation import contradictions
 from kbnd.errors import UsageError
+from kbnd.ledger.claims import all_claims, problems_of_claim
 from kbnd.ledger.columns import complaints, misplaced, undecodable
 from kbnd.ledger.environments import problems_of_environment
 from kbnd.ledger.plain import digest_of_event, digest_of_run
 from kbnd.ledger.redundancies import disagreements
 from kbnd.ledger.row_digests import changed_rows
-from kbnd.ledger.rows import StoredRun, StudyInfo, read_labels, read_runs, read_stored, read_study
+from kbnd.ledger.rows import StoredRun, read_labels, read_runs, read_stored, read_study
 from kbnd.ledger.schema import EPOCH_FIELDS, RUN_FIELDS, Field, Kind, bounds_of
 from kbnd.ledger.search_checks import problems_of_log, problems_of_search
 from kbnd.ledger.searches import LoggedEvent, read_event_digests, read_logs
-from kbnd.ledger.values import is_id, is_name, is_text, is_time
+from kbnd.ledger.study_checks import mislabelled, problems_of_labels
+from kbnd.ledger.values import is_id, is_text, is_time
 from kbnd.records import RUNNING, STATUSES, EpochRecord, RunRecord, SearchEvent, SearchInfo
-from kbnd.spec import NAME_PATTERN, PROTOCOL, Identity, RunSpec
+from kbnd.spec import PROTOCOL, Identity, RunSpec
 from kbnd.words import counted
 
 _PYTHON: dict[Kind, type] = {"text": str, "count": int, "number": float, "flag": bool, "json": dict, "bits": bytes}
-
-
-MOST_LABELS = 1_000_000
-"""Labels of one definition of a study, each an arm with a seed: 39 arms with 25,000 seeds."""
-
-MOST_ARMS = 100_000
-"""Arms of one definition: as many as a search may have candidates."""
 
 
 def problems_of(run: StoredRun) -> Iterator[str]:
@@ -58,11 +52,16 @@ def problems_of_types(record: RunRecord) -> Iterator[str]:
     yield from _nested(record)
 
 
+def problems_of_epochs(epochs: Iterable[EpochRecord]) -> Iterator[str]:
+    """Yield one clause for each field of an epoch that holds what it cannot hold."""
+    for epoch in epochs:
+        yield from (f"epoch {epoch.epoch!r}: {clause}" for clause in _values(EPOCH_FIELDS, epoch))
+
+
 def problems_of_fields(record: RunRecord) -> Iterator[str]:
     """Yield one clause for each field of a run or of its epochs that holds what it cannot hold."""
     yield from _values(RUN_FIELDS, record)
-    for epoch in record.epochs:
-        yield from (f"epoch {epoch.epoch!r}: {clause}" for clause in _values(EPOCH_FIELDS, epoch))
+    yield from problems_of_epochs(record.epochs)
     if not is_time(record.started_at):
         yield f"started_at should be a date and time in ISO 8601, received {record.started_at!r:.80}"
     yield from _nested(record)
@@ -89,6 +88,8 @@ def problems_in(db: sqlite3.Connection) -> Iterator[str]:
         about = about._replace(title="", difference="", baselines={}, is_by_validation=False)  # looked at above
         yield from (f"study {study}: {clause}" for clause in problems_of_labels(study, about, labels))
     yield from mislabelled(db)
+    for claim in all_claims(db):
+        yield from (f"the claim on run {claim.run_id!r:.40}: {clause}" for clause in problems_of_claim(claim))
     for info, log in read_logs(db):
         search = f"search {info.name}, generation {info.generation}"
         yield from (f"{search}: {clause}" for clause in problems_of_logged(db, info, log))
@@ -120,18 +121,6 @@ def _sound_run(db: sqlite3.Connection, run_id: str) -> RunRecord | None:
     return None if run is None or any(problems_of(run)) else run.record
 
 
-def mislabelled(db: sqlite3.Connection, study: str | None = None) -> Iterator[str]:
-    """Yield one sentence for each stored run that a label of a study (None is all) gives another seed or replicate."""
-    query = """SELECT l.study, l.arm, l.seed, l.replicate, r.run_id, r.seed, r.replicate FROM labels l
-        JOIN runs r ON r.run_id = l.run_id AND (l.seed <> r.seed OR l.replicate <> r.replicate)
-        WHERE l.study = coalesce(?, l.study)"""
-    for study_, arm, *label, run_id, seed, replicate in db.execute(query, (study,)):
-        yield (
-            f"study {study_}: arm {arm} has run {run_id!r:.40} as seed {label[0]}, replicate {label[1]}, but it is of "
-            f"seed {seed!r:.40}, replicate {replicate!r:.40}"
-        )
-
-
 def notes_on(db: sqlite3.Connection) -> Iterator[str]:
     """Yield one sentence for each thing that cannot be told of a ledger in which nothing is wrong."""
     (n_runs,) = db.execute("SELECT count(*) FROM runs WHERE digest IS NULL AND status <> ?", (RUNNING,)).fetchone()
@@ -150,39 +139,6 @@ def changed_event(logged: LoggedEvent) -> str | None:
     if logged.digest is None or logged.digest == digest_of_event(logged.search, logged.generation, logged.event):
         return None
     return f"event {logged.event.event!r:.40} was changed since it was stored: its digest was {logged.digest!r:.40}"
-
-
-def problems_of_labels(study: Any, about: StudyInfo, labels: Any) -> Iterator[str]:
-    """Yield one clause for each thing that cannot be true of a study."""
-    if not is_name(study):
-        yield f"the study name {study!r} does not match {NAME_PATTERN}"
-    if not is_id(about.digest):
-        yield f"the digest {about.digest!r} is not 16 hexadecimal digits"
-    for name in ("title", "difference"):
-        if not is_text(getattr(about, name)):
-            yield f"the {name} should be printable text, received {getattr(about, name)!r:.80}"
-    if not isinstance(about.is_by_validation, bool):
-        yield f"is_by_validation should be bool, received {about.is_by_validation!r:.80}"
-    if not (isinstance(about.baselines, Mapping) and all(map(is_name, chain.from_iterable(about.baselines.items())))):
-        yield f"the baselines should map arms to arms, received {about.baselines!r:.80}"
-    yield from _too_many(about, labels)
-    for label in labels:
-        match label:
-            case [arm, int(seed), int(replicate), run_id] if is_name(arm) and is_id(run_id):
-                if type(seed) is int and type(replicate) is int and 1 <= seed < 2**63 and 0 <= replicate < 2**63:
-                    continue
-        yield f"{label!r} is not an (arm, seed, replicate, run_id)"
-
-
-def _too_many(about: StudyInfo, labels: Sequence[Any]) -> Iterator[str]:
-    n_arms = len({label[0] for label in labels if isinstance(label[:1], tuple) and isinstance(label[0], str)})
-    for what, n, most in (
-        ("labels", len(labels), MOST_LABELS),
-        ("arms", n_arms, MOST_ARMS),
-        ("baselines", len(about.baselines) if isinstance(about.baselines, Mapping) else 0, MOST_ARMS),
-    ):
-        if n > most:
-            yield f"a definition should have up to {most:,} {what}, received {n:,}"
 
 
 def _nested(record: RunRecord) -> Iterator[str]:

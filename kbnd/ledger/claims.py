@@ -5,7 +5,8 @@ A claim is stale, and may be taken over, when
 - its process is gone: same boot of the same machine, and no process with that number *and start time* (numbers are
   reused);
 - it has not been heard of for 60 s: another machine or container, a process that is suspended, or this machine before
-  it was restarted. A host name tells nothing here: two machines that share a disk may both be called localhost.
+  it was restarted. A host name tells nothing here: two machines that share a disk may both be called localhost;
+- it is said to have been heard of in the future, which nobody can have been.
 
 While it holds claims, a process renews them every 15 s from a thread with a connection of its own. One that was
 suspended past the limit finds at its next write that it has lost the claim, and stores nothing.
@@ -18,15 +19,20 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from kbnd.ledger.database import connect
+from kbnd.ledger.values import is_id
 
 STALE_S = 60.0
 HEARTBEAT_S = 15.0
+
+MOST_AHEAD_S = 86_400.0
+"""How far another machine's clock may be ahead. A claim from later, as a flipped bit makes one, would never end."""
 
 ClaimResult = Literal["claimed", "hit", "taken"]
 
@@ -71,7 +77,7 @@ class RunClaim:
         can_look = there.is_beside(here) and there.pid_namespace == here.pid_namespace != ""
         if can_look and not is_alive(there.pid, there.process_started):
             return True
-        return (time.time() if now is None else now) - self.heartbeat_at > STALE_S
+        return not -MOST_AHEAD_S <= (time.time() if now is None else now) - self.heartbeat_at <= STALE_S
 
     def __str__(self) -> str:
         return f"process {self.process.pid} on {self.process.host}"
@@ -110,6 +116,17 @@ def all_claims(db: sqlite3.Connection) -> list[RunClaim]:
     """Return every claim in the ledger, live or stale."""
     rows = db.execute(f"SELECT {COLUMNS} FROM claims ORDER BY claimed_at, run_id").fetchall()
     return [_claim(row) for row in rows]
+
+
+def problems_of_claim(claim: RunClaim) -> Iterator[str]:
+    """Yield one clause for each thing that cannot be true of a claim."""
+    if not is_id(claim.run_id):
+        yield "the run should be 16 hexadecimal digits"
+    for name in ("claimed_at", "heartbeat_at"):
+        if not 0.0 <= getattr(claim, name) <= time.time() + MOST_AHEAD_S:
+            yield f"{name} should be seconds since 1970 up to now, received {getattr(claim, name)!r:.40}"
+    if claim.process.pid < 0:
+        yield f"pid should not be negative, received {claim.process.pid!r:.40}"
 
 
 def claim_of(db: sqlite3.Connection, run_id: str) -> RunClaim | None:

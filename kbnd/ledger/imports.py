@@ -28,9 +28,7 @@ from kbnd.errors import UsageError
 from kbnd.ledger.checks import (
     before_digests,
     changed_event,
-    mislabelled,
     problems_of,
-    problems_of_labels,
     problems_of_logged,
 )
 from kbnd.ledger.claims import all_claims, this_process
@@ -53,6 +51,7 @@ from kbnd.ledger.searches import (
     read_search,
     write_search,
 )
+from kbnd.ledger.study_checks import mislabelled, problems_of_labels
 from kbnd.ledger.trainings import accuracies_apart, has_other_results
 from kbnd.ledger.values import is_count, is_name
 from kbnd.records import HITS, RunRecord, SearchEvent, SearchInfo

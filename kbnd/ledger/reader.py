@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from kbnd.errors import UsageError, unknown
 from kbnd.ledger import claims, exports, rows, searches
-from kbnd.ledger.checks import notes_on, problems_in, problems_of_labels, problems_of_types
+from kbnd.ledger.checks import notes_on, problems_in, problems_of_types
 from kbnd.ledger.claims import RunClaim
 from kbnd.ledger.columns import damaged
 from kbnd.ledger.database import Patience, impatient, open_database, sound_snapshot
@@ -19,6 +19,7 @@ from kbnd.ledger.jsonl import lines_of
 from kbnd.ledger.rows import StudyInfo
 from kbnd.ledger.schema import TABLES
 from kbnd.ledger.search_checks import problems_of_event, problems_of_log, problems_of_search, run_ids_in
+from kbnd.ledger.study_checks import problems_of_labels
 from kbnd.ledger.threads import read_first_count
 from kbnd.records import FRESH, RunRecord, SearchEvent, SearchInfo
 

@@ -18,7 +18,6 @@ from typing import Any, Self
 from kbnd.errors import LedgerClaimedError, UsageError
 from kbnd.files import check_file
 from kbnd.ledger import claims, imports, neighbours, rows, searches
-from kbnd.ledger.checks import problems_of_labels
 from kbnd.ledger.claims import ClaimResult
 from kbnd.ledger.database import Patience, impatient, open_database, transaction
 from kbnd.ledger.imports import Merged
@@ -27,6 +26,7 @@ from kbnd.ledger.plain import digest_of_event
 from kbnd.ledger.reader import Reader
 from kbnd.ledger.rows import Label, StudyInfo
 from kbnd.ledger.search_checks import problems_of_event, problems_of_search
+from kbnd.ledger.study_checks import problems_of_labels
 from kbnd.records import FAILURES, HITS, RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
 
 

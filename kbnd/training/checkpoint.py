@@ -22,6 +22,7 @@ import numpy as np
 
 from kbnd.errors import ResumeMismatchError
 from kbnd.files import check_file, disk_errors, remove_temporaries, replacing
+from kbnd.ledger.checks import problems_of_epochs
 from kbnd.ledger.values import is_name
 from kbnd.records import EpochRecord
 
@@ -144,6 +145,8 @@ def _read(path: Path, run_id: str) -> Checkpoint | None:
     session, earlier = about["session"], about.get("continued_from")
     if [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)):
         raise ValueError("epochs are not numbered from 1")
+    for problem in problems_of_epochs(epochs):
+        raise ValueError(problem)
     if not (is_name(session) and (earlier is None or is_name(earlier))):
         raise ValueError("a session has another name than kbnd gives")
     return Checkpoint(path, arrays, epochs, session, earlier)
