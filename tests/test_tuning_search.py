@@ -257,7 +257,9 @@ def test_what_a_ledger_holds_of_a_search_is_known_before_it_goes_on(
 ) -> None:
     folder, whole = finished
     settings = Settings(ledger=folder / "kbnd.sqlite")
-    assert log_summary(whole.plan, settings) == LogSummary(n_candidates=4, n_ended=4, n_epochs=4 * 2 * EPOCHS)
+    with Reader.open(settings.ledger) as ledger:
+        expected = LogSummary(4, 4, n_epochs=4 * 2 * EPOCHS, n_threads=ledger.first_n_threads(whole.name))
+    assert log_summary(whole.plan, settings) == expected
     other = replace(whole.plan, seeds=3)
     with pytest.raises(ResumeMismatchError, match="seeds: stored 2, asked 3"):
         log_summary(other, settings)
@@ -327,7 +329,7 @@ def test_a_search_that_was_stopped_says_so(tmp_path: Path) -> None:
     [
         ({"oracle": "hyperband", "lr": "0.1", "dropout": "0.4"}, "hyperband draws 3 candidates at once"),
         ({"search_seed": 2**32}, "search_seed should be at most 4,294,967,295"),
-        ({"seeds": 2.5}, "seeds should be a whole number, received 2.5"),
+        ({"seeds": 2.5}, "seeds should be a whole number from 1, received 2.5"),
         ({"oracle": "hyperband", "looked_for": "time_to_accuracy:0.5"}, "trains candidates for 1"),
     ],
 )

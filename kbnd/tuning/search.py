@@ -144,9 +144,10 @@ class Search:
         self._last, body = event.event, event.body
         self._derivation.take(event)
         if event.kind == "ask":
-            runs = self.runs.of_candidate(event.ordinal, body["values"], epochs=body["epochs"])
+            epochs = body["epochs"] or self.plan.space.epochs
+            runs = self.runs.of_candidate(event.ordinal, body["values"], epochs=epochs)
             self.runs.check_same(event, runs)
-            self.candidates[event.ordinal] = Candidate(event.ordinal, body["values"], body["epochs"], runs)
+            self.candidates[event.ordinal] = Candidate(event.ordinal, body["values"], epochs, runs)
             return
         candidate = self.candidates[event.ordinal]
         if event.kind == "again":
