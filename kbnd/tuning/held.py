@@ -64,6 +64,7 @@ def log_summary(plan: SearchPlan, settings: Settings, *, is_fresh: bool = False)
             backend.load(settings.backend, n_threads=n_threads if threads.is_here(settings) else None)
             check_same(info, plan.definition(backend.identity(data.fingerprint(images, download=False))))
         events = ledger.search_events(info)
-    epochs = {event.ordinal: plan.seeds * (event.body["epochs"] or plan.space.epochs) for event in events if event.kind == "ask"}
+    asked = {event.ordinal: event.body["epochs"] or plan.space.epochs for event in events if event.kind == "ask"}
+    epochs = {ordinal: plan.seeds * n for ordinal, n in asked.items()}
     ended = [event.ordinal for event in events if event.kind == "end"]
     return LogSummary(len(epochs), len(ended), sum(epochs[ordinal] for ordinal in ended), n_threads)
