@@ -101,7 +101,7 @@ def put(folder: Path, *records: RunRecord) -> None:
 # What is previewed
 
 
-def test_a_plan_goes_on_with_the_threads_of_its_first_run(tmp_path: Path, tiny: Experiment) -> None:
+def test_a_plan_goes_on_with_the_threads_of_its_first_run(tmp_path: Path, tiny: Experiment, on_cpu: None) -> None:
     assert preview(tiny, settings(tmp_path)).threads == f"{preview(tiny, settings(tmp_path)).n_threads} for each run"
     first = stored(planned(tiny)[0], tiny, environment={"n_threads": 977})
     put(tmp_path, first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def test_equal_arms_have_no_spread() -> None:
 
 def test_intervals_over_seeds_are_those_of_the_tables() -> None:
     d = differences(7)
-    assert Mean.over_seeds(d).interval() == mean_interval(d)
+    # to the last bit but one: scipy's quantiles differ by one between its versions
+    assert asdict(Mean.over_seeds(d).interval()) == pytest.approx(asdict(mean_interval(d)), rel=1e-14)
 
 
 def test_a_floor_is_what_a_difference_has_to_be_beyond() -> None:
