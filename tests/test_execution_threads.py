@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +10,21 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from ledger_records import label, record
+from ledger_records import SETTING, label, record
+from study_files import write_tiny
 
 from kbnd.circumstances import n_threads_of
 from kbnd.execution import resources, threads
+from kbnd.execution.progress import Silent
 from kbnd.execution.settings import Settings
 from kbnd.ledger import Ledger
 from kbnd.profiling import threads as backend_threads
 from kbnd.records import SearchEvent
 from kbnd.report.runs import run_table
 from kbnd.report.tables.notes import thread_notes
+from kbnd.study import runner
+from kbnd.study.choices import Choices, decide
+from kbnd.study.definition import read
 
 CROWDED = "they take turns on the 4 cores here, so it takes longer than with fewer"
 
@@ -105,6 +111,56 @@ def test_a_search_was_begun_with_the_threads_of_its_first_candidate(ledger: Ledg
     body = {"values": {}, "epochs": 2, "run_ids": {"1": run.run_id}}
     assert ledger.append_event(info, SearchEvent(1, "ask", 1, body, "2026-01-02T03:04:05+00:00"))
     assert ledger.first_n_threads("tune") == 3
+
+
+def test_the_threads_of_a_study_are_settled_once(ledger: Ledger) -> None:
+    begun = counted(4, seed=1, hour=1)
+    assert ledger.settle_n_threads("s", tuple, usual=None) is None  # a cluster decides
+    assert [ledger.settle_n_threads("s", tuple, usual=usual) for usual in (2, 1, None)] == [2, 2, 2]
+    ledger.merge([begun])  # what is imported meanwhile changes nothing of it
+    ledger.assign("s", "d" * 16, [label("bn", begun)])
+    assert ledger.first_n_threads("s", lambda: [begun.run_id]) == 2
+    assert ledger.settle_n_threads("of runs that are stored", lambda: [begun.run_id], usual=2) == 4
+    assert [ledger.settle_n_threads("", tuple, usual=usual) for usual in (2, 1)] == [None, None]
+    assert ledger.verify() == []
+    ledger._db.execute("UPDATE thread_counts SET n_threads = 1")
+    assert "a row of thread_counts ('s', 1, ...) was changed since it was stored" in ledger.verify()
+
+
+@pytest.mark.usefixtures("four_cores")
+@pytest.mark.parametrize("visible", ["", "0"])  # a GPU that the backend has no use for: settled when that is known
+@pytest.mark.parametrize(("executors", "n_threads"), [(("processes:2", "inline"), 2), (("inline", "processes:2"), 4)])
+def test_two_drivers_begun_at_once_train_with_one_count(
+    executors: tuple[str, str], n_threads: int, visible: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    experiment = decide(read(write_tiny(tmp_path)), Choices())
+    first, second = (
+        Settings(ledger=tmp_path / "kbnd.sqlite", backend="tensorflow", executor=executor) for executor in executors
+    )
+    driven: list[int | None] = []
+
+    def begin_the_second(*_: Any, **__: Any) -> str:
+        """Before the first has trained, or even labelled, anything."""
+        monkeypatch.setattr(threads.backend, "load", lambda *_, **__: "tensorflow")
+        if not visible:
+            runner.run(experiment, second, progress=Silent())
+        return "tensorflow"
+
+    def drive(driver: Any, runs: Any) -> None:
+        driven.append(driver.n_threads)
+        if visible and len(driven) == 1:
+            runner.run(experiment, second, progress=Silent())
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(threads.threads, "of_process", lambda: None)
+    monkeypatch.setattr(threads.threads, "current", lambda _: n_threads)
+    monkeypatch.setattr(threads.backend, "load", begin_the_second)
+    monkeypatch.setattr(threads.backend, "identity", lambda text, **_: replace(SETTING, fingerprint=text))
+    monkeypatch.setattr(runner, "drive_all", drive)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads that take turns
+        runner.run(experiment, first, progress=Silent())
+    assert driven == [n_threads, n_threads]
 
 
 @pytest.mark.usefixtures("four_cores")

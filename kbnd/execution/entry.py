@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kbnd import data
-from kbnd.execution import threads
+from kbnd.execution import resources, threads
 from kbnd.execution.settings import Settings
 from kbnd.files import kind_of
 from kbnd.ledger import Ledger
@@ -21,7 +21,7 @@ class Opened(NamedTuple):
     Attributes:
         ledger: open, for writing.
         identity: the setting that run ids are made from.
-        n_threads: that its runs are computed with on a CPU, as the first of them was; None where none was yet.
+        n_threads: that its runs are computed with on a CPU, as settled by who began; None where a cluster decides.
     """
 
     ledger: Ledger
@@ -57,9 +57,15 @@ def opened(
         fingerprint = fingerprint or data.fingerprint(data_spec)
         # Threads matter on CPUs alone, and are settled before the backend can say what it computes on.
         on_cpu = backend.identity(fingerprint, device="cpu")
-        n_threads = ledger.first_n_threads(name, lambda: planned(on_cpu))
+        own = threads.own(settings)
+        n_threads = ledger.settle_n_threads(
+            name, lambda: planned(on_cpu), usual=None if name and resources.gpus() else own
+        )
         backend.load(settings.backend, n_threads=n_threads if threads.is_here(settings) else None)
         identity = backend.identity(fingerprint)
         if identity.device == "cpu":
-            threads.warn(n_threads, settings)
+            if n_threads is None:  # a GPU that the backend has no use for
+                n_threads = ledger.settle_n_threads(name, lambda: planned(identity), usual=own)
+            if n_threads != own:
+                threads.warn(n_threads, settings)
         yield Opened(ledger, identity, n_threads)

@@ -3,9 +3,11 @@
 | the runs of a study, search or run are | computed with                                                       |
 |----------------------------------------|---------------------------------------------------------------------|
 | begun on a CPU, as the ledger knows    | the threads of the first of them, whatever executor goes on         |
+| of a study or search that just begins  | what its first driver settled in the ledger, whoever else begins it |
 | not begun                              | what the executor gives each: a share of the cores, `OMP_NUM_THREADS` |
 
-A notebook whose backend has computed already keeps that count where the backend cannot change it: it is told so once.
+A cluster settles nothing: there each machine decides until one run has begun. A notebook whose backend has computed
+already keeps that count where the backend cannot change it: it is told so once.
 """
 
 from __future__ import annotations
@@ -29,6 +31,11 @@ def expected(settings: Settings) -> int | None:
     share = resources.share(places)
     limit = resources.limits(share)[threads.RULES[name].variables[0]] if places > 1 else None
     return threads.usual(name) if limit is None else int(limit)
+
+
+def own(settings: Settings) -> int | None:
+    """Return how many threads the runs of a call would have by themselves; None where a cluster decides."""
+    return (threads.of_process() if is_here(settings) else None) or expected(settings)
 
 
 def in_words(begun_with: int | None, settings: Settings) -> str:

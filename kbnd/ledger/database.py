@@ -35,7 +35,7 @@ Patience = Callable[[], bool]
 Mode = Literal["rwc", "rw", "ro"]
 """Write and make the file where it does not exist, write, or only read: a file without write permission will do."""
 
-READ_BY_DRIVERS = ("runs", "labels", "studies", "claims", "searches")
+READ_BY_DRIVERS = ("runs", "labels", "studies", "claims", "searches", "thread_counts")
 """Tables that are asked for single rows as long as a driver works, and are looked at as a whole before."""
 
 JOURNAL = "-journal"

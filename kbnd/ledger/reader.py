@@ -213,16 +213,16 @@ class Reader:
         return {session: record for session, record in records.items() if record is not None}
 
     def first_n_threads(self, name: str, planned: Callable[[], Iterable[str]] = tuple) -> int | None:
-        """Return the threads that the first run of a study or search was computed with on a CPU.
+        """Return the threads that a study or search was begun with on a CPU: as settled, else as its first run had.
 
         Args:
             name: of the study or search; empty for a run of its own.
             planned: ids of the runs that are wanted, which count where none is stored under the name.
 
         Returns:
-            None where no run is stored, or none says how many.
+            None where it is not settled, and no run is stored or none says how many.
         """
-        with self._reading("runs", "labels", "searches", "search_events"):
+        with self._reading("runs", "labels", "searches", "search_events", "thread_counts"):
             return read_first_count(self._db, name, planned)
 
     def live_claims(self) -> list[RunClaim]:

@@ -1,4 +1,4 @@
-"""Digests of single rows: what says which run an arm is, what a study is called and what a search looks for.
+"""Digests of single rows: which run an arm is, what a study is called, what a search looks for, with how many threads.
 
     row_digest = digest of [table, value, value, ...], in the order of `COLUMNS`
 
@@ -18,6 +18,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "studies": ("study", "digest", "title", "difference", "baselines", "is_by_validation", "assigned_at"),
     "labels": ("study", "digest", "arm", "seed", "replicate", "run_id", "ordinal"),
     "searches": ("search", "generation", "definition", "created_at"),
+    "thread_counts": ("name", "n_threads"),
 }
 """Table -> what the digest of a row is made from: everything else that it holds."""
 

@@ -9,6 +9,7 @@
 | `claims`        | run that some process is training              | `claim`, the heartbeat       |
 | `searches`      | search and generation                          | `begin_search`, `import_`    |
 | `search_events` | entry in the log of a search                   | `append_event`, `import_`    |
+| `thread_counts` | study or search that was begun without a run   | `settle_n_threads`           |
 
 A label may name a run that is not stored yet: it is planned. The definitions a study had earlier keep their labels,
 so that two drivers of one study with different settings do not rob each other: each reads its own by digest.
@@ -98,13 +99,14 @@ _COLUMNS_FOR_PROSE = (
 _DIGESTS_AND_THREADS = (
     "ALTER TABLE runs ADD COLUMN digest TEXT",
     "ALTER TABLE search_events ADD COLUMN digest TEXT",
+    "CREATE TABLE thread_counts (name TEXT PRIMARY KEY NOT NULL, n_threads INTEGER NOT NULL) WITHOUT ROWID",
     *row_digests.ADDED,
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _OWN_BASELINES, _SEARCHES, _COLUMNS_FOR_PROSE, _DIGESTS_AND_THREADS)
 """Statements that take a ledger of format i to i + 1; the format is SQLite's `user_version`. Only ever appended to."""
 
-TABLES = ("runs", "epochs", "studies", "labels", "claims", "searches", "search_events")
+TABLES = ("runs", "epochs", "studies", "labels", "claims", "searches", "search_events", "thread_counts")
 
 Kind = Literal["text", "count", "number", "flag", "json", "bits"]
 

@@ -10,21 +10,18 @@ import os
 import sqlite3
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from kbnd.errors import LedgerClaimedError, UsageError
 from kbnd.files import check_file
-from kbnd.ledger import claims, imports, neighbours, rows, searches
-from kbnd.ledger.claims import ClaimResult
+from kbnd.ledger import claims, imports, neighbours, rows, searches, threads
 from kbnd.ledger.database import Patience, impatient, open_database, transaction
-from kbnd.ledger.imports import Merged
 from kbnd.ledger.incoming import things_of
 from kbnd.ledger.plain import digest_of_event
 from kbnd.ledger.reader import Reader
-from kbnd.ledger.rows import Label, StudyInfo
 from kbnd.ledger.search_checks import problems_of_event, problems_of_search
 from kbnd.ledger.study_checks import problems_of_labels
 from kbnd.records import FAILURES, HITS, RUNNING, EpochRecord, RunRecord, SearchEvent, SearchInfo
@@ -45,8 +42,7 @@ class Ledger(Reader):
     def __init__(self, db: sqlite3.Connection, path: Path, *, is_patient: Patience = impatient) -> None:
         """Use `Ledger.open`."""
         super().__init__(db, path, is_patient=is_patient)
-        self._here = claims.this_process()
-        self._token = uuid.uuid4().hex
+        self._here, self._token = claims.this_process(), uuid.uuid4().hex
         self._origin = rows.Origin(self._here.host, self._here.boot_id, self._token)
         self._held: set[str] = set()
         self._heart = claims.Heart(path, self._token)
@@ -66,8 +62,7 @@ class Ledger(Reader):
             UsageError: not a ledger, from a newer kbnd, damaged, missing or not writable.
             NoSpaceError: the disk is full.
         """
-        file = Path(path)
-        return cls(open_database(file, "rwc" if create else "rw"), file, is_patient=is_patient)
+        return cls(open_database(Path(path), "rwc" if create else "rw"), Path(path), is_patient=is_patient)
 
     def close(self) -> None:
         """Give back all claims and close the file."""
@@ -110,7 +105,7 @@ class Ledger(Reader):
             self._db.execute("DELETE FROM claims WHERE run_id = ?", (record.run_id,))
         self._let_go(record.run_id)
 
-    def claim(self, run_id: str, *, retry_failed: bool = False, is_alone: bool = False) -> ClaimResult:
+    def claim(self, run_id: str, *, retry_failed: bool = False, is_alone: bool = False) -> claims.ClaimResult:
         """Ask for the right to train a run.
 
         Args:
@@ -141,11 +136,16 @@ class Ledger(Reader):
         with self._reading():
             return neighbours.is_shared(self._db, self._here, token=self._token, since=since)
 
+    def settle_n_threads(self, name: str, planned: Callable[[], Iterable[str]], *, usual: int | None) -> int | None:
+        """Return `first_n_threads`; where that is None, settle the count of a study or search for `usual`, once."""
+        with self._writing():
+            return threads.settle_count(self._db, name, planned, usual=usual)
+
     def assign(
         self,
         study: str,
         digest: str,
-        labels: Iterable[Label],
+        labels: Iterable[rows.Label],
         *,
         title: str = "",
         difference: str = "",
@@ -165,11 +165,11 @@ class Ledger(Reader):
             baselines: arm -> the arm it is compared with, where that is not the first arm.
             is_by_validation: whether something is chosen by validation images, so that nobody looks at test images.
         """
-        all_labels, about = list(labels), StudyInfo(title, difference, digest, dict(baselines or {}), is_by_validation)
-        for problem in problems_of_labels(study, about, all_labels):
+        mapped, about = list(labels), rows.StudyInfo(title, difference, digest, dict(baselines or {}), is_by_validation)
+        for problem in problems_of_labels(study, about, mapped):
             raise UsageError(problem)
         with self._writing():
-            rows.write_labels(self._db, study, digest, all_labels, is_replaced=True)
+            rows.write_labels(self._db, study, digest, mapped, is_replaced=True)
             rows.write_study(self._db, study, about, is_replaced=True)
 
     def begin_search(self, name: str, definition: Mapping[str, Any], *, fresh: bool = False) -> SearchInfo:
@@ -207,7 +207,7 @@ class Ledger(Reader):
                 searches.check_candidate(self._db, info, event)
             return searches.append(self._db, info, event, digest=digest_of_event(info.name, info.generation, event))
 
-    def import_(self, path: str | os.PathLike[str]) -> Merged:
+    def import_(self, path: str | os.PathLike[str]) -> imports.Merged:
         """Merge what another ledger, or JSON lines exported from one, holds; all or nothing.
 
         Raises:
@@ -220,7 +220,7 @@ class Ledger(Reader):
         with things_of(source) as things, self._writing():
             return imports.merge(self._db, things, here=self.path, source=str(source))
 
-    def merge(self, records: Iterable[RunRecord]) -> Merged:
+    def merge(self, records: Iterable[RunRecord]) -> imports.Merged:
         """Store runs that were trained elsewhere, as `import_` does."""
         with self._writing():
             return imports.merge(self._db, map(rows.finished, records), here=self.path, source="what was given")
