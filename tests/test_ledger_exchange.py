@@ -196,7 +196,7 @@ def test_what_a_stranger_wrote_is_refused_as_a_whole(full: Ledger, empty: Ledger
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "no ledger yet"),
+        ("", "is empty: nothing was stored"),
         ("hello", "line 1: is not one JSON value"),
         ('{"ledger":{"format":0}}', 'line 1: should be .*format": 4.*, received'),
         ('{"ledger":{"format":2,"x":1}}', "line 1: should be"),

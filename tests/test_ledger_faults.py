@@ -102,7 +102,7 @@ def test_a_missing_file_or_folder_is_refused(folder: Path) -> None:
 
 def test_an_empty_file_becomes_a_ledger_but_cannot_be_read_as_one(folder: Path) -> None:
     (folder / "empty").touch()
-    with pytest.raises(UsageError, match="no ledger yet"):
+    with pytest.raises(UsageError, match="is empty: nothing was stored"):
         Reader.open(folder / "empty")
     with Ledger.open(folder / "empty") as ledger:
         assert ledger.records() == []

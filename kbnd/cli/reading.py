@@ -174,7 +174,10 @@ def _ledger_import(
 
 @ledger_app.command("verify")
 def _ledger_verify(ledger: LedgerArgument = DEFAULT_LEDGER, as_json: Json = False) -> None:
-    """Check a ledger: SQLite's own checks, counts, ranges, digests, logs of searches; exit 1 if something is wrong."""
+    """Check a ledger: SQLite's own checks, counts, ranges, digests, logs of searches.
+
+    Exit 1 if something is wrong, 2 if the file cannot be read at all.
+    """
     from kbnd.ledger import Reader
 
     with Reader.open(ledger) as opened:

@@ -183,7 +183,7 @@ def _checked_for_reading(path: Path) -> sqlite3.Connection:
         _refuse_strange(db, path)
         version = _version(db)
         if version == 0:
-            raise EmptyLedgerError(f"{path} is no ledger yet: open it once for writing")
+            raise EmptyLedgerError(f"{path} is empty: nothing was stored in it yet")
         return db if version == len(MIGRATIONS) else _migrated_copy(db)
     except BaseException:
         db.close()

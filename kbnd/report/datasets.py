@@ -57,7 +57,7 @@ def census_tables(census: Census, copies: Sequence[Availability]) -> list[Table]
         tables.append(Table("Images that cannot be used", ("",), sentences, notes))
     if census.twins:
         tables.append(_twins_table(census))
-    return [*tables, dataset_table(copies, title="Sound")] if copies else tables
+    return [*tables, dataset_table(copies, title="Copies in the cache")] if copies else tables
 
 
 def data_note(dataset: str, fingerprint: str) -> str:
