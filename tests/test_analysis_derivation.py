@@ -131,6 +131,20 @@ def test_a_candidate_is_pruned_by_a_rule_that_is_applied_again() -> None:
     assert "by a search that prunes nothing" in denied(log, runs, {**DEFINITION, "prune": False})[0]
 
 
+def test_what_was_pruned_by_curves_of_other_trainings_is_believed() -> None:
+    log, runs = honest()
+    low = {id: replace(r, epochs=(epoch(1, val_accuracy=0.01), epoch(2, val_accuracy=0.02))) for id, r in runs.items()}
+    done_elsewhere = {id: replace(r, session="s2") for id, r in low.items() if r.status == "done"}
+    assert denied(log[:10] + renumbered(log[14:]), runs | done_elsewhere) == []
+    same = {id: replace(r, session="s1") for id, r in done_elsewhere.items()}
+    assert "no run of it lagged" in denied(log[:10] + renumbered(log[14:]), runs | same)[-1]
+
+
+def renumbered(log: list[SearchEvent]) -> list[SearchEvent]:
+    """Entries that follow the fifth candidate."""
+    return [replace(event, event=11 + i, ordinal=6) for i, event in enumerate(log)]
+
+
 def test_what_was_trained_again_since_says_nothing_of_what_was_before() -> None:
     log, runs = honest()
     again = {id: replace(r, session="s2", status="interrupted") for id, r in runs.items() if r.status == "pruned"}
@@ -159,6 +173,29 @@ def test_a_lost_candidate_counts_as_worse_than_guessing_among_any_number_of_clas
     failed = [run(1, 0.1, None, "failed")]
     for told, n_denied in ((4.605170185988092, 0), (1.3862943611198906, 0), (4.5, 1), (0.5, 1), (1e300, 1)):
         assert len(denied(*logged((lost("failed", told), failed)), loss)) == n_denied
+
+
+@pytest.mark.parametrize("status", ["done", "diverged"])
+def test_a_search_keeps_the_score_of_its_own_trainings_beside_runs_of_other_threads(
+    status: str, tmp_path: Path
+) -> None:
+    log, runs = logged((done(0.8), [run(1, 0.1, 0.7), run(2, 0.1, 0.9)]))
+    runs = {run_id: replace(r, environment={"n_threads": 2}) for run_id, r in runs.items()}
+    again = replace(run(1, 0.1, 0.6, status), session="s2", environment={"n_threads": 1})
+    with Ledger.open(tmp_path / "a.sqlite") as theirs, Ledger.open(tmp_path / "b.sqlite") as ours:
+        theirs.merge(runs.values())
+        info = theirs.begin_search("s", DEFINITION)
+        assert all(theirs.append_event(info, event) for event in log)
+        ours.merge([again])
+        merged = ours.import_(theirs.path)
+        assert (merged.n_added, merged.n_kept, merged.n_elsewhere, merged.n_events) == (1, 1, 1, 2)
+        assert ours.search_events(info)[-1].body["score"] == 0.8
+        assert ours.verify() == []
+        changed = json.dumps(log[1].body | done(0.99))
+        ours._db.execute("UPDATE search_events SET body = ? WHERE event = 2", (changed,))
+        assert "event 2 was changed since it was stored" in ours.verify()[0]
+        with Ledger.open(tmp_path / "new.sqlite") as new, pytest.raises(UsageError, match="nothing was imported"):
+            new.import_(ours.export(tmp_path / "forged.jsonl")[0])
 
 
 def test_verify_and_import_refuse_a_score_that_the_runs_deny(tmp_path: Path) -> None:

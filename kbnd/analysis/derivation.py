@@ -4,16 +4,18 @@
 |--------------------|-----------------------------------------------------------------|-------------------------------|
 | run ids of `ask`   | seed, setting and training of these runs                        | a run is stored               |
 | `again`            | whether something else was trained beside                       | the run is stored             |
-| score              | the mean over the runs                                          | all are stored and done       |
+| score              | the mean over the runs                                          | all are done, as they were    |
 | status             | how the runs ended; what is done or has diverged stays so       | all are as they were          |
 | told               | the score, or else all that was told before                     | always                        |
 |                    | of a pruned candidate, and of a time: what the runs had reached | all are as they were          |
 | that one is pruned | the curves of the candidates that had finished by then          | all are as they were          |
 
 A run is *as it was* where the session that trained it is the one in the log. What cannot be derived is no
-contradiction: runs that are not in this ledger, as after an import of a search alone, failed and pruned runs that were
-trained again since, the seconds of a candidate, and what logs without sessions (of before) say of failed and pruned
-candidates. Who goes on with a search derives the values of its candidates, too, which takes its oracle and network.
+contradiction: runs that are not in this ledger, as after an import of a search alone, runs that are kept from another
+training (an import leaves the one that is here, with other threads maybe) and what was pruned by their curves, failed
+and pruned runs that were trained again since, the seconds of a candidate, and what logs without sessions (of before)
+say of failed and pruned candidates. Who goes on with a search derives the values of its candidates, too, which takes
+its oracle and network.
 """
 
 from __future__ import annotations
@@ -96,6 +98,7 @@ class Derivation:
         self._n_classes = n_classes
         self._candidates: dict[int, _Candidate] = {}
         self._told: list[float] = []
+        self._has_all_curves = True
 
     def problems_of(self, event: SearchEvent) -> Iterator[str]:
         """Yield one clause, with both values, for each thing the next entry says that its runs deny."""
@@ -115,7 +118,10 @@ class Derivation:
             return
         self._told.append(body["told"])
         if self._definition.get("prune") and body["status"] == "done":
-            for seed, run in self._ended(candidate).items():
+            ended = self._ended(candidate)
+            end = LoggedEnd.of(body, runs=ended, n_runs=len(candidate.run_ids))
+            self._has_all_curves &= end.as_then is not None or end.sessions is None
+            for seed, run in ended.items():
                 self.rule.learn(int(seed), run.epochs)
 
     def _of_ask(self, event: SearchEvent) -> Iterator[str]:
@@ -154,7 +160,8 @@ class Derivation:
 
     def _of_score(self, end: LoggedEnd) -> Iterator[str]:
         runs = list((end.runs if end.as_then is None else end.as_then).values())
-        if end.status == "done" and [run.status for run in runs] == ["done"] * end.n_runs:
+        is_known = end.as_then is not None or end.sessions is None  # else the score is of other trainings
+        if is_known and end.status == "done" and [run.status for run in runs] == ["done"] * end.n_runs:
             scores = self._objective.scores(runs)
             if not any(_is_close(end.score, score) for score in scores):
                 yield f"its score is {end.score!r} in the log, by its runs {scores[0]!r}"
@@ -188,7 +195,8 @@ class Derivation:
                 self.rule.is_hopeless(int(seed), run.epochs, n_finished=n) for n in counts
             ):
                 return
-        yield "it was pruned, but no run of it lagged behind the candidates that had finished by then"
+        if self._has_all_curves:
+            yield "it was pruned, but no run of it lagged behind the candidates that had finished by then"
 
     def _ended(self, candidate: _Candidate) -> dict[str, RunRecord]:
         """The runs of a candidate that are stored and have ended, by seed, in the order of these."""

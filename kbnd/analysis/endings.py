@@ -52,10 +52,16 @@ class LoggedEnd:
     @property
     def status_by_runs(self) -> Ending | None:
         """How its runs say that it ended, None if it did not; `status` where they do not say."""
+        sessions, runs = self.sessions, self.runs
         if (as_then := self.as_then) is not None:
             return ending_of([*(run.status for run in as_then.values()), *[None] * (self.n_runs - len(as_then))])
-        # What is done or has diverged stays so; what a log of before calls done was never anything else after it.
-        lasting = [run.status for run in self.runs.values() if run.status in HITS or self.sessions is None]
+        # What is done or has diverged stays so, but in another training (with other threads, elsewhere); what a log of
+        # before calls done was never anything else after it.
+        lasting = [
+            run.status
+            for seed, run in runs.items()
+            if sessions is None or (run.status in HITS and run.session == sessions.get(seed))
+        ]
         if self.status == "done" and (bad := [status for status in lasting if status != "done"]):
             return ending_of(bad)
         return "done" if self.status == "diverged" and lasting == ["done"] * self.n_runs else self.status

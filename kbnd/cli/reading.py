@@ -159,7 +159,7 @@ def _ledger_import(
     """Merge the runs of another ledger; one run with two results is refused and both are shown.
 
     A run that was trained in both under other circumstances (threads, machine, versions, a GPU) may differ: the one
-    here stays.
+    here stays, and a search keeps the scores that its log has from the other.
     """
     from kbnd.ledger import import_into
     from kbnd.report.runs import elsewhere_note
