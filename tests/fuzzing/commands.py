@@ -87,8 +87,13 @@ def tables_of(ledger: Path) -> dict[str, Any] | Ended:
     if exported.code not in RESULT_CODES:
         return exported
     with lines.open() as file:
-        rows = [row for row in json.loads(listed.out) if row["status"] != "running"]
+        rows = [_known(row) for row in json.loads(listed.out) if row["status"] != "running"]
         return {"ledger list": rows, "ledger export": [json.loads(line) for line in file]}
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row holds: a column that one run has makes a place for nothing in all others."""
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _is_printable(text: str) -> bool:

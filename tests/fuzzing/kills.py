@@ -7,6 +7,7 @@ end are those of a driver that nobody killed.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -28,11 +29,15 @@ from fuzzing.drivers import (
     with_light_keras,
     without_backend,
 )
+from kbnd.errors import UsageError
 from kbnd.ledger import Reader
 from kbnd.records import HITS
 
 DRIVER_S = 60.0
 """In which a driver of computed runs ends by far."""
+
+NO_LEDGER = re.compile("no ledger yet|there is no ledger")
+"""What a ledger is said to be whose maker was killed before it was made."""
 
 Drive = Callable[[Path], None]
 
@@ -152,12 +157,15 @@ def ended(drive: Callable[[], None]) -> None:
 
 def looked(folder: Path) -> Iterator[Fault]:
     """Look at a ledger whose driver was killed, and write down what is stored there."""
-    if not (folder / LEDGER).exists() or not (folder / LEDGER).stat().st_size:
-        return
-    with Reader.open(folder / LEDGER) as ledger:
-        yield from (Fault("lost", f"not sound: {problem}") for problem in ledger.verify())
-        stored = {record.run_id for record in ledger.records() if record.status in HITS}
-        yield from (Fault("lost", f"a dead process holds {claim.run_id}") for claim in ledger.live_claims())
+    stored = set[str]()
+    try:
+        with Reader.open(folder / LEDGER) as ledger:
+            yield from (Fault("lost", f"not sound: {problem}") for problem in ledger.verify())
+            stored = {record.run_id for record in ledger.records() if record.status in HITS}
+            yield from (Fault("lost", f"a dead process holds {claim.run_id}") for claim in ledger.live_claims())
+    except UsageError as error:
+        if not NO_LEDGER.search(str(error)):
+            yield Fault("lost", str(error))
     gone = {run_id for what, run_id in journal(folder) if what == "stored"} - stored
     yield from (Fault("lost", f"run {run_id} was stored and is gone") for run_id in sorted(gone))
     for run_id in sorted(stored):

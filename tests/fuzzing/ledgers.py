@@ -40,12 +40,16 @@ class Original:
         lines: of its export.
         tables: all that is printed of it, by command.
         imported: all that is printed of a ledger into which it was imported.
+        verified: what `verify` says of it.
+        merged: what `import` says of it, as a ledger and as lines, by the file's ending.
     """
 
     ledger: Path
     lines: list[str]
     tables: Any
     imported: Any
+    verified: Ended
+    merged: dict[str, Ended]
 
     @property
     def run_ids(self) -> list[str]:
@@ -55,7 +59,7 @@ class Original:
     @property
     def studies(self) -> list[str]:
         """And of its searches, the names."""
-        return sorted({row["study"] for row in self.tables["ledger list"] if row["study"]})
+        return sorted({row["study"] for row in self.tables["ledger list"] if row.get("study")})
 
 
 def original(folder: Path) -> Original:
@@ -68,8 +72,10 @@ def original(folder: Path) -> Original:
     tables, imported_tables = tables_of(place / LEDGER), tables_of(place / "imported.sqlite")
     assert not isinstance(tables, Ended), tables
     assert not isinstance(imported_tables, Ended), imported_tables
-    assert kbnd("ledger", "verify", place / LEDGER).code == 0
-    return Original(place / LEDGER, lines, tables, imported_tables)
+    verified = kbnd("ledger", "verify", place / LEDGER)
+    merged = {file.suffix: _imported(file) for file in (place / LEDGER, place / "export.jsonl")}
+    assert {verified.code, *(ended.code for ended in merged.values())} == {0}, (verified, merged)
+    return Original(place / LEDGER, lines, tables, imported_tables, verified, merged)
 
 
 def _make(place: Path) -> None:
@@ -105,12 +111,13 @@ def judged(original: Original, ledger: Path, about: str, chance: Random) -> Iter
     """Ask everything of a damaged ledger."""
     verified = kbnd("ledger", "verify", ledger)
     yield from _said(about, bad_ends(verified, allowed=(1,)))
+    is_sound = verified.out == original.verified.out  # notes, as of runs from before digests, say something, too
     tables = tables_of(ledger)
     if isinstance(tables, Ended):
         yield from _said(about, bad_ends(tables))
-        if verified.code == 0:
+        if is_sound:
             yield Fault("silent", f"{about}: verify says sound, but {' '.join(tables.words)}: {tables.sentence}")
-    elif verified.code == 0 and (what := difference(original.tables, tables)):
+    elif is_sound and (what := difference(original.tables, tables)):
         yield Fault("silent", f"{about}: verify says sound, but {what}")
     run_id, study = chance.choice(original.run_ids), chance.choice(original.studies)
     yield from _said(about, bad_ends(kbnd("ledger", "show", run_id, "--ledger", ledger)))
@@ -121,16 +128,21 @@ def judged(original: Original, ledger: Path, about: str, chance: Random) -> Iter
 
 def imported(original: Original, source: Path, about: str) -> Iterator[Fault]:
     """Import something damaged into a new ledger; where that is accepted, nothing may be other than it was."""
-    ledger = source.with_name("into.sqlite")
-    ended = kbnd("ledger", "import", source, "--ledger", ledger)
+    ended, ledger = _imported(source), source.with_name("into.sqlite")
     yield from _said(about, bad_ends(ended))
-    if ended.code != 0:
+    if ended.code != 0 or ended.out != original.merged[source.suffix].out:
         return
     tables = tables_of(ledger)
     if isinstance(tables, Ended):
         yield Fault("silent", f"{about}: imported, but {' '.join(tables.words)}: {tables.sentence}")
     elif what := difference(original.imported, tables):
         yield Fault("silent", f"{about}: imported, but {what}")
+
+
+def _imported(source: Path) -> Ended:
+    """Import a file into a new ledger beside it."""
+    source.with_name("into.sqlite").unlink(missing_ok=True)
+    return kbnd("ledger", "import", source, "--ledger", source.with_name("into.sqlite"))
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> str:
