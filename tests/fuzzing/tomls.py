@@ -20,7 +20,7 @@ import tomli_w
 from fuzzing.cases import Fault
 from fuzzing.commands import bad_ends, kbnd
 from fuzzing.computed import LEDGER, Computing
-from fuzzing.drivers import without_backend
+from fuzzing.drivers import new, without_backend
 from fuzzing.hostile import HOSTILE
 from fuzzing.mutations import at, changed, damaged, leaves, with_value
 from fuzzing.texts import RECIPE, RESIDUAL_RECIPE, SPACE, STUDY
@@ -39,75 +39,75 @@ MOST_BYTES = 6 * 2**30
 
 @dataclass(frozen=True)
 class Texts:
-    """Sound files and what each is planned as, by name."""
+    """Sound files of one sort.
+
+    Attributes:
+        texts: by name.
+        command: that is given a file, in a folder.
+        plan: what is planned of a file.
+        plans: of each of them, by name.
+    """
 
     texts: dict[str, str]
+    command: Callable[[Path, Path], tuple[Any, ...]]
+    plan: Callable[[Path], Any]
     plans: dict[str, Any]
 
 
 def studies(folder: Path) -> Texts:
-    """The studies of this checkout, and a small one."""
-    without_backend()
+    """The studies of this checkout, and a small one, for a dry run."""
     texts = {file.stem: file.read_text() for file in sorted(STUDIES.glob("*.toml"))} | {"computed": STUDY}
-    return _planned(texts, _study_plan, folder)
+    return _sound(texts, _study_plan, folder, lambda file, _: ("study", file, "--dry-run", "--yes", "--json"))
 
 
 def recipes(folder: Path) -> Texts:
-    """Two recipes."""
-    without_backend()
-    return _planned({"plain": RECIPE, "residual": RESIDUAL_RECIPE}, _recipe_plan, folder)
+    """Two recipes, for a training whose run is computed."""
+
+    def command(file: Path, place: Path) -> tuple[Any, ...]:
+        settings.executor = lambda *_, **__: Computing(place)
+        return ("train", "--recipe", file, "--ledger", place / LEDGER, "--json")
+
+    return _sound({"plain": RECIPE, "residual": RESIDUAL_RECIPE}, _recipe_plan, folder, command)
 
 
 def spaces(folder: Path) -> Texts:
-    """A space."""
-    without_backend()
-    return _planned({"space": SPACE}, _space_plan, folder)
+    """A space, for the dry run of a search."""
+
+    def command(file: Path, place: Path) -> tuple[Any, ...]:
+        return ("tune", "--space", file, "--ledger", place / LEDGER, "--dry-run", "--json")
+
+    return _sound({"space": SPACE}, _space_plan, folder, command)
 
 
-def study(texts: Texts, chance: Random, folder: Path) -> Iterator[Fault]:
-    """Ask for the dry run of a damaged study."""
-    command = ("study", "{file}", "--dry-run", "--yes", "--json")
-    name = "computed" if chance.random() < 0.6 else chance.choice(sorted(texts.texts))
-    yield from _judged(texts, name, chance, folder, plan=_study_plan, command=command)
-
-
-def recipe(texts: Texts, chance: Random, folder: Path) -> Iterator[Fault]:
-    """Train a damaged recipe, whose run is computed."""
-    settings.executor = lambda *_, **__: Computing(folder)
-    command = ("train", "--recipe", "{file}", "--ledger", folder / LEDGER, "--json")
-    yield from _judged(texts, chance.choice(sorted(texts.texts)), chance, folder, plan=_recipe_plan, command=command)
-
-
-def space(texts: Texts, chance: Random, folder: Path) -> Iterator[Fault]:
-    """Ask for the dry run of a search in a damaged space."""
-    command = ("tune", "--space", "{file}", "--ledger", folder / LEDGER, "--dry-run", "--json")
-    yield from _judged(texts, "space", chance, folder, plan=_space_plan, command=command)
-
-
-def _planned(texts: dict[str, str], plan: Callable[[Path], Any], folder: Path) -> Texts:
-    plans = {}
-    for name, text in texts.items():
-        file = folder / f"{name}.toml"
-        file.write_text(text)
-        plans[name] = plan(file)
-    return Texts(texts, plans)
-
-
-def _judged(
-    texts: Texts, name: str, chance: Random, folder: Path, *, plan: Callable[[Path], Any], command: tuple[Any, ...]
-) -> Iterator[Fault]:
+def damage(sound: Texts, chance: Random, folder: Path) -> Iterator[Fault]:
+    """Damage a file, give it to its command, and see what is planned of it."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-    about, content = _damaged(texts.texts[name], chance)
+    is_small = "computed" in sound.texts and chance.random() < 0.6
+    name = "computed" if is_small else chance.choice(sorted(sound.texts))
+    about, content = _damaged(sound.texts[name], chance)
     file = folder / f"{name}.toml"
     file.write_bytes(content)
-    ended = kbnd(*(file if word == "{file}" else word for word in command))
+    ended = kbnd(*sound.command(file, folder))
     yield from (Fault(fault.kind, f"{name}, {about}: {fault.about}") for fault in bad_ends(ended))
     try:
-        planned = plan(file)
+        planned = sound.plan(file)
     except (KbndError, RecursionError, MemoryError):
         return
-    if planned == texts.plans[name] and (extra := _new_leaves(texts.texts[name], file)):
+    if planned == sound.plans[name] and (extra := _new_leaves(sound.texts[name], file)):
         yield Fault("silent", f"{name}, {about}: accepted, but nothing came of {extra}")
+
+
+def _sound(texts: dict[str, str], plan: Any, folder: Path, command: Any) -> Texts:
+    """Plan each file and give one to its command, so that forks find everything imported."""
+    without_backend()
+    place, plans = new(folder / "sound"), {}
+    for name, text in texts.items():
+        file = place / f"{name}.toml"
+        file.write_text(text)
+        plans[name] = plan(file)
+    ended = kbnd(*command(file, place))
+    assert ended.code == 0, ended
+    return Texts(texts, command, plan, plans)
 
 
 def _study_plan(file: Path) -> Any:
