@@ -17,6 +17,7 @@ Commands import what they need when they are called, so that `kbnd --help` answe
 from __future__ import annotations
 
 import sys
+from copy import copy
 from pathlib import Path
 from typing import Annotated
 
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def study_main(name: str, module_file: str) -> None:
     """Run the study beside a module of `studies`: `python -m studies.NAME` is `kbnd study NAME.toml`."""
-    command = typer.main.get_command(app).commands["study"]  # type: ignore[attr-defined]
+    command = copy(typer.main.get_command(app).commands["study"])  # type: ignore[attr-defined]
     file = Path(module_file).with_name(f"{name}.toml")
     command.params = [param for param in command.params if param.name != "file"]
     inner = command.callback

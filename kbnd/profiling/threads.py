@@ -76,8 +76,8 @@ def usual(backend: str) -> int:
 
 
 def current(backend: str) -> int:
-    """Return how many threads a backend that is imported computes with."""
-    return _CURRENT[backend]() or usual(backend)
+    """Return how many threads a backend computes with; before it is imported, how many it would take by itself."""
+    return (_CURRENT[backend]() if backend in sys.modules else None) or usual(backend)
 
 
 def of_process() -> int | None:
@@ -93,8 +93,10 @@ def fix(backend: str, n_threads: int) -> bool:
     A backend of `SWITCHABLE` is left as it is: `held` gives it the count for as long as it is needed.
 
     Returns:
-        Whether it can; False where it has computed with another count already, which stays.
+        Whether it can; False where it has computed with another count already, which stays, or is not imported.
     """
+    if backend not in sys.modules:
+        return False
     if backend in SWITCHABLE or current(backend) == n_threads:
         return True
     _FIX[backend](n_threads)
