@@ -207,6 +207,7 @@ def test_without_a_folder_for_temporary_files_a_sentence_says_so(tmp_path: Path,
 
 def test_places_share_out_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "usable_cores", lambda: list(range(8)))
+    monkeypatch.setattr(resources, "n_cores", lambda: 8)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     monkeypatch.setenv("MKL_NUM_THREADS", "1")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -215,6 +216,13 @@ def test_places_share_out_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [one.variables["CUDA_VISIBLE_DEVICES"] for one in places] == ["GPU-a", "GPU-b", "GPU-a"]
     assert {(one.variables["OMP_NUM_THREADS"], one.variables["MKL_NUM_THREADS"]) for one in places} == {("2", "1")}
     assert resources.of_place(9, n_places=12).cores == (1,)
+
+
+def test_a_share_of_the_time_of_all_cores_is_what_places_share_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "usable_cores", lambda: list(range(8)))
+    monkeypatch.setattr(resources, "n_cores", lambda: 2)  # a quota
+    assert [resources.share(n_places) for n_places in (1, 2, 4)] == [2, 1, 1]
+    assert [resources.of_place(place, n_places=4).cores for place in (0, 3)] == [(0,), (3,)]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (resources, backend_threads):
         monkeypatch.setattr(module, "usable_cores", lambda: [0, 1, 2, 3])
     monkeypatch.setattr(threads.cores, "n_cores", lambda: 4)
+    monkeypatch.setattr(resources, "n_cores", lambda: 4)
     monkeypatch.setattr(backend_threads.psutil, "cpu_count", lambda logical=True: 8 if logical else 4)
     for name in resources.THREADS:
         monkeypatch.delenv(name, raising=False)

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from kbnd.cores import usable_cores
+from kbnd.cores import n_cores, usable_cores
 from kbnd.profiling.threads import set_by_user
 
 THREADS = (
@@ -64,18 +64,18 @@ def of_place(place: int, *, n_places: int, n_threads: int | None = None) -> Reso
         threads |= {name: os.environ.get(name, value) for name, value in PATIENT.items()}
     if n_places == 1:
         return Resources(variables={**shared, **threads})
-    cores, n_cores = usable_cores(), share(n_places)
-    first = place * n_cores % len(cores)
+    cores, n_own = usable_cores(), share(n_places)
+    first = place * n_own % len(cores)
     names = gpus()
     one_gpu = {"CUDA_VISIBLE_DEVICES": names[place % len(names)]} if names else {}
-    variables = {**shared, **(threads or limits(n_cores)), **one_gpu}
+    variables = {**shared, **(threads or limits(n_own)), **one_gpu}
     # A thread that must wait for a core waits for any of them.
-    return Resources(() if is_crowded else tuple(cores[first : first + n_cores]), variables)
+    return Resources(() if is_crowded else tuple(cores[first : first + n_own]), variables)
 
 
 def share(n_places: int) -> int:
     """Return how many cores each of several places has, at least one."""
-    return max(1, len(usable_cores()) // n_places)
+    return max(1, n_cores() // n_places)
 
 
 def limits(n_threads: int) -> dict[str, str]:
