@@ -23,6 +23,7 @@ from fuzzing.drivers import (
     with_light_keras,
     without_backend,
 )
+from fuzzing.mutations import first_difference
 from kbnd.ledger import Ledger
 from kbnd.spec import Identity, RunSpec
 from kbnd.training.task import Task
@@ -150,17 +151,8 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> str:
     for name, rows in before.items():
         for number, (mine, other) in enumerate(zip_longest(rows, after[name]), start=1):
             if mine != other:
-                return f"`{name}` row {number} {_place(mine, other)}"
+                return f"`{name}` row {number} {first_difference(mine, other)}"
     return ""
-
-
-def _place(mine: Any, other: Any, path: str = "") -> str:
-    """Where two values differ first, and how."""
-    if isinstance(mine, dict) and isinstance(other, dict):
-        for key in mine.keys() | other.keys():
-            if mine.get(key) != other.get(key):
-                return _place(mine.get(key), other.get(key), f"{path}.{key}" if path else key)
-    return f"{path}: {mine!r:.60} became {other!r:.60}"
 
 
 def _said(about: str, faults: Iterator[Fault]) -> Iterator[Fault]:

@@ -109,3 +109,14 @@ def write(folder: Path, name: str, content: bytes) -> Path:
     file = folder / name
     file.write_bytes(content)
     return file
+
+
+def first_difference(mine: Any, other: Any, path: str = "") -> str:
+    """Say where two values differ first, and how."""
+    if isinstance(mine, list) and isinstance(other, list) and len(mine) == len(other):
+        mine, other = dict(enumerate(mine)), dict(enumerate(other))
+    if isinstance(mine, dict) and isinstance(other, dict):
+        for key in mine | other:
+            if mine.get(key) != other.get(key):
+                return first_difference(mine.get(key), other.get(key), f"{path}.{key}" if path else str(key))
+    return f"{path}: {mine!r:.60} became {other!r:.60}"

@@ -22,6 +22,7 @@ from fuzzing.cases import Fault
 from fuzzing.computed import LEDGER
 from fuzzing.drivers import new
 from fuzzing.kills import looked
+from fuzzing.mutations import first_difference
 from fuzzing.texts import TRAINED
 from kbnd.ledger import Reader
 
@@ -77,8 +78,8 @@ def killed(ends: dict[str, tuple[Any, float]], chance: Random, folder: Path) -> 
     yield from _noted(folder)
     if ended.returncode not in (0, 3):
         yield Fault("traceback", f"{name}: exit code {ended.returncode}: {ended.stderr[-400:]}")
-    elif _table(ended) != table:
-        yield Fault("silent", f"{name}: the tables differ from those of a command that nobody killed")
+    elif (again := _table(ended)) != table:
+        yield Fault("silent", f"{name}: not as a command that nobody killed: {first_difference(table, again)}")
 
 
 def together(_: None, chance: Random, folder: Path) -> Iterator[Fault]:
