@@ -153,6 +153,7 @@ def test_any_value_in_any_column_is_read_or_one_sentence(whole: bytes, tmp_path:
         ("studies", "baselines", "nested", compared, "the baselines should map arms to arms"),
         ("claims", "heartbeat_at", "bytes", looked_up, "heartbeat_at should be a number, it holds bytes"),
         ("search_events", "body", "huge", listed, "body should be a JSON object of printable text, received 922"),
+        ("search_events", "event", "negative", listed, "events should be numbered from 1 without gaps"),
         ("searches", "definition", "brackets", looked_up, "the definition should be a JSON object"),
     ],
 )

@@ -70,7 +70,7 @@ def read_events(db: sqlite3.Connection, info: SearchInfo, *, after: int = 0) -> 
 
 def read_event_digests(db: sqlite3.Connection, info: SearchInfo) -> list[str | None]:
     """Return the digests that the entries of a log were stored with, in its order."""
-    query = "SELECT digest FROM search_events WHERE search = ? AND generation = ? ORDER BY event"
+    query = "SELECT digest FROM search_events WHERE search = ? AND generation = ? AND event > 0 ORDER BY event"
     return [digest for (digest,) in db.execute(query, (info.name, info.generation))]
 
 
